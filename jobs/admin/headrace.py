@@ -1,0 +1,54 @@
+"""The command `headrace`: each command is a file of this folder; here they are only wired together.
+
+A command imports what is heavy when it runs, so that the help comes at once.
+"""
+
+import os
+import sys
+
+import typer
+
+from jobs.admin.log import log
+from jobs.admin.produce import produce
+from jobs.admin.read import read
+
+app = typer.Typer(
+    help="Microbatch stream analytics: fill and look at the log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (produce, log, read):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command with the process's arguments. What a person can mend is one line and exit code 1."""
+    try:
+        app(arguments)
+    except BrokenPipeError:
+        # Whoever read the output has gone: nothing more to say, not even when Python closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        line = _line(error)
+        if line is None:
+            raise
+        print(f"headrace: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _line(error: Exception) -> str | None:
+    """What to say of an error that is not the program's own fault; None if it is."""
+    from deltalake.exceptions import DeltaError
+
+    from jobs.run import Refused
+    from jobs.sources.archive_files import ArchiveError
+
+    if isinstance(error, Refused | ArchiveError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, OSError | DeltaError):
+        return " ".join(str(error).split())
+    return None

@@ -1,0 +1,39 @@
+"""How late do aircraft leave each airport of New York, by the hour and by the day?
+
+in    topic departures (schemas/departure.py)
+out   table departure_delay_v1: windows of the scheduled departure time by origin, with the number of departures and
+      their mean, minimum and maximum delay in minutes
+late  an aircraft that leaves late comes late into the log; its window, published already, is corrected
+      (`revision`, `updated_time`). More than LATENESS behind it counts as late in the ledger. Nothing is dropped
+"""
+
+from pyspark.sql import DataFrame
+
+from jobs import run
+from jobs.sinks import microbatch
+from jobs.sources import log
+from jobs.transforms.panes import Panes
+from jobs.transforms.result import Result
+from jobs.transforms.windows import CalendarDay, Hopping, Tumbling
+from schemas import departure
+
+PANES = Panes(every="5 minutes", by=("origin",), count="departures", averages=("delay_minutes",))
+WINDOWS = (Tumbling("1 hour"), Hopping("1 hour", every="5 minutes"), CalendarDay("America/New_York"))
+LATENESS = "6 hours"
+
+
+def transform(departures: DataFrame) -> DataFrame:
+    """The delay of each departure at its scheduled time."""
+    return departures.select("event_time", "origin", "delay_minutes")
+
+
+RESULT = Result("departure_delay_v1", departure, transform, panes=PANES, windows=WINDOWS, allowed_lateness=LATENESS)
+
+
+def main(job: run.Run) -> None:
+    """Read the log, bring the table up to date."""
+    microbatch.keep(job, RESULT, log.read)
+
+
+if __name__ == "__main__":
+    run.job(main)

@@ -1,0 +1,38 @@
+"""Was this aircraft seen in the last 30 days?
+
+in    topic departures (schemas/departure.py)
+out   table first_sighting_v1: one row for each departure, with `seen_before`: whether a departure of the same aircraft,
+      scheduled in the same 30 days, stands earlier in the log. Never wrongly false; wrongly true for 1 % at most of
+      those not seen. Bloom filters by day in first_sighting_v1_filters, their fill in the ledger
+late  more than LATENESS behind, `seen_before` is null: the filters that it would need may be gone. The row is kept
+"""
+
+from pyspark.sql import DataFrame
+
+from jobs import run
+from jobs.sinks import microbatch
+from jobs.sources import log
+from jobs.transforms.membership import Membership
+from jobs.transforms.result import Result
+from schemas import departure
+
+MEMBERSHIP = Membership(horizon="30 days", bucket="1 day", expected_keys=500, false_positive_rate=0.01)
+LATENESS = "2 days"
+COLUMNS = ("record_partition", "record_offset", "record_key", "event_time", "origin", "tail_number")
+
+
+def transform(departures: DataFrame) -> DataFrame:
+    """Where each departure stands in the log, and what leaves."""
+    return departures.select(*COLUMNS)
+
+
+RESULT = Result("first_sighting_v1", departure, transform, membership=MEMBERSHIP, allowed_lateness=LATENESS)
+
+
+def main(job: run.Run) -> None:
+    """Read the log, bring the table up to date."""
+    microbatch.keep(job, RESULT, log.read)
+
+
+if __name__ == "__main__":
+    run.job(main)

@@ -1,0 +1,236 @@
+"""How a job is started: its places, its arguments, its Spark session, its exit code.
+
+The only file that opens a SparkSession and that parses a job's arguments.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+JAVA_AT_LEAST = 17
+"""Spark 4 needs this version of Java."""
+
+LOCAL_PROFILE = "spark-local.conf"
+"""Spark settings beside the places file, for sessions that spark-submit did not start."""
+
+
+class Refused(Exception):
+    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
+
+
+class Places(BaseModel):
+    """Where things are. Says nothing about what numbers mean: that is written in the job file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    log: Literal["archive"] = "archive"
+    """The home of the log."""
+    archive: str
+    """Delta table that holds the records of every topic."""
+    tables: str
+    """Folder of the results' tables."""
+    checkpoints: str
+    """Folder of the checkpoints: a cache that may be deleted."""
+
+    def table(self, name: str) -> str:
+        """Path of the Delta table `name`."""
+        return f"{self.tables}/{name}"
+
+
+def places(path: Path) -> Places:
+    """Read a places file; relative paths start at its folder.
+
+    Raises Refused when the file is not there, is not TOML, or has an unknown, missing or wrong field.
+    """
+    try:
+        raw = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Refused(f"cannot read the places file {path}: {error.strerror}. Name one with --places.") from None
+    except ValueError as error:
+        raise Refused(f"{path} is not TOML: {error}.") from None
+    for field_ in ("archive", "tables", "checkpoints"):
+        if isinstance(raw.get(field_), str) and "://" not in raw[field_]:
+            raw[field_] = str((path.resolve().parent / raw[field_]).resolve())
+    try:
+        return Places(**raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+@dataclass
+class Run:
+    """One run of a job: what it needs, and who watches it."""
+
+    spark: "SparkSession"
+    places: Places
+    continuous: str | None = None
+    """Time between batches, such as "10 seconds"; None reads to the end of the log and stops."""
+    step: Callable[[str], None] = lambda _: None
+    """Called with the name of each commit, "before panes" and "after panes" and so on."""
+    closed: Callable[[str, Any], None] = lambda _name, _row: None
+    """Called with the result's name and the ledger row of each closed batch."""
+    say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
+    """Where a line for the person who started the run goes."""
+
+    def watch(self, query: "StreamingQuery") -> None:
+        """Wait until the query ends. Raises what it failed with; an interrupt stops a continuous one in order."""
+        try:
+            query.awaitTermination()
+        except KeyboardInterrupt:
+            if not self.continuous:
+                raise
+            self.say(f"{query.name}: stopping")
+
+
+def check_java() -> None:
+    """Raises Refused if there is no Java, or one that is too old for Spark."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    remedy = f"Install Java {JAVA_AT_LEAST} or newer, and set JAVA_HOME if it is not found."
+    if not java or not Path(java).exists():
+        raise Refused(f"there is no Java {'at ' + java if java else 'on the PATH'}. {remedy}")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if not found or int(found[1]) < JAVA_AT_LEAST:
+        raise Refused(f"{java} is Java {found[1] if found else 'of an unknown version'}, which is too old. {remedy}")
+
+
+def profile(path: Path) -> dict[str, str]:
+    """The settings of a Spark properties file in conf/. Raises Refused if it cannot be read.
+
+    Paths under .jars start at the folder above conf, wherever the process was started.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise Refused(f"cannot read the Spark profile {path}: {error.strerror}.") from None
+    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    root = path.resolve().parent.parent
+    jars = ".jars/" if root == Path.cwd() else f"{root}/.jars/"
+    return {name: value.strip().replace(".jars/", jars) for name, value in pairs}
+
+
+def session(settings: dict[str, str] | None = None) -> "SparkSession":
+    """A Spark session: the one that spark-submit configured, or a new one with `settings` (see `profile`).
+
+    Raises Refused if Java is missing, too old, or cannot start.
+    """
+    check_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder
+    for name, value in (settings or {}).items():
+        builder = builder.config(name, value)
+    try:
+        spark = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise Refused(f"Java did not start: {str(error).splitlines()[0]} See its words above.") from None
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1."""
+    try:
+        yield
+    except Refused as error:
+        print(f"headrace: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("headrace: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        print(f"headrace: {explain(error)}", file=sys.stderr)
+        if os.environ.get("HEADRACE_DEBUG"):
+            raise
+        sys.exit(1)
+
+
+_KNOWN = (
+    ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
+    ("Permission denied", "permission denied. Give this user the right to write there and run again"),
+    ("AccessControlException", "permission denied. Give this user the right to write there and run again"),
+    ("Read-only file system", "the file system is read-only. Mount it for writing and run again"),
+    ("BindException", "a port is in use. Stop the other process or give Spark another (spark.driver.port, spark.ui.port)"),
+    ("UNRESOLVED DEPENDENCIES", "Spark's jars could not be fetched. Check the network, or install them with `make setup`"),
+    ("Failed to find data source: delta", "Spark has no Delta jars: start it with --properties-file conf/spark-local.conf"),
+    ("OutOfMemoryError", "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job"),
+)
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what went wrong and what to do; never the value of a record."""
+    text = str(error)
+    path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
+    for sign, said in _KNOWN:
+        if sign in text:
+            return f"{said} ({path[1]})." if path and "port" not in said else f"{said}."
+    kind = re.findall(r"([\w.]+(?:Exception|Error))", text)
+    condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
+    name = condition[1] if condition else kind[0] if kind else type(error).__name__
+    return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
+
+
+def job(main: Callable[[Run], Any]) -> None:
+    """Run a job file as a program: arguments in, exit code out."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
+    parser.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
+    arguments = parser.parse_args()
+    with one_line_errors():
+        where = places(arguments.places)
+        submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+        settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
+        spark = session(settings)
+        watch = Progress()
+        main(Run(spark, where, arguments.continuous, closed=watch.closed))
+        watch.end()
+
+
+class Progress:
+    """A line on standard error for closed batches, at most one a second."""
+
+    def __init__(self) -> None:
+        self._begun = self._said = time.monotonic()
+        self._records = self._batches = 0
+
+    def closed(self, name: str, row: Any) -> None:
+        """Take note of a ledger row."""
+        self._records += row.records
+        self._batches += row.kind == "batch"
+        if time.monotonic() - self._said >= 1:
+            self._said = time.monotonic()
+            print(f"{name}: {self.words()}", file=sys.stderr, flush=True)
+
+    def words(self) -> str:
+        """What has been read so far."""
+        seconds = time.monotonic() - self._begun
+        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {self._batches} batches"
+
+    def end(self) -> None:
+        """The last line."""
+        print(f"done: {self.words()}" if self._batches else "done: nothing new in the log", file=sys.stderr, flush=True)
+
+

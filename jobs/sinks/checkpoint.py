@@ -1,0 +1,101 @@
+"""Spark's checkpoint, read as a cache: does it stand where the ledger stands?"""
+
+import json
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from jobs.sinks.ledger import Row
+
+
+class Unreadable(Exception):
+    """A file of the checkpoint is not there or not what Spark writes."""
+
+
+def folder(checkpoints: str, name: str, generation: int) -> str:
+    """Where the checkpoint of a generation is."""
+    return f"{checkpoints}/{name}/generation-{generation:05d}"
+
+
+def exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is such a file or folder."""
+    return bool(_files(spark, path).exists(_path(spark, path)))
+
+
+def move_aside(spark: SparkSession, path: str) -> str:
+    """Rename the folder to one that nothing reads; returns its new path."""
+    number = 1
+    while exists(spark, f"{path}.aside-{number}"):
+        number += 1
+    _files(spark, path).rename(_path(spark, path), _path(spark, f"{path}.aside-{number}"))
+    return f"{path}.aside-{number}"
+
+
+def end_offsets(spark: SparkSession, path: str, batch_id: int) -> dict[int, int]:
+    """By partition, the offset after the last record of a batch, as Spark planned it. Raises Unreadable."""
+    lines = _text(spark, f"{path}/offsets/{batch_id}").splitlines()
+    try:
+        offsets = json.loads(lines[2])
+        if len(offsets) == 1 and isinstance(next(iter(offsets.values())), dict):  # Kafka's: {"topic": {"0": 12}}
+            offsets = next(iter(offsets.values()))
+        return {int(partition): int(offset) for partition, offset in offsets.items()}
+    except (IndexError, ValueError, AttributeError, TypeError):
+        raise Unreadable(f"offsets/{batch_id} is cut short or garbled") from None
+
+
+def disagreement(spark: SparkSession, path: str, last: Row) -> str | None:
+    """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used."""
+    if not exists(spark, path):
+        return None if last.batch_id < 0 else "is missing"
+    try:
+        planned, closed = _newest(spark, path, "offsets"), _newest(spark, path, "commits")
+        if planned < 0 and last.batch_id < 0:
+            return None
+        if not exists(spark, f"{path}/metadata"):
+            return "has lost its file metadata"
+        json.loads(_text(spark, f"{path}/metadata"))
+        if planned < last.batch_id or closed < last.batch_id - 1:
+            return f"is older than the ledger: batch {planned}, the ledger has {last.batch_id}"
+        if closed > last.batch_id or planned > last.batch_id + 1:
+            return f"is ahead of the ledger: batch {max(closed, planned)}, the ledger has {last.batch_id}"
+        if last.batch_id >= 0 and end_offsets(spark, path, last.batch_id) != last.end_offsets:
+            return "is of another query: its offsets are not the ledger's"
+        if planned > last.batch_id:
+            end_offsets(spark, path, planned)
+        if closed >= 0:
+            _text(spark, f"{path}/commits/{closed}")
+    except (Unreadable, ValueError) as error:
+        return f"cannot be read: {error}"
+    return None
+
+
+def _newest(spark: SparkSession, path: str, log: str) -> int:
+    if not exists(spark, f"{path}/{log}"):
+        return -1
+    names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
+    return max((int(name) for name in names if name.isdigit()), default=-1)
+
+
+def _text(spark: SparkSession, path: str) -> str:
+    jvm = spark._jvm
+    assert jvm
+    try:
+        stream = _files(spark, path).open(_path(spark, path))
+        try:
+            text = str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+    except Py4JJavaError as error:
+        cause = error.java_exception.getClass().getSimpleName()
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
+    if not text.startswith("v") and not text.startswith("{"):
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} is empty or garbled")
+    return text
+
+
+def _path(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
+    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+
+
+def _files(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
+    return _path(spark, path).getFileSystem(spark._jsc.hadoopConfiguration())

@@ -1,0 +1,74 @@
+"""One run at a time on a result: a lock of the operating system, gone when its process is gone, even by kill -9."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.sql import SparkSession
+
+from jobs.run import Refused
+
+WAIT_SECONDS = 10.0
+"""The Java process of a killed run lives on for a moment; so long the next run waits for it to let go."""
+
+
+@contextmanager
+def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
+    """Hold the lock of result `name` in `folder` (a local path; elsewhere the scheduler must see to it).
+
+    Both processes hold one: Python writes the ledger, Java the tables. Raises Refused if another run has it.
+    """
+    if "://" in folder:
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / f"{name}.lock").open("a+") as file:
+        _take(file, name)
+        release = _take_in_java(spark, str(Path(folder) / f"{name}.java.lock"), name)
+        try:
+            yield
+        finally:
+            release()
+
+
+def _take(file: IO[str], name: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise _busy(name, file.read().strip()) from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()}")
+    file.flush()
+
+
+def _take_in_java(spark: SparkSession, path: str, name: str):  # type: ignore[no-untyped-def]
+    channel = spark._jvm.java.io.RandomAccessFile(path, "rw").getChannel()  # type: ignore[union-attr]
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            if channel.tryLock() is not None:
+                return lambda: _close(channel)
+        except Py4JJavaError:  # this same Java process holds it
+            pass
+        if time.monotonic() > until:
+            _close(channel)
+            raise _busy(name, "a Java process")
+        time.sleep(0.2)
+
+
+def _close(channel) -> None:  # type: ignore[no-untyped-def]
+    try:
+        channel.close()
+    except (Py4JError, OSError):
+        pass  # Java is gone, and with it the lock
+
+
+def _busy(name: str, holder: str) -> Refused:
+    return Refused(f"{name} is running already ({holder}). Two runs of one result would do the same work twice: "
+                   "wait for it to end, or stop it.")

@@ -1,0 +1,229 @@
+"""Keeps a result up to date: one microbatch after another, each closed by a row of the ledger.
+
+The steps of a batch: quarantine, panes or rows, filters, windows if they are due, ledger. Each is one Delta commit under
+a transaction id of its own, so a batch that is tried again does only what is missing.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.run import Places, Run
+from jobs.sinks import checkpoint, ledger, locks, publish, recovery, tables
+from jobs.sinks.ledger import Row
+from jobs.transforms import durations, gate, lateness, membership, panes
+from jobs.transforms.result import Result
+
+Read = Callable[..., DataFrame]
+"""jobs.sources.log.read, or something of its shape."""
+
+
+def keep(run: Run, result: Result, read: Read) -> Row:
+    """Bring `result` up to date with the log, or keep it up to date if the run is continuous; returns the last row.
+
+    Raises Refused when the log or the tables are not as they must be; see recovery.resume.
+    """
+    with locks.only_run(run.spark, run.places.checkpoints, result.name):
+        start = recovery.resume(run.spark, run.places, result)
+        for note in start.notes:
+            run.say(f"{result.name}: {note}")
+        keeper = Keeper(run, result, start.last, start.checkpoint)
+        records = read(
+            run.spark,
+            run.places,
+            result.topic.TOPIC,
+            starting_offsets=_kafka_json(result.topic.TOPIC, start.last.end_offsets),
+            max_records_per_batch=result.max_records_per_batch,
+        )
+        trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
+        query = (
+            records.writeStream.foreachBatch(keeper.batch)
+            .option("checkpointLocation", start.checkpoint)
+            .queryName(result.name)
+            .trigger(**trigger)
+            .start()
+        )
+        try:
+            run.watch(query)
+        except BaseException as error:
+            raise keeper.failure or error from None
+        finally:
+            query.stop()
+        keeper.publish_rest()
+        return keeper.last
+
+
+@dataclass
+class Keeper:
+    """Runs the batches of one result; `last` is the ledger's last row."""
+
+    run: Run
+    result: Result
+    last: Row
+    checkpoint: str
+    failure: Exception | None = None
+    published_at: float = field(default_factory=time.monotonic)
+
+    def batch(self, records: DataFrame, batch_id: int) -> None:
+        """One microbatch, from its records to its ledger row. A batch that the ledger has already is left alone."""
+        if batch_id <= self.last.batch_id:
+            return
+        try:
+            self._batch(records, batch_id)
+        except Exception as error:
+            self.failure = error  # Spark would wrap it in pages of Java
+            raise
+
+    def _batch(self, records: DataFrame, batch_id: int) -> None:
+        spark, places, result = records.sparkSession, self.run.places, self.result
+        end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
+        row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
+        decoded = gate.decode(records, result.topic).persist()
+        try:
+            row = self._measured(row, decoded)
+            if row.quarantined:
+                bad = gate.quarantined(decoded, result.topic.TOPIC)
+                self._append(bad, f"{result.name}_quarantine", row, requeued_sequence=F.lit(None).cast("bigint"))
+            row = self._collected(spark, row, gate.events(decoded))
+        finally:
+            decoded.unpersist()
+        if self._publish_due():
+            row = self._published(spark, row)
+        self._close(row, places)
+
+    def _measured(self, row: Row, decoded: DataFrame) -> Row:
+        stream = {partition: _micros(moment) for partition, moment in self.last.stream_time.items()}
+        measured = lateness.measure(decoded, stream)
+        facts = lateness.summarise(measured, durations.seconds(self.result.allowed_lateness)).collect()
+        records, bad = sum(f.records for f in facts), sum(f.quarantined for f in facts)
+        sketches = [bytes(f.lateness_sketch) for f in facts if f.out_of_order]
+        sketch, half, most, latest = ledger.lateness(sketches, records - bad)
+        for fact in facts:
+            if fact.stream_micros is not None:
+                stream[fact.record_partition] = max(fact.stream_micros, stream.get(fact.record_partition, 0))
+        times = [_moment(fact.record_micros) for fact in facts]
+        return replace(
+            row,
+            records=records,
+            quarantined=bad,
+            out_of_order=sum(f.out_of_order for f in facts),
+            late=sum(f.late for f in facts),
+            lateness_sketch=sketch,
+            lateness_p50_seconds=half,
+            lateness_p99_seconds=most,
+            lateness_max_seconds=latest,
+            stream_time={partition: _moment(micros) for partition, micros in stream.items()},
+            record_time=max([*times, *([row.record_time] if row.record_time else [])], default=None),
+        )
+
+    def _collected(self, spark: SparkSession, row: Row, events: DataFrame) -> Row:
+        result = self.result
+        rows = result.transform(events)
+        marked = None
+        if result.membership:
+            name = f"{result.name}_filters"
+            before = spark.read.format("delta").option("versionAsOf", self.last.tables[name]["version"])
+            filters = before.load(self.run.places.table(name))
+            allowed = durations.seconds(result.allowed_lateness)
+            marked = membership.mark(rows, filters, result.membership, allowed).persist()
+            rows = membership.marked(marked)
+        try:
+            if result.panes:
+                self._append(panes.collect(rows, result.panes), f"{result.name}_panes", row)
+            else:
+                self._append(rows, result.name, row)
+            return self._filtered(spark, row, marked) if marked is not None else row
+        finally:
+            if marked is not None:
+                marked.unpersist()
+
+    def _filtered(self, spark: SparkSession, row: Row, marked: DataFrame) -> Row:
+        """Write the filters that the batch changed, drop those that no record can ask for any more."""
+        assert self.result.membership
+        name = f"{self.result.name}_filters"
+        path = self.run.places.table(name)
+        changed = membership.changed(marked).withColumn("sequence", F.lit(row.sequence).cast("bigint"))
+        facts = changed.select("*", F.unix_micros("stream_time").alias("stream_micros")).drop("bits").collect()
+        if not facts:
+            return row
+        commit = self._commit(row, "filters")
+        self.run.step("before filters")
+        tables.replace_partitions(changed.coalesce(1), path, commit)
+        self.run.step("after filters")
+        oldest = {
+            fact.partition: self.result.membership.oldest_bucket(
+                fact.stream_micros, durations.seconds(self.result.allowed_lateness)
+            )
+            for fact in facts
+        }
+        length = self.result.membership.bucket_micros
+        retired = " or ".join(
+            f"(partition = {partition} and bucket_time < timestamp_micros({bucket * length}))"
+            for partition, bucket in sorted(oldest.items())
+        )
+        if tables.has_older(path, "bucket_time", min(oldest.values()) * length):
+            tables.delete(spark, path, retired, self._commit(row, "retire"))
+        return replace(
+            row,
+            filter_fill=max(fact.fill for fact in facts),
+            filter_false_positive_rate=max(fact.false_positive_rate for fact in facts),
+        )
+
+    def _append(self, frame: DataFrame, name: str, row: Row, **more: Any) -> None:
+        step = name.removeprefix(self.result.name).strip("_") or "rows"
+        frame = frame.withColumn("sequence", F.lit(row.sequence).cast("bigint")).withColumns(more)
+        self.run.step(f"before {step}")
+        tables.append(frame.coalesce(1), self.run.places.table(name), self._commit(row, step))
+        self.run.step(f"after {step}")
+
+    def _publish_due(self) -> bool:
+        due = time.monotonic() - self.published_at >= durations.seconds(self.result.publish_every)
+        return bool(self.result.windows) and due
+
+    def _published(self, spark: SparkSession, row: Row) -> Row:
+        since = self.last.published_sequence
+        self.run.step("before windows")
+        publish.publish(spark, self.run.places, self.result, since, self._commit(row, "windows"))
+        self.run.step("after windows")
+        self.published_at = time.monotonic()
+        return replace(row, published_sequence=row.sequence)
+
+    def publish_rest(self) -> None:
+        """Publish what batches have written since the last time, under a ledger row of its own."""
+        if self.result.windows and self.last.published_sequence < self.last.sequence:
+            self._close(self._published(self.run.spark, self.last.next("publish")), self.run.places)
+
+    def _close(self, row: Row, places: Places) -> None:
+        versions = {name: tables.identity(places.table(name)) for name in row.tables}
+        known = {name: {"id": id_, "version": version} for name, (id_, version) in versions.items()}
+        self.run.step("before ledger")
+        self.last = ledger.write(places, self.result.name, replace(row, tables=known))
+        self.run.step("after ledger")
+        self.run.closed(self.result.name, self.last)
+
+    def _commit(self, row: Row, step: str) -> tables.Commit:
+        return tables.Commit(
+            self.result.name, str(row.generation), row.sequence, step, row.start_offsets, row.end_offsets
+        )
+
+
+def _kafka_json(topic: str, offsets: dict[int, int]) -> str:
+    """Where to start, as Kafka's source writes it; a topic not read yet starts at its earliest record."""
+    return json.dumps({topic: {str(p): offset for p, offset in offsets.items()}}) if offsets else "earliest"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,74 @@
+"""Windows into their table: those that hold a pane written since the last time are merged anew and corrected."""
+
+from datetime import UTC, datetime
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.run import Places
+from jobs.sinks import tables
+from jobs.transforms import panes, windows
+from jobs.transforms.result import Result
+
+DAY_SECONDS = 86_400
+
+
+def _ranges(touched: DataFrame, reach_seconds: int) -> list[tuple[int, int]]:
+    """Spans of seconds that hold every pane of the windows that `touched` panes are in, a few days each at the least."""
+    days = touched.select((F.unix_seconds("pane_start") / DAY_SECONDS).cast("bigint").alias("day")).distinct()
+    spans: list[tuple[int, int]] = []
+    for day in sorted(row.day for row in days.collect()):
+        first, after = day * DAY_SECONDS - reach_seconds, (day + 1) * DAY_SECONDS + reach_seconds
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], after)
+        else:
+            spans.append((first, after))
+    return spans
+
+
+def _within(column: str, spans: list[tuple[int, int]]) -> Column:
+    inside = F.lit(False)
+    for first, after in spans:
+        start, end = F.lit(datetime.fromtimestamp(first, UTC)), F.lit(datetime.fromtimestamp(after, UTC))
+        inside = inside | ((F.col(column) >= start) & (F.col(column) < end))
+    return inside
+
+
+def changed_windows(partials: DataFrame, result: Result, since_sequence: int) -> tuple[DataFrame | None, list]:
+    """The windows that hold a pane written after ledger row `since_sequence`, and the spans of time they lie in.
+
+    None if there is none. `partials` is the panes table.
+    """
+    assert result.panes
+    touched = partials.where(F.col("sequence") > since_sequence)
+    spans = _ranges(touched, windows.reach_seconds(result.windows))
+    if not spans:
+        return None, []
+    affected = windows.assign(touched.select("pane_start").distinct(), result.windows).select(*windows.KEYS).distinct()
+    near = windows.assign(partials.where(_within("pane_start", spans)), result.windows)
+    assigned = near.join(F.broadcast(affected), list(windows.KEYS), "left_semi")
+    return panes.merge(assigned, result.panes, (*windows.KEYS, *result.panes.by)), spans
+
+
+def publish(spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: tables.Commit) -> bool:
+    """Merge the changed windows into the result's table; a row that changes gets the next revision.
+
+    Returns whether there was anything to publish.
+    """
+    assert result.panes
+    partials = spark.read.format("delta").load(places.table(f"{result.name}_panes"))
+    changed, spans = changed_windows(partials, result, since_sequence)
+    if changed is None:
+        return False
+    now = datetime.now(UTC)
+    source = changed.withColumn("revision", F.lit(1)).withColumn("updated_time", F.lit(now))
+    keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
+    # Literal bounds let Delta leave out the files of other times.
+    first, after = (datetime.fromtimestamp(second, UTC).isoformat() for second in (spans[0][0], spans[-1][1]))
+    bounds = f"t.window_start >= timestamp'{first}' and t.window_start < timestamp'{after}'"
+    updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {"revision": "t.revision + 1"}
+    # Panes are only ever added, so a window has changed exactly if it counts more records.
+    count = f"`{result.panes.count}`"
+    condition = " and ".join([*keys, bounds])
+    tables.merge(source, places.table(result.name), condition, f"t.{count} <> s.{count}", updated, commit)
+    return True

@@ -1,0 +1,170 @@
+"""Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+
+from jobs.run import Places, Refused
+from jobs.sinks import checkpoint, layout, ledger, tables
+from jobs.sinks.ledger import Row
+from jobs.transforms.result import Result
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a run begins."""
+
+    last: Row
+    checkpoint: str
+    notes: tuple[str, ...]
+    """What was found and mended, in words."""
+
+
+def resume(spark: SparkSession, places: Places, result: Result) -> Start:
+    """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, and say where to go on.
+
+    Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
+    of the result is not the one that its tables were made with.
+    """
+    expected, transform = layout.tables_of(spark, result)
+    last = ledger.last(places, result.name)
+    if last is None:
+        last = _begin(places, result, expected, transform)
+    _check_definition(result, transform, last, spark.version)
+    _check_tables(places, result.name, expected, last)
+    folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
+    wrong = checkpoint.disagreement(spark, folder, last)
+    strays = _strays(places, last)
+    if wrong is None and any(not _in_flight(commit, last) for commit in strays):
+        wrong = "does not know of a write that was not finished"
+    if wrong is None:
+        return Start(last, folder, ())
+    notes = [f"the checkpoint {folder} {wrong}"]
+    if checkpoint.exists(spark, folder):
+        notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
+    notes += _take_back(spark, places, last)
+    return _new_generation(places, result, last, tuple(notes), transform, spark.version)
+
+
+def _begin(places: Places, result: Result, expected: list[layout.Table], transform: str) -> Row:
+    for table in expected:
+        path = places.table(table.name)
+        if tables.find(path) is not None and tables.identity(path)[1] > 0:
+            raise Refused(
+                f"{path} has rows, but there is no ledger {ledger.path(places, result.name)} to say which records they "
+                f"hold. Move the tables of {result.name} away to rebuild them from the log, or bring the ledger back."
+            )
+        tables.create(path, table.columns, table.partitioned_by, table.sentence)
+    ledger.create(places, result.name)
+    first = Row(
+        sequence=1,
+        kind="start",
+        generation=1,
+        batch_id=-1,
+        published_sequence=1,
+        tables=_versions(places, [table.name for table in expected]),
+        definition=result.definition(),
+        transform=transform,
+        started_time=datetime.now(UTC),
+    )
+    return ledger.write(places, result.name, first)
+
+
+def _versions(places: Places, names: list[str]) -> dict[str, dict[str, object]]:
+    found = {name: tables.identity(places.table(name)) for name in names}
+    return {name: {"id": id_, "version": version} for name, (id_, version) in found.items()}
+
+
+def _check_definition(result: Result, transform: str, last: Row, spark_version: str) -> None:
+    now = result.definition()
+    changed = [name for name in now if last.definition.get(name) != now[name]]
+    if not changed and last.transform and last.transform != transform and last.spark_version in ("", spark_version):
+        changed = ["transform"]
+    if changed:
+        said = "; ".join(
+            f"{name} was {last.definition[name]}, now {now[name]}" if name in last.definition else name
+            for name in changed
+        )
+        raise Refused(
+            f"{result.name} means something else than the numbers in its tables ({said}). Give the result a new version "
+            f"in its name, and so a new table, or take the change back."
+        )
+
+
+def _check_tables(places: Places, name: str, expected: list[layout.Table], last: Row) -> None:
+    remedy = (
+        f"Bring it back from a backup, or, to rebuild {name} from the log, move all its tables away "
+        f"({places.table(name)}*) and run again."
+    )
+    for table in expected:
+        path, known = places.table(table.name), last.tables.get(table.name)
+        found = tables.find(path)
+        if known is None or found is None:
+            raise Refused(f"the table {path} is gone. {remedy}")
+        if str(found.metadata().id) != known["id"]:
+            raise Refused(f"the table {path} was replaced: it is not the one that the ledger knows. {remedy}")
+        if found.version() < known["version"]:
+            raise Refused(f"the table {path} is older than its ledger, as after a restored backup. {remedy}")
+        if _shape(json.loads(found.schema().to_json())) != _shape(json.loads(table.columns.json())):
+            raise Refused(
+                f"the columns of {path} are not those of the job. Give the result a new version in its name, or change "
+                "the columns back."
+            )
+
+
+def _shape(schema: dict[str, object]) -> object:
+    """Names and types, without comments and nullability, which readers and engines write differently."""
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in ("metadata", "nullable", "containsNull")}
+    return {
+        key: [_shape(item) for item in value] if isinstance(value, list) else _shape(value)  # type: ignore[arg-type]
+        for key, value in kept.items()
+        if key != "valueContainsNull"
+    }
+
+
+def _strays(places: Places, last: Row) -> list[dict[str, object]]:
+    """Our commits that are in the tables and not in the ledger."""
+    found = []
+    for name, known in last.tables.items():
+        found += [commit for commit in tables.commits_after(places.table(name), known["version"]) if "sequence" in commit]
+    return found
+
+
+def _in_flight(commit: dict[str, object], last: Row) -> bool:
+    """Of the batch that the checkpoint will run again: its steps that are done are skipped by their transaction id."""
+    return commit.get("generation") == str(last.generation) and commit.get("sequence") == last.sequence + 1
+
+
+def _take_back(spark: SparkSession, places: Places, last: Row) -> list[str]:
+    """Undo the commits of a batch that was not closed: its records are read again under new transaction ids."""
+    notes = []
+    for name, known in last.tables.items():
+        path = places.table(name)
+        if any("sequence" in commit for commit in tables.commits_after(path, known["version"])):
+            tables.restore(spark, path, known["version"])
+            notes.append(f"an unfinished batch was taken back from {path}")
+    return notes
+
+
+def _new_generation(
+    places: Places, result: Result, last: Row, notes: tuple[str, ...], transform: str, spark_version: str
+) -> Start:
+    generation = last.generation + 1
+    notes = (*notes, f"the ledger says how far the tables are: going on from there as generation {generation}")
+    row = last.next(
+        "start",
+        generation=generation,
+        batch_id=-1,
+        tables=_versions(places, list(last.tables)),
+        transform=transform,
+        spark_version=spark_version,
+        notes=notes,
+    )
+    row = ledger.write(places, result.name, row)
+    return Start(row, checkpoint.folder(places.checkpoints, result.name, generation), notes)
+
+

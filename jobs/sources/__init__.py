@@ -1,0 +1,1 @@
+"""Data comes in: the log, in its homes."""

@@ -1,0 +1,1 @@
+"""Data flows: DataFrame in, DataFrame out; never reads, writes, starts or collects."""

@@ -1,0 +1,95 @@
+"""A result as a value: what is read, how it is transformed, what is kept. Nothing runs until a sink keeps it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructType
+
+from jobs.transforms import durations
+from jobs.transforms.membership import Membership
+from jobs.transforms.panes import Panes
+from jobs.transforms.windows import Window
+
+
+class TopicSchema(Protocol):
+    """A schema file of a topic, for example schemas/departure.py."""
+
+    TOPIC: str
+    KEY: str | None
+    EVENT_TIME: str
+    COLUMNS: StructType
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result kept up to date.
+
+    Every constant here but `publish_every` and `max_records_per_batch` gives the numbers their meaning: changing one
+    needs a new version in `name`, and so a new table.
+    """
+
+    name: str
+    """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
+    topic: Any
+    """Schema file of the topic that is read (a TopicSchema)."""
+    transform: Callable[[DataFrame], DataFrame]
+    """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
+    record_key; returns `event_time` and the columns that panes name, and the record_ columns if there is membership."""
+    panes: Panes | None = None
+    """What is kept per pane; None keeps a row for each record (membership)."""
+    windows: tuple[Window, ...] = ()
+    """The windows that are published."""
+    membership: Membership | None = None
+    """Adds the column `seen_before` before panes are made."""
+    allowed_lateness: str = "1 hour"
+    """A record whose event time is further behind stream time counts as late. It is counted all the same."""
+    publish_every: str = "1 minute"
+    """Windows are merged into their table at most this often, and at the end of a scheduled run."""
+    max_records_per_batch: int = 500_000
+    """Bound of a microbatch."""
+
+    def __post_init__(self) -> None:
+        durations.seconds(self.allowed_lateness), durations.seconds(self.publish_every)
+        if bool(self.panes) != bool(self.windows):
+            raise ValueError(f"{self.name}: panes and windows come together")
+        if not self.panes and not self.membership:
+            raise ValueError(f"{self.name}: keeps neither panes nor membership")
+        for window in self.windows:
+            assert self.panes
+            window.check(self.panes.every_seconds)
+        labels = [window.name for window in self.windows]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"{self.name}: the same window twice")
+        if self.topic.EVENT_TIME not in self.topic.COLUMNS.fieldNames():
+            raise ValueError(f"{self.topic.TOPIC}: EVENT_TIME names {self.topic.EVENT_TIME}, which is not in COLUMNS")
+
+    def check(self, events: StructType) -> None:
+        """Raises ValueError if the transform's columns are not those that panes and membership need."""
+        kinds = {field.name: field.dataType for field in events}
+        needed = ["event_time"]
+        if self.membership:
+            needed += ["record_partition", "record_offset", "record_key"]
+            kinds["seen_before"] = kinds.get("seen_before")
+        if self.panes:
+            needed += [*self.panes.by, *self.panes.averages, *self.panes.uniques, *self.panes.counts]
+            for name in self.panes.uniques:
+                if name in kinds and not isinstance(kinds[name], (StringType, BinaryType, IntegerType, LongType)):
+                    raise ValueError(f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, "
+                                     "binary, int and bigint")
+        missing = [name for name in needed if name not in kinds]
+        if missing:
+            raise ValueError(f"{self.name}: the transform does not return {', '.join(missing)}")
+
+    def definition(self) -> dict[str, str]:
+        """The constants that give the numbers their meaning, by name, as text."""
+        return {
+            "topic": self.topic.TOPIC,
+            "key": str(self.topic.KEY),
+            "event_time": self.topic.EVENT_TIME,
+            "panes": str(self.panes and asdict(self.panes)),
+            "windows": "; ".join(window.name for window in self.windows),
+            "membership": str(self.membership and asdict(self.membership)),
+            "allowed_lateness": self.allowed_lateness,
+        }

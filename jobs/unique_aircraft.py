@@ -1,0 +1,38 @@
+"""How many different aircraft leave each airport of New York, by the hour and by the day?
+
+in    topic departures (schemas/departure.py)
+out   table unique_aircraft_v1: windows of the scheduled departure time by origin, with a HyperLogLog sketch of the tail
+      numbers, its estimate and standard error; sketches can be merged over airports, days and months
+late  a straggler is added to the sketch of its window, which is published anew. Nothing is dropped
+"""
+
+from pyspark.sql import DataFrame
+
+from jobs import run
+from jobs.sinks import microbatch
+from jobs.sources import log
+from jobs.transforms.panes import Panes
+from jobs.transforms.result import Result
+from jobs.transforms.windows import CalendarDay, Tumbling
+from schemas import departure
+
+PANES = Panes(every="1 hour", by=("origin",), count="departures", uniques=("tail_number",), lg_k=12)
+WINDOWS = (Tumbling("1 hour"), CalendarDay("America/New_York"))
+LATENESS = "6 hours"
+
+
+def transform(departures: DataFrame) -> DataFrame:
+    """The aircraft of each departure at its scheduled time."""
+    return departures.select("event_time", "origin", "tail_number")
+
+
+RESULT = Result("unique_aircraft_v1", departure, transform, panes=PANES, windows=WINDOWS, allowed_lateness=LATENESS)
+
+
+def main(job: run.Run) -> None:
+    """Read the log, bring the table up to date."""
+    microbatch.keep(job, RESULT, log.read)
+
+
+if __name__ == "__main__":
+    run.job(main)

@@ -1,0 +1,1 @@
+"""What data looks like: one file per topic or table, data only."""

@@ -1,0 +1,59 @@
+"""The ledger: one row for each batch that is closed, written after its last table. Table NAME_ledger of each result.
+
+What is in the ledger has happened; what is not in it is done again or taken back.
+"""
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+OFFSETS = MapType(IntegerType(), LongType())
+"""By partition, the offset of the next record."""
+
+TABLE = StructType([StructField("id", StringType()), StructField("version", LongType())])
+"""Which Delta table it is, and its version after the batch."""
+
+
+def _column(name: str, kind: object, comment: str) -> StructField:
+    return StructField(name, kind, True, {"comment": comment})  # type: ignore[arg-type]
+
+
+COLUMNS = StructType(
+    [
+        _column("sequence", LongType(), "1, 2, 3 ... without gaps; never starts again."),
+        _column("kind", StringType(), "start: a generation begins; batch; publish: windows only; requeue."),
+        _column("generation", LongType(), "Counts the checkpoints of the result; batch numbers start again in each."),
+        _column("batch_id", LongType(), "Number of the batch in its generation; -1 before the first."),
+        _column("start_offsets", OFFSETS, "By partition, the first offset of the batch."),
+        _column("end_offsets", OFFSETS, "By partition, the offset after the last one of the batch."),
+        _column("records", LongType(), "Records read, good and bad."),
+        _column("quarantined", LongType(), "Records that could not be read."),
+        _column("out_of_order", LongType(), "Records with an event time before stream time."),
+        _column("late", LongType(), "Records further behind stream time than the job allows; they are counted too."),
+        _column("lateness_p50_seconds", DoubleType(), "Half of the good records are at most this late."),
+        _column("lateness_p99_seconds", DoubleType(), "99 % of the good records are at most this late."),
+        _column("lateness_max_seconds", DoubleType(), "The latest record."),
+        _column("lateness_sketch", BinaryType(), "KLL sketch (double) of the lateness of records out of order, seconds."),
+        _column("stream_time", MapType(IntegerType(), TimestampType()), "By partition, the largest event time, UTC."),
+        _column("record_time", TimestampType(), "Latest record timestamp read so far, UTC."),
+        _column("filter_fill", DoubleType(), "Fullest Bloom filter that the batch wrote, fraction of its bits."),
+        _column("filter_false_positive_rate", DoubleType(), "Probability that a look-up is wrongly yes, worst partition."),
+        _column("published_sequence", LongType(), "Windows hold every batch up to this ledger row."),
+        _column("tables", MapType(StringType(), TABLE), "By name, the result's tables after the batch."),
+        _column("definition", MapType(StringType(), StringType()), "Constants that give the numbers their meaning."),
+        _column("transform", StringType(), "Fingerprint of the transform's plan under this version of Spark."),
+        _column("spark_version", StringType(), "Version of Spark."),
+        _column("notes", ArrayType(StringType()), "What was mended before a generation started."),
+        _column("started_time", TimestampType(), "When the batch was begun, UTC."),
+        _column("committed_time", TimestampType(), "When this row was written, UTC."),
+    ]
+)

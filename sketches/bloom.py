@@ -1,0 +1,198 @@
+"""Bloom filters over 64-bit key hashes (Spark's `xxhash64`): "was this key seen before?", wrong only ever by a yes.
+
+A filter never forgets a key. For a key it was not given it says yes with the false-positive rate of its size (B. H.
+Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970). The cut does not matter: however
+a stream is cut into batches, it gets the answers, false ones included, that it would get one record at a time.
+"""
+
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]  # one a record, in one dimension: key hashes (negative ones too) or places
+Words = NDArray[np.uint64]
+Answers = NDArray[np.bool_]
+
+_HEADER = struct.Struct("<4sBBHQ")  # magic, version, kind, hashes, bits; then the words and the CRC-32 of all before
+_KIND = (b"HRSK", 1, 1)
+_STEPS = np.array([[0x9E3779B97F4A7C15], [0x3C6EF372FE94F82A]], np.uint64)  # of SplitMix64: once and twice
+
+
+class UnlikeFilters(ValueError):  # noqa: N818 (says what is wrong)
+    """Two filters of different sizes cannot be merged."""
+
+
+class NotABloomFilter(ValueError):  # noqa: N818 (says what is wrong)
+    """The bytes are not a whole Bloom filter of a version that this module reads."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a filter is: `bits`, a multiple of 64 up to 2**40; `hashes`, bits a key, 1 to 64; else ValueError."""
+
+    bits: int
+    hashes: int
+
+    def __post_init__(self) -> None:
+        if self.bits % 64 or not (64 <= self.bits <= 2**40 and 1 <= self.hashes <= 64):
+            raise ValueError(f"bits must be a multiple of 64 up to 2**40 and hashes 1 to 64, not {self}")
+
+
+def size_for(expected_keys: int, false_positive_rate: float) -> Size:
+    """The smallest size that holds `expected_keys` distinct keys at `false_positive_rate` (a fraction: 0.01 is 1 %).
+
+    bits = -n ln p / (ln 2)**2, hashes = -log2 p (Bloom 1970; two hash values do for all: Kirsch & Mitzenmacher, "Less
+    hashing, same performance", ESA 2006). Raises ValueError for no keys, a rate outside (0, 1), or an impossible size.
+    """
+    if expected_keys < 1 or not 0 < false_positive_rate < 1:
+        raise ValueError(f"no filter holds {expected_keys} keys at a false-positive rate of {false_positive_rate}")
+    bits = -expected_keys * math.log(false_positive_rate) / math.log(2) ** 2
+    return Size(64 * math.ceil(bits / 64), max(1, round(-math.log2(false_positive_rate))))
+
+
+class BloomFilter:
+    """A set of key hashes in `size.bits / 8` bytes. TypeError for hashes that are no one-dimensional int64 array."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self._words: Words = np.zeros(size.bits // 64, np.uint64)
+
+    def add(self, hashes: Numbers) -> None:
+        """Remember these keys."""
+        _set_bits(self._words, self.size, hashes)
+
+    def contains(self, hashes: Numbers) -> Answers:
+        """For each key whether it was added: False is certain, True is wrong at the false-positive rate."""
+        return _where_every_bit(self.size, hashes, lambda word, mask, which: self._words[word] & mask != 0)
+
+    def contains_in_order(self, hashes: Numbers, places: Numbers, added: Numbers, added_places: Numbers) -> Answers:
+        """`contains`, as if each of the `added` hashes had been added at its place among the queries. Adds nothing.
+
+        A query at place i sees what the filter held before and the additions at places smaller than i, bit by bit.
+        Places need be neither dense nor sorted. Raises ValueError if there is not one place for each hash.
+        """
+        seen, known = self.contains(hashes), self.contains(added)  # what is known sets no bit
+        if places.shape != seen.shape or added_places.shape != known.shape:
+            raise ValueError("each hash needs its place")
+        if not seen.all() and not known.all():
+            earlier = _first_setters(self._words, self.size, added[~known], added_places[~known])
+            own = places[~seen]
+            seen[~seen] = _where_every_bit(self.size, hashes[~seen], lambda w, m, which: earlier(own[which], w, m))
+        return seen
+
+    def test_and_add(self, hashes: Numbers) -> Answers:
+        """For each key whether it was there already, in the order of the array: tested, then added, one by one."""
+        seen, places = np.zeros(len(hashes), np.bool_), np.arange(len(hashes))
+        for run in _runs(hashes):
+            keys = hashes[run]
+            seen[run] = self.contains_in_order(keys, places[run], keys, places[run])
+            self.add(keys[~seen[run]])  # the bits of the others are set
+        return seen
+
+    def fill(self) -> float:
+        """Fraction of the bits that are set, 0 to 1: about 0.5 when it holds the keys that it was made for."""
+        return int(np.bitwise_count(self._words).sum(dtype=np.int64)) / self.size.bits
+
+    def current_false_positive_rate(self) -> float:
+        """Probability that a key which was never added is called seen, as filled now."""
+        return self.fill() ** self.size.hashes
+
+    def merge(self, other: "BloomFilter") -> "BloomFilter":
+        """A new filter that holds the keys of both. Raises UnlikeFilters if their sizes differ."""
+        if self.size != other.size:
+            raise UnlikeFilters(f"cannot merge a filter of {self.size} with one of {other.size}")
+        merged = BloomFilter(self.size)
+        merged._words = self._words | other._words
+        return merged
+
+    def to_bytes(self) -> bytes:
+        """The filter as bytes: magic, version, kind, hashes, bits, the words (little-endian) and a CRC-32."""
+        body = _HEADER.pack(*_KIND, self.size.hashes, self.size.bits) + self._words.astype("<u8").tobytes()
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "BloomFilter":
+        """The filter that `to_bytes` wrote. Raises NotABloomFilter for anything else, cut, lengthened or altered."""
+        if len(data) < _HEADER.size + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+            raise NotABloomFilter(f"{len(data)} bytes without the checksum of a Bloom filter: cut short or altered")
+        *kind, hashes, bits = _HEADER.unpack_from(data)
+        if tuple(kind) != _KIND or len(data) != _HEADER.size + bits // 8 + 4:
+            raise NotABloomFilter(f"{len(data)} bytes of kind {kind}: not a whole Bloom filter of kind {_KIND}")
+        loaded = BloomFilter(Size(bits, hashes))
+        loaded._words = np.frombuffer(data[_HEADER.size : -4], "<u8").astype(np.uint64)
+        return loaded
+
+
+def _first_setters(words: Words, size: Size, hashes: Numbers, places: Numbers) -> Callable[..., Answers]:
+    """A test (place, word, mask) of bits: set in `words`, or first set by one of these keys at a smaller place."""
+    new = words.copy()
+    _set_bits(new, size, hashes)
+    new ^= words
+    # One smallest place a new bit, found by counting the new bits up to it (rank: Jacobson, FOCS 1989).
+    ends = np.cumsum(np.bitwise_count(new), dtype=np.int64)
+    smallest = np.full(ends[-1], np.iinfo(np.int64).max)
+
+    def new_ones(word: Numbers, mask: Words) -> tuple[Numbers, Numbers]:
+        which = np.flatnonzero(new[word] & mask != 0)
+        return which, ends[word[which]] - np.bitwise_count(new[word[which]] & ~(mask[which] - np.uint64(1)))
+
+    for run, word, mask in _every_bit(size, hashes):
+        which, rank = new_ones(word, mask)
+        np.minimum.at(smallest, rank, places[run][which])
+
+    def earlier(own: Numbers, word: Numbers, mask: Words) -> Answers:
+        answers: Answers = words[word] & mask != 0
+        which, rank = new_ones(word, mask)
+        answers[which] = smallest[rank] < own[which]
+        return answers
+
+    return earlier
+
+
+def _runs(hashes: Numbers) -> Iterator[slice]:
+    """The records in runs so short that their numbers stay in the processor's cache."""
+    if not isinstance(hashes, np.ndarray) or hashes.dtype != np.int64 or hashes.ndim != 1:
+        raise TypeError("key hashes must be a one-dimensional numpy array of int64")
+    return (slice(start, start + 2**16) for start in range(0, len(hashes), 2**16))
+
+
+def _two_hashes(hashes: Numbers) -> Words:
+    """Two unrelated 64-bit values a key, one a row: SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) seeded with it."""
+    state = hashes.astype(np.uint64) + _STEPS
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def _bit(size: Size, probe: int, pair: Words) -> tuple[Numbers, Words]:
+    """The word and the mask of a key's bit: enhanced double hashing (Dillinger & Manolios, FMCAD 2004) in 64 bits."""
+    bit = (pair[0] + np.uint64(probe) * pair[1] + np.uint64((probe**3 - probe) // 6)) % np.uint64(size.bits)
+    return (bit >> np.uint64(6)).astype(np.int64), np.uint64(1) << (bit & np.uint64(63))
+
+
+def _every_bit(size: Size, hashes: Numbers) -> Iterator[tuple[slice, Numbers, Words]]:
+    """All bits of all keys, a run and a probe at a time: the run, and of each key in it the word and the mask."""
+    for run in _runs(hashes):
+        pair = _two_hashes(hashes[run])
+        yield from ((run, *_bit(size, probe, pair)) for probe in range(size.hashes))
+
+
+def _set_bits(words: Words, size: Size, hashes: Numbers) -> None:
+    for _, word, mask in _every_bit(size, hashes):
+        np.bitwise_or.at(words, word, mask)
+
+
+def _where_every_bit(size: Size, hashes: Numbers, holds: Callable[[Numbers, Words, Numbers], Answers]) -> Answers:
+    """For each key whether `holds(word, mask, which keys)` of all its bits; a key that fails one is asked no more."""
+    answers = np.zeros(len(hashes), np.bool_)
+    for run in _runs(hashes):
+        pair, alive = _two_hashes(hashes[run]), np.arange(len(hashes[run]))
+        for probe in range(size.hashes):
+            alive = alive[holds(*_bit(size, probe, pair.take(alive, axis=1)), alive + run.start)]
+        answers[alive + run.start] = True
+    return answers

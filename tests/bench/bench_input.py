@@ -1,0 +1,54 @@
+"""Writes the benchmark's records into an archive table, commit by commit in the order in which they came."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import bench_data
+from deltalake import DeltaTable
+
+ROOT = Path(__file__).resolve().parents[2]
+TOPIC = "page_view"
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Input:
+    """One log that every contender reads, and how it is to be read."""
+
+    archive: str
+    """Delta table in the columns of schemas/archive.py."""
+    topic: str
+    partitions: int
+    records: int
+    files: int
+    """Parquet files in the table: some in every partition for each commit."""
+    records_per_batch: int
+    """About how many records a microbatch shall have."""
+    cores: int
+
+    @property
+    def batches(self) -> int:
+        """Microbatches that a stream processor shall cut the log into."""
+        return max(1, round(self.records / self.records_per_batch))
+
+    @property
+    def files_per_batch(self) -> int:
+        """The same cut for a source that counts files."""
+        return -(-self.files // self.batches)
+
+
+def write(path: Path, records: int, records_per_batch: int, cores: int) -> Input:
+    """Write the log of `records` records unless it is there; five commits or so make a microbatch."""
+    if not path.exists():
+        if str(ROOT) not in sys.path:
+            sys.path.append(str(ROOT))
+        partial = path.with_name(f"{path.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        append = import_module("jobs.sinks.archive").append
+        append(str(partial), TOPIC, PARTITIONS, bench_data.batches(records), max(1, records_per_batch // 5))
+        partial.rename(path)
+    files = len(DeltaTable(path).file_uris())
+    return Input(str(path), TOPIC, PARTITIONS, records, files, records_per_batch, cores)

@@ -1,0 +1,33 @@
+"""What several tests share: one small Spark for all of them, and places of their own for each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import run
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """Spark with the settings of the local profile."""
+    session = run.session(run.profile(ROOT / "conf" / run.LOCAL_PROFILE))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> run.Places:
+    """Places in a folder of the test's own."""
+    return run.Places(
+        archive=f"{tmp_path}/archive", tables=f"{tmp_path}/tables", checkpoints=f"{tmp_path}/checkpoints"
+    )
+
+
+@pytest.fixture
+def a_run(spark: SparkSession, places: run.Places) -> Callable[..., run.Run]:
+    """Makes a run in the test's places; keywords are those of run.Run."""
+    return lambda **more: run.Run(spark, places, **({"say": lambda _: None} | more))
