@@ -19,6 +19,7 @@ from schemas import departure
 
 PANES = Panes(every="5 minutes", by=("origin",), count="departures", averages=("delay_minutes",))
 WINDOWS = (Tumbling("1 hour"), Hopping("1 hour", every="5 minutes"), CalendarDay("America/New_York"))
+BATCH = 100_000
 LATENESS = "6 hours"
 
 
@@ -27,7 +28,15 @@ def transform(departures: DataFrame) -> DataFrame:
     return departures.select("event_time", "origin", "delay_minutes")
 
 
-RESULT = Result("departure_delay_v1", departure, transform, panes=PANES, windows=WINDOWS, allowed_lateness=LATENESS)
+RESULT = Result(
+    "departure_delay_v1",
+    departure,
+    transform,
+    panes=PANES,
+    windows=WINDOWS,
+    allowed_lateness=LATENESS,
+    max_records_per_batch=BATCH,
+)
 
 
 def main(job: run.Run) -> None:

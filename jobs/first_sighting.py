@@ -17,6 +17,7 @@ from jobs.transforms.result import Result
 from schemas import departure
 
 MEMBERSHIP = Membership(horizon="30 days", bucket="1 day", expected_keys=500, false_positive_rate=0.01)
+BATCH = 100_000
 LATENESS = "2 days"
 COLUMNS = ("record_partition", "record_offset", "record_key", "event_time", "origin", "tail_number")
 
@@ -26,7 +27,14 @@ def transform(departures: DataFrame) -> DataFrame:
     return departures.select(*COLUMNS)
 
 
-RESULT = Result("first_sighting_v1", departure, transform, membership=MEMBERSHIP, allowed_lateness=LATENESS)
+RESULT = Result(
+    "first_sighting_v1",
+    departure,
+    transform,
+    membership=MEMBERSHIP,
+    allowed_lateness=LATENESS,
+    max_records_per_batch=BATCH,
+)
 
 
 def main(job: run.Run) -> None:

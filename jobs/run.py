@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 JAVA_AT_LEAST = 17
 """Spark 4 needs this version of Java."""
@@ -84,8 +84,8 @@ class Run:
     """Time between batches, such as "10 seconds"; None reads to the end of the log and stops."""
     step: Callable[[str], None] = lambda _: None
     """Called with the name of each commit, "before panes" and "after panes" and so on."""
-    closed: Callable[[str, Any], None] = lambda _name, _row: None
-    """Called with the result's name and the ledger row of each closed batch."""
+    closed: Callable[[str, Any, int | None], None] = lambda _name, _row, _lag: None
+    """Called with the result's name, the ledger row of each closed batch, and the records left to read, if known."""
     say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
     """Where a line for the person who started the run goes."""
 
@@ -172,10 +172,22 @@ _KNOWN = (
     ("Permission denied", "permission denied. Give this user the right to write there and run again"),
     ("AccessControlException", "permission denied. Give this user the right to write there and run again"),
     ("Read-only file system", "the file system is read-only. Mount it for writing and run again"),
-    ("BindException", "a port is in use. Stop the other process or give Spark another (spark.driver.port, spark.ui.port)"),
-    ("UNRESOLVED DEPENDENCIES", "Spark's jars could not be fetched. Check the network, or install them with `make setup`"),
-    ("Failed to find data source: delta", "Spark has no Delta jars: start it with --properties-file conf/spark-local.conf"),
-    ("OutOfMemoryError", "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job"),
+    (
+        "BindException",
+        "a port is in use. Stop the other process or give Spark another (spark.driver.port, spark.ui.port)",
+    ),
+    (
+        "UNRESOLVED DEPENDENCIES",
+        "Spark's jars could not be fetched. Check the network, or install them with `make setup`",
+    ),
+    (
+        "Failed to find data source: delta",
+        "Spark has no Delta jars: start it with --properties-file conf/spark-local.conf",
+    ),
+    (
+        "OutOfMemoryError",
+        "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job",
+    ),
 )
 
 
@@ -206,31 +218,31 @@ def job(main: Callable[[Run], Any]) -> None:
         spark = session(settings)
         watch = Progress()
         main(Run(spark, where, arguments.continuous, closed=watch.closed))
-        watch.end()
+        watch.end("done")
 
 
 class Progress:
-    """A line on standard error for closed batches, at most one a second."""
+    """Lines on standard error about closed batches, at most one a second."""
 
     def __init__(self) -> None:
         self._begun = self._said = time.monotonic()
         self._records = self._batches = 0
 
-    def closed(self, name: str, row: Any) -> None:
+    def closed(self, name: str, row: Any, lag: int | None) -> None:
         """Take note of a ledger row."""
         self._records += row.records
         self._batches += row.kind == "batch"
-        if time.monotonic() - self._said >= 1:
+        if time.monotonic() - self._said >= 1 and row.kind == "batch":
             self._said = time.monotonic()
-            print(f"{name}: {self.words()}", file=sys.stderr, flush=True)
+            left = "" if lag is None else f", lag {lag:,} records"
+            print(f"{name}: {self.words()}{left}", file=sys.stderr, flush=True)
 
     def words(self) -> str:
         """What has been read so far."""
         seconds = time.monotonic() - self._begun
-        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {self._batches} batches"
+        batches = "1 batch" if self._batches == 1 else f"{self._batches} batches"
+        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {batches}"
 
-    def end(self) -> None:
+    def end(self, name: str) -> None:
         """The last line."""
-        print(f"done: {self.words()}" if self._batches else "done: nothing new in the log", file=sys.stderr, flush=True)
-
-
+        print(f"{name}: {self.words() if self._batches else 'nothing new in the log'}", file=sys.stderr, flush=True)

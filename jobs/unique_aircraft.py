@@ -18,6 +18,7 @@ from schemas import departure
 
 PANES = Panes(every="1 hour", by=("origin",), count="departures", uniques=("tail_number",), lg_k=12)
 WINDOWS = (Tumbling("1 hour"), CalendarDay("America/New_York"))
+BATCH = 100_000
 LATENESS = "6 hours"
 
 
@@ -26,7 +27,15 @@ def transform(departures: DataFrame) -> DataFrame:
     return departures.select("event_time", "origin", "tail_number")
 
 
-RESULT = Result("unique_aircraft_v1", departure, transform, panes=PANES, windows=WINDOWS, allowed_lateness=LATENESS)
+RESULT = Result(
+    "unique_aircraft_v1",
+    departure,
+    transform,
+    panes=PANES,
+    windows=WINDOWS,
+    allowed_lateness=LATENESS,
+    max_records_per_batch=BATCH,
+)
 
 
 def main(job: run.Run) -> None:

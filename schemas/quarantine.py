@@ -27,6 +27,6 @@ COLUMNS = StructType(
         StructField("reason", StringType(), True, {"comment": "Why it could not be read; jobs/transforms/gate.py."}),
         StructField("field", StringType(), True, {"comment": "Field that is wrong; null if it is none in particular."}),
         StructField("sequence", LongType(), True, {"comment": "Ledger row that put the record here."}),
-        StructField("requeued_sequence", LongType(), True, {"comment": "Ledger row that read it again; null: not yet."}),
+        StructField("requeued_sequence", LongType(), True, {"comment": "Ledger row that read it again, if any."}),
     ]
 )

@@ -22,9 +22,7 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture
 def places(tmp_path: Path) -> run.Places:
     """Places in a folder of the test's own."""
-    return run.Places(
-        archive=f"{tmp_path}/archive", tables=f"{tmp_path}/tables", checkpoints=f"{tmp_path}/checkpoints"
-    )
+    return run.Places(archive=f"{tmp_path}/archive", tables=f"{tmp_path}/tables", checkpoints=f"{tmp_path}/checkpoints")
 
 
 @pytest.fixture

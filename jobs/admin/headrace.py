@@ -8,17 +8,20 @@ import sys
 
 import typer
 
+from jobs.admin.demo import demo
 from jobs.admin.log import log
 from jobs.admin.produce import produce
 from jobs.admin.read import read
+from jobs.admin.requeue import requeue
+from jobs.admin.status import status
 
 app = typer.Typer(
-    help="Microbatch stream analytics: fill and look at the log.",
+    help="Microbatch stream analytics: fill and look at the log, see how far results are.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (produce, log, read):
+for command in (demo, produce, log, read, status, requeue):
     app.command()(command)
 
 

@@ -43,6 +43,11 @@ def end_offsets(spark: SparkSession, path: str, batch_id: int) -> dict[int, int]
         raise Unreadable(f"offsets/{batch_id} is cut short or garbled") from None
 
 
+def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
+    """The end offsets of a batch that Spark has planned and will run; None if it has not planned it."""
+    return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
+
+
 def disagreement(spark: SparkSession, path: str, last: Row) -> str | None:
     """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used."""
     if not exists(spark, path):

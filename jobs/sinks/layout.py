@@ -41,7 +41,7 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
     events = gate.events(gate.decode(_nothing(spark, archive.COLUMNS), result.topic))
     transformed = result.transform(_nothing(spark, events.schema))
     result.check(transformed.schema)
-    plan = transformed._jdf.queryExecution().analyzed().canonicalized().toString()  # type: ignore[operator]
+    plan = transformed._jdf.queryExecution().analyzed().canonicalized().toString()
     rows = StructType([*transformed.schema.fields])
     made = []
     if result.membership:
@@ -51,12 +51,16 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
     if result.panes:
         partials = panes.collect(_nothing(spark, rows), result.panes)
         pane_columns = StructType([*partials.schema.fields, SEQUENCE])
-        made.append(Table(f"{result.name}_panes", pane_columns, (), f"Partial panes of {result.name}, one set a batch."))
+        made.append(
+            Table(f"{result.name}_panes", pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
+        )
         merged = windows.merge(partials, result.panes, result.windows).schema
         described = StructType([_described(field, result) for field in merged.fields] + list(REVISION))
         made.append(Table(result.name, described, (), f"Published windows of {result.name}."))
     else:
-        made.append(Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}."))
+        made.append(
+            Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
+        )
     sentence = f"Records that {result.name} could not read."
     made.append(Table(f"{result.name}_quarantine", quarantine.COLUMNS, (), sentence))
     return made, hashlib.sha256(re.sub(r"#\d+L?", "#", plan).encode()).hexdigest()
@@ -78,8 +82,10 @@ def _described(field: StructField, result: Result) -> StructField:
     comments[result.panes.count] = "Records in the window."
     of = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
     for name in result.panes.averages:
-        comments |= {f"{name}_{which}": f"{word} of: {of.get(name, name)}"
-                     for which, word in (("mean", "Mean"), ("min", "Minimum"), ("max", "Maximum"))}
+        comments |= {
+            f"{name}_{which}": f"{word} of: {of.get(name, name)}"
+            for which, word in (("mean", "Mean"), ("min", "Minimum"), ("max", "Maximum"))
+        }
     for name in result.panes.uniques:
         comments |= {
             f"{name}_estimate": f"Estimated number of distinct {name}.",
@@ -90,5 +96,3 @@ def _described(field: StructField, result: Result) -> StructField:
         comments[f"{name}_count"] = f"Records with {name} true."
     comment = comments.get(field.name) or of.get(field.name) or "Group."
     return StructField(field.name, field.dataType, True, {"comment": comment})
-
-

@@ -50,9 +50,15 @@ class Row:
     started_time: datetime | None = None
     committed_time: datetime | None = None
 
+    @property
+    def published(self) -> bool:
+        """Whether nothing is left to publish."""
+        return self.published_sequence >= self.sequence or not any(name.endswith("_panes") for name in self.tables)
+
     def next(self, kind: str, **changes: Any) -> Self:
         """The row after this one: it has read as far, counts nothing yet, and starts now."""
-        fresh = {"records": 0, "quarantined": 0, "out_of_order": 0, "late": 0, "notes": (), "lateness_sketch": None}
+        fresh: dict[str, Any] = {"records": 0, "quarantined": 0, "out_of_order": 0, "late": 0}
+        fresh |= {"notes": (), "lateness_sketch": None}
         fresh |= {f"lateness_{which}_seconds": 0.0 for which in ("p50", "p99", "max")}
         fresh |= {"start_offsets": self.end_offsets, "started_time": datetime.now(UTC)}
         return replace(self, sequence=self.sequence + 1, kind=kind, **(fresh | changes))
@@ -88,8 +94,10 @@ def _row(columns: dict[str, Any]) -> Row:
 def write(places: Places, name: str, row: Row) -> Row:
     """Close a batch: append `row` in one commit, which conflicts with any other of the same sequence."""
     row = replace(row, committed_time=datetime.now(UTC))
-    said = {column: list(value.items()) if isinstance(value, dict) and column != "tables" else value
-            for column, value in asdict(row).items()}
+    said = {
+        column: list(value.items()) if isinstance(value, dict) and column != "tables" else value
+        for column, value in asdict(row).items()
+    }
     said["tables"] = list(row.tables.items())
     commit = tables.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
     write_deltalake(
@@ -114,7 +122,7 @@ def arrow_schema() -> pa.Schema:
 
 
 def lateness(sketches: list[bytes], records: int) -> tuple[bytes | None, float, float, float]:
-    """Merged KLL sketch of the out-of-order records, and p50, p99 and maximum of the lateness of all `records`, seconds.
+    """Merged KLL sketch of the out-of-order records, and p50, p99 and maximum of the lateness of all, in seconds.
 
     Records in order have lateness 0 and are not in the sketches. Rank error about 1.3 % of the out-of-order ones.
     """

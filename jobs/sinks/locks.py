@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -63,12 +63,12 @@ def _take_in_java(spark: SparkSession, path: str, name: str):  # type: ignore[no
 
 
 def _close(channel) -> None:  # type: ignore[no-untyped-def]
-    try:
+    with suppress(Py4JError, OSError):  # Java is gone, and with it the lock
         channel.close()
-    except (Py4JError, OSError):
-        pass  # Java is gone, and with it the lock
 
 
 def _busy(name: str, holder: str) -> Refused:
-    return Refused(f"{name} is running already ({holder}). Two runs of one result would do the same work twice: "
-                   "wait for it to end, or stop it.")
+    return Refused(
+        f"{name} is running already ({holder}). Two runs of one result would do the same work twice: "
+        "wait for it to end, or stop it."
+    )

@@ -1,7 +1,7 @@
 """Keeps a result up to date: one microbatch after another, each closed by a row of the ledger.
 
-The steps of a batch: quarantine, panes or rows, filters, windows if they are due, ledger. Each is one Delta commit under
-a transaction id of its own, so a batch that is tried again does only what is missing.
+The steps of a batch: quarantine, panes or rows, filters, windows if they are due, ledger. Each is one Delta commit
+under a transaction id of its own, so a batch that is tried again does only what is missing.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.run import Places, Run
 from jobs.sinks import checkpoint, ledger, locks, publish, recovery, tables
@@ -42,7 +43,7 @@ def keep(run: Run, result: Result, read: Read) -> Row:
             max_records_per_batch=result.max_records_per_batch,
         )
         trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
-        query = (
+        keeper.query = query = (
             records.writeStream.foreachBatch(keeper.batch)
             .option("checkpointLocation", start.checkpoint)
             .queryName(result.name)
@@ -68,6 +69,7 @@ class Keeper:
     last: Row
     checkpoint: str
     failure: Exception | None = None
+    query: StreamingQuery | None = None
     published_at: float = field(default_factory=time.monotonic)
 
     def batch(self, records: DataFrame, batch_id: int) -> None:
@@ -189,7 +191,9 @@ class Keeper:
     def _published(self, spark: SparkSession, row: Row) -> Row:
         since = self.last.published_sequence
         self.run.step("before windows")
-        publish.publish(spark, self.run.places, self.result, since, self._commit(row, "windows"))
+        # A step of its own outside a batch: the next batch may get the same sequence, if this stops before the ledger.
+        step = "windows" if row.kind == "batch" else recovery.PUBLISH
+        publish.publish(spark, self.run.places, self.result, since, self._commit(row, step))
         self.run.step("after windows")
         self.published_at = time.monotonic()
         return replace(row, published_sequence=row.sequence)
@@ -205,7 +209,15 @@ class Keeper:
         self.run.step("before ledger")
         self.last = ledger.write(places, self.result.name, replace(row, tables=known))
         self.run.step("after ledger")
-        self.run.closed(self.result.name, self.last)
+        self.run.closed(self.result.name, self.last, self._lag())
+
+    def _lag(self) -> int | None:
+        """Records in the log that are not read yet, as far as the source has said; None before it has."""
+        sources: list[Any] = self.query.lastProgress["sources"] if self.query and self.query.lastProgress else []
+        latest: dict[str, Any] = json.loads(sources[0]["latestOffset"] or "{}") if sources else {}
+        latest = latest.get(self.result.topic.TOPIC, latest)
+        ends = self.last.end_offsets
+        return sum(max(0, end - ends.get(int(partition), 0)) for partition, end in latest.items()) if latest else None
 
     def _commit(self, row: Row, step: str) -> tables.Commit:
         return tables.Commit(

@@ -7,14 +7,14 @@ from pyspark.sql import functions as F
 
 from jobs.run import Places
 from jobs.sinks import tables
-from jobs.transforms import panes, windows
+from jobs.transforms import windows
 from jobs.transforms.result import Result
 
 DAY_SECONDS = 86_400
 
 
 def _ranges(touched: DataFrame, reach_seconds: int) -> list[tuple[int, int]]:
-    """Spans of seconds that hold every pane of the windows that `touched` panes are in, a few days each at the least."""
+    """Spans of seconds that hold every pane of the windows that `touched` panes are in, a day or more each."""
     days = touched.select((F.unix_seconds("pane_start") / DAY_SECONDS).cast("bigint").alias("day")).distinct()
     spans: list[tuple[int, int]] = []
     for day in sorted(row.day for row in days.collect()):
@@ -45,9 +45,8 @@ def changed_windows(partials: DataFrame, result: Result, since_sequence: int) ->
     if not spans:
         return None, []
     affected = windows.assign(touched.select("pane_start").distinct(), result.windows).select(*windows.KEYS).distinct()
-    near = windows.assign(partials.where(_within("pane_start", spans)), result.windows)
-    assigned = near.join(F.broadcast(affected), list(windows.KEYS), "left_semi")
-    return panes.merge(assigned, result.panes, (*windows.KEYS, *result.panes.by)), spans
+    near = partials.where(_within("pane_start", spans))
+    return windows.merge(near, result.panes, result.windows, only=affected), spans
 
 
 def publish(spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: tables.Commit) -> bool:
@@ -66,7 +65,9 @@ def publish(spark: SparkSession, places: Places, result: Result, since_sequence:
     # Literal bounds let Delta leave out the files of other times.
     first, after = (datetime.fromtimestamp(second, UTC).isoformat() for second in (spans[0][0], spans[-1][1]))
     bounds = f"t.window_start >= timestamp'{first}' and t.window_start < timestamp'{after}'"
-    updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {"revision": "t.revision + 1"}
+    updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {
+        "revision": "t.revision + 1"
+    }
     # Panes are only ever added, so a window has changed exactly if it counts more records.
     count = f"`{result.panes.count}`"
     condition = " and ".join([*keys, bounds])

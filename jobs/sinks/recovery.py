@@ -1,7 +1,7 @@
 """Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
@@ -10,6 +10,9 @@ from jobs.run import Places, Refused
 from jobs.sinks import checkpoint, layout, ledger, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms.result import Result
+
+PUBLISH = "publish"
+"""The step that writes windows outside a batch."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,10 @@ class Start:
     """What was found and mended, in words."""
 
 
-def resume(spark: SparkSession, places: Places, result: Result) -> Start:
-    """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, and say where to go on.
+def resume(spark: SparkSession, places: Places, result: Result, finish: bool = True) -> Start:
+    """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
+
+    A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
@@ -31,24 +36,26 @@ def resume(spark: SparkSession, places: Places, result: Result) -> Start:
     expected, transform = layout.tables_of(spark, result)
     last = ledger.last(places, result.name)
     if last is None:
-        last = _begin(places, result, expected, transform)
+        last = _begin(places, result, expected, transform, spark.version)
     _check_definition(result, transform, last, spark.version)
+    last = replace(last, transform=transform, spark_version=spark.version)  # what later rows are to say
     _check_tables(places, result.name, expected, last)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     wrong = checkpoint.disagreement(spark, folder, last)
     strays = _strays(places, last)
-    if wrong is None and any(not _in_flight(commit, last) for commit in strays):
+    planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
+    if wrong is None and strays and not (finish and _in_flight(strays, last, planned)):
         wrong = "does not know of a write that was not finished"
     if wrong is None:
         return Start(last, folder, ())
     notes = [f"the checkpoint {folder} {wrong}"]
     if checkpoint.exists(spark, folder):
         notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
-    notes += _take_back(spark, places, last)
+    notes += _take_back(places, last)
     return _new_generation(places, result, last, tuple(notes), transform, spark.version)
 
 
-def _begin(places: Places, result: Result, expected: list[layout.Table], transform: str) -> Row:
+def _begin(places: Places, result: Result, expected: list[layout.Table], transform: str, spark_version: str) -> Row:
     for table in expected:
         path = places.table(table.name)
         if tables.find(path) is not None and tables.identity(path)[1] > 0:
@@ -67,6 +74,7 @@ def _begin(places: Places, result: Result, expected: list[layout.Table], transfo
         tables=_versions(places, [table.name for table in expected]),
         definition=result.definition(),
         transform=transform,
+        spark_version=spark_version,
         started_time=datetime.now(UTC),
     )
     return ledger.write(places, result.name, first)
@@ -130,22 +138,33 @@ def _strays(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables and not in the ledger."""
     found = []
     for name, known in last.tables.items():
-        found += [commit for commit in tables.commits_after(places.table(name), known["version"]) if "sequence" in commit]
+        found += [
+            commit for commit in tables.commits_after(places.table(name), known["version"]) if "sequence" in commit
+        ]
     return found
 
 
-def _in_flight(commit: dict[str, object], last: Row) -> bool:
-    """Of the batch that the checkpoint will run again: its steps that are done are skipped by their transaction id."""
-    return commit.get("generation") == str(last.generation) and commit.get("sequence") == last.sequence + 1
+def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None) -> bool:
+    """Whether all are of the batch that the checkpoint will run again, with the same records: then its steps that are
+    done are skipped by their transaction id. Windows published outside a batch may stay in any case.
+    """
+    ends = None if planned is None else last.end_offsets | planned
+    for commit in strays:
+        if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
+            return False
+        covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
+        if commit.get("step") != PUBLISH and covers != ends:
+            return False
+    return True
 
 
-def _take_back(spark: SparkSession, places: Places, last: Row) -> list[str]:
+def _take_back(places: Places, last: Row) -> list[str]:
     """Undo the commits of a batch that was not closed: its records are read again under new transaction ids."""
     notes = []
     for name, known in last.tables.items():
         path = places.table(name)
         if any("sequence" in commit for commit in tables.commits_after(path, known["version"])):
-            tables.restore(spark, path, known["version"])
+            tables.restore(path, known["version"])
             notes.append(f"an unfinished batch was taken back from {path}")
     return notes
 
@@ -166,5 +185,3 @@ def _new_generation(
     )
     row = ledger.write(places, result.name, row)
     return Start(row, checkpoint.folder(places.checkpoints, result.name, generation), notes)
-
-

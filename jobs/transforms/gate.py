@@ -39,6 +39,9 @@ _OPTIONS = {
     "maxNumLen": "400",
     "timeZone": "UTC",
 }
+_UNQUOTED_STARTS = tuple(map(ord, "-0123456789{[tf"))
+"""First characters of what JSON writes without quotes; null is null."""
+
 _QUOTED = (StringType, TimestampType, DateType)
 """Types that JSON writes in quotes: Spark would take a bare number for them."""
 
@@ -75,7 +78,8 @@ def _quick(topic: TopicSchema) -> Column:
     _, early, late = _in_time(topic)
     checks = [F.col("text").isNotNull(), F.col("parsed._corrupt").isNull(), F.startswith("text", F.lit("{"))]
     # One closing brace, at the end: then there is no second document. A nested value takes the close look.
-    checks.append(F.instr("text", "}") == F.length("text"))
+    inside = F.substring("value", F.lit(1), F.octet_length("value") - F.lit(1)).cast("string")
+    checks += [F.endswith("text", F.lit("}")), ~F.contains(inside, F.lit("}"))]
     checks.append(F.is_valid_utf8("text"))
     if topic.KEY:
         checks.append(F.col("key").isNotNull())
@@ -83,7 +87,10 @@ def _quick(topic: TopicSchema) -> Column:
         column = F.col(f"parsed.{field.name}")
         if not field.nullable or field.name == topic.EVENT_TIME:
             checks.append(column.isNotNull())
-        if isinstance(field.dataType, _QUOTED):
+        if isinstance(field.dataType, StringType):
+            quoted = ~F.ascii(column).isin(*_UNQUOTED_STARTS) | _looks_quoted(field.name)
+            checks.append(column.isNull() | quoted)
+        elif isinstance(field.dataType, _QUOTED):
             checks.append(column.isNull() | _looks_quoted(field.name))
         if isinstance(field.dataType, (DoubleType, FloatType)):
             checks.append(column.isNull() | (F.abs(column) < F.lit(float("inf"))))
@@ -123,7 +130,11 @@ def _fault(topic: TopicSchema) -> Column:
     faults += [
         (F.octet_length(bytes_) > MAX_VALUE_BYTES, "too_large", ""),
         (~F.is_valid_utf8(bytes_.cast("string")), "invalid_utf8", ""),
-        (F.col("raw._corrupt").isNotNull() | ~F.startswith(F.trim("text", F.lit(" \t\r\n")), F.lit("{")), "not_json", ""),
+        (
+            F.col("raw._corrupt").isNotNull() | ~F.startswith(F.trim("text", F.lit(" \t\r\n")), F.lit("{")),
+            "not_json",
+            "",
+        ),
         (~F.coalesce(alone, F.lit(False)), "trailing_data", ""),
         *_field_faults(topic),
         (early, "time_before_1970", topic.EVENT_TIME),

@@ -36,9 +36,9 @@ def measure(decoded: DataFrame, stream_times: dict[int, int]) -> DataFrame:
 
 def summarise(measured: DataFrame, allowed_seconds: int) -> DataFrame:
     """One row per partition: records, quarantined, out_of_order, late (further behind than `allowed_seconds`),
-    stream_micros, record_micros (latest record timestamp), and `lateness_sketch`: a KLL sketch of the seconds that the out-of-order
-    records are behind (normalised rank error about 1.3 %; Karnin, Lang, Liberty: "Optimal quantile approximation in
-    streams", FOCS 2016).
+    stream_micros, record_micros (latest record timestamp), and `lateness_sketch`: a KLL sketch of the seconds that the
+    out-of-order records are behind (normalised rank error about 1.3 %; Karnin, Lang, Liberty: "Optimal quantile
+    approximation in streams", FOCS 2016).
     """
     behind = F.col("lateness_micros") > 0
     seconds = F.when(behind, F.col("lateness_micros") / F.lit(1e6))

@@ -1,8 +1,8 @@
 """Membership: was this key seen before, within a horizon? Bloom filters by time bucket and partition of the log.
 
-"Before" means at a lower offset of the same partition. The answers are those of one record at a time, false positives
-included, however the log is cut into batches. There is no false negative: a record that is later than allowed, whose
-horizon reaches back to filters that may be retired, gets null instead.
+"Before" means at a lower offset of the same partition, with an event time at most the horizon older. The answers are
+those of one record at a time, false positives included, however the log is cut into batches. There is no false
+negative: a record that is later than allowed, whose horizon reaches back to filters that may be retired, gets null.
 (Bloom: "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970.)
 """
 
@@ -79,21 +79,30 @@ class _Partition:
 
 
 def _answer(
-    records: _Partition, filters: dict[int, BloomFilter], membership: Membership, oldest: int
+    records: _Partition, filters: dict[int, BloomFilter], membership: Membership, allowed_seconds: int
 ) -> tuple[np.ndarray, set[int]]:
-    """For each record whether it was seen, and the buckets whose filter changed; `filters` is brought up to date."""
+    """For each record whether it was seen, and the buckets whose filter changed; `filters` is brought up to date.
+
+    Buckets that are too old by the end of the batch have answered within it: their filters are not kept.
+    """
     buckets = records.event_micros // membership.bucket_micros
+    oldest = membership.oldest_bucket(records.stream_micros, allowed_seconds)
     place = np.arange(len(buckets))
     seen = np.zeros(len(buckets), bool)
-    added = {int(bucket) for bucket in np.unique(buckets) if bucket >= oldest}
+    added = set(np.unique(buckets).tolist())
     for bucket in sorted({*filters, *added}, reverse=True):
-        filter_ = filters.setdefault(bucket, BloomFilter(membership.size()))
-        asks = np.flatnonzero(~seen & ~records.too_late & (buckets >= bucket) & (buckets <= bucket + membership.buckets))
+        filter_ = filters[bucket] if bucket in filters else BloomFilter(membership.size())
+        # Where the bucket has begun, who is further behind its start is too late: that need not be asked.
+        begins = bucket * membership.bucket_micros - allowed_seconds * 1_000_000
+        may = (buckets <= bucket + membership.buckets) & (records.event_micros >= begins)
+        asks = np.flatnonzero(~seen & ~records.too_late & may)
         adds = np.flatnonzero(buckets == bucket)
         hashes = records.hashes
         seen[asks] = filter_.contains_in_order(hashes[asks], place[asks], hashes[adds], place[adds])
         filter_.add(hashes[adds])
-    return seen, added
+        if bucket >= oldest:
+            filters[bucket] = filter_
+    return seen, {bucket for bucket in added if bucket >= oldest}
 
 
 def _rate(filters: dict[int, BloomFilter], newest: int, membership: Membership) -> float:
@@ -147,13 +156,12 @@ def mark(events: DataFrame, filters: DataFrame, membership: Membership, allowed_
         partition = left["record_partition"][0].as_py()
         carried = pc.max(right["stream_time"].cast(pa.int64())).as_py()
         records = _Partition.of(left, carried, allowed_seconds)
-        oldest = membership.oldest_bucket(records.stream_micros, allowed_seconds)
         starts = right["bucket_time"].cast(pa.int64()).to_pylist()
         known = {
             start // membership.bucket_micros: BloomFilter.from_bytes(bits)
             for start, bits in zip(starts, right["bits"].to_pylist(), strict=True)
         }
-        seen, changed = _answer(records, known, membership, oldest)
+        seen, changed = _answer(records, known, membership, allowed_seconds)
         answers = pa.array(seen, mask=records.too_late)
         marked_ = left.select(names).append_column("seen_before", answers)
         marked_ = marked_.append_column("filter", pa.nulls(left.num_rows, _FILTER))

@@ -76,12 +76,13 @@ def collect(events: DataFrame, panes: Panes) -> DataFrame:
     return events.groupBy(start, *panes.by).agg(*aggregates)
 
 
-def merge(partials: DataFrame, panes: Panes, keys: tuple[str, ...]) -> DataFrame:
+def merge(partials: DataFrame, panes: Panes, keys: tuple[str, ...], uniques: bool = True) -> DataFrame:
     """One row per value of `keys`, merged from partial panes.
 
     Columns: the keys, the count; per average `_mean` (double; null if there was no value), `_min`, `_max`; per unique
     `_estimate` (distinct values), `_standard_error` (in values, one standard deviation), `_sketch`; per boolean
-    `_count`; `lg_k` if there are uniques. Sketches of unlike lg_k stop with HLL_UNION_DIFFERENT_LG_K.
+    `_count`; `lg_k` if there are uniques. Without `uniques` theirs are null. Sketches of unlike lg_k stop with
+    HLL_UNION_DIFFERENT_LG_K.
     """
     aggregates = [F.sum(panes.count).alias(panes.count)]
     outputs: list[Column] = [*map(F.col, keys), F.col(panes.count)]
@@ -95,6 +96,10 @@ def merge(partials: DataFrame, panes: Panes, keys: tuple[str, ...]) -> DataFrame
         mean = F.try_divide(F.col(f"{name}_sum").cast("double"), F.col(f"{name}_count"))
         outputs += [mean.alias(f"{name}_mean"), F.col(f"{name}_min"), F.col(f"{name}_max")]
     for name in panes.uniques:
+        if not uniques:
+            nulls = (("estimate", "bigint"), ("standard_error", "double"), ("sketch", "binary"))
+            outputs += [F.lit(None).cast(kind).alias(f"{name}_{which}") for which, kind in nulls]
+            continue
         # The union of a sketch with itself drops the running estimate, which depends on the order of merging.
         union = F.hll_union_agg(f"{name}_sketch")
         aggregates.append(F.hll_union(union, union).alias(f"{name}_sketch"))

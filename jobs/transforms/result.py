@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
-from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructType
+from pyspark.sql.types import BinaryType, BooleanType, IntegerType, LongType, StringType, StructType
 
 from jobs.transforms import durations
 from jobs.transforms.membership import Membership
@@ -71,13 +71,15 @@ class Result:
         needed = ["event_time"]
         if self.membership:
             needed += ["record_partition", "record_offset", "record_key"]
-            kinds["seen_before"] = kinds.get("seen_before")
+            kinds["seen_before"] = BooleanType()
         if self.panes:
             needed += [*self.panes.by, *self.panes.averages, *self.panes.uniques, *self.panes.counts]
             for name in self.panes.uniques:
                 if name in kinds and not isinstance(kinds[name], (StringType, BinaryType, IntegerType, LongType)):
-                    raise ValueError(f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, "
-                                     "binary, int and bigint")
+                    raise ValueError(
+                        f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, "
+                        "binary, int and bigint"
+                    )
         missing = [name for name in needed if name not in kinds]
         if missing:
             raise ValueError(f"{self.name}: the transform does not return {', '.join(missing)}")
@@ -89,7 +91,9 @@ class Result:
             "key": str(self.topic.KEY),
             "event_time": self.topic.EVENT_TIME,
             "panes": str(self.panes and asdict(self.panes)),
-            "windows": "; ".join(window.name for window in self.windows),
+            "windows": "; ".join(
+                window.name + ("" if window.uniques else " without uniques") for window in self.windows
+            ),
             "membership": str(self.membership and asdict(self.membership)),
             "allowed_lateness": self.allowed_lateness,
         }

@@ -20,6 +20,8 @@ class Tumbling:
     """Windows side by side, each `size` long, from multiples of `size` since 1970 UTC. Labelled "tumbling SIZE"."""
 
     size: str
+    uniques: bool = True
+    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
 
     @property
     def name(self) -> str:
@@ -43,10 +45,12 @@ class Tumbling:
 
 @dataclass(frozen=True)
 class Hopping:
-    """Windows of `size`, one starting at each multiple of `every` since 1970 UTC. Labelled "hopping SIZE every EVERY"."""
+    """Windows of `size`, from each multiple of `every` since 1970 UTC. Labelled "hopping SIZE every EVERY"."""
 
     size: str
     every: str
+    uniques: bool = True
+    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
 
     @property
     def name(self) -> str:
@@ -72,7 +76,9 @@ class Hopping:
         starts = F.sequence(last - F.lit(size - hop), last, F.lit(hop))
         return F.transform(
             starts,
-            lambda first: _span(name or self.name, F.timestamp_seconds(first), F.timestamp_seconds(first + F.lit(size))),
+            lambda first: _span(
+                name or self.name, F.timestamp_seconds(first), F.timestamp_seconds(first + F.lit(size))
+            ),
         )
 
 
@@ -81,6 +87,8 @@ class CalendarDay:
     """Days from midnight to midnight in `zone`: 23 or 25 hours long when clocks change. Labelled "day ZONE"."""
 
     zone: str
+    uniques: bool = True
+    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
 
     @property
     def name(self) -> str:
@@ -123,9 +131,23 @@ def assign(partials: DataFrame, windows: tuple[Window, ...]) -> DataFrame:
     return partials.withColumn("span", F.explode(spans)).select("*", "span.*").drop("span")
 
 
-def merge(partials: DataFrame, aggregates: Panes, windows: tuple[Window, ...]) -> DataFrame:
-    """The windows of partial panes: KEYS, the groups, and the columns of panes.merge."""
-    return panes.merge(assign(partials, windows), aggregates, (*KEYS, *aggregates.by))
+def merge(
+    partials: DataFrame, aggregates: Panes, windows: tuple[Window, ...], only: DataFrame | None = None
+) -> DataFrame:
+    """The windows of partial panes: KEYS, the groups, and the columns of panes.merge.
+
+    `only` is a small frame with the columns of KEYS: the windows that are wanted.
+    """
+    keys = (*KEYS, *aggregates.by)
+    merged = []
+    for uniques in (True, False) if aggregates.uniques else (True,):
+        some = tuple(window for window in windows if window.uniques == uniques or not aggregates.uniques)
+        if some:
+            assigned = assign(partials, some)
+            if only is not None:
+                assigned = assigned.join(F.broadcast(only), list(KEYS), "left_semi")
+            merged.append(panes.merge(assigned, aggregates, keys, uniques))
+    return merged[0] if len(merged) == 1 else merged[0].unionByName(merged[1])
 
 
 def reach_seconds(windows: tuple[Window, ...]) -> int:

@@ -15,6 +15,9 @@ MEAN_TOLERANCE = 1e-9
 DISTINCT_TOLERANCE = 0.05
 """Root mean square of the relative errors of an honest sketch: HyperLogLog at 9 bits has a standard error of 4.6 %."""
 
+FIRST_SEEN_TOLERANCE = 1e-4
+"""Share of the users: the rate of false positives that page_rate.py gives its Bloom filters."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -113,4 +116,4 @@ def check_exact(name: str, difference: Difference) -> None:
     assert d.hopping_wrong_counts == 0, f"{name}: {d.hopping_wrong_counts} counts are wrong: {d}"
     assert d.mean_error <= MEAN_TOLERANCE, f"{name}: a mean is off by {d.mean_error}"
     assert d.distinct_error_rms <= DISTINCT_TOLERANCE, f"{name}: distinct users are off by {d.distinct_error_rms}"
-    assert d.first_seen_error == 0, f"{name}: first-seen users are off by {d.first_seen_error}"
+    assert d.first_seen_error <= FIRST_SEEN_TOLERANCE, f"{name}: first-seen users are off by {d.first_seen_error}"

@@ -1,0 +1,56 @@
+# headrace: make demo, then make test. Everything it needs goes into .venv and .jars.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CLASSES := .jars/classes.jsa
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench notebook zip clean
+
+help: ## say what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+setup: $(VENV)/ready .jars/ready ## make the virtual environment, fetch the jars
+
+$(VENV)/ready: pyproject.toml conf/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("headrace needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c conf/constraints.txt -e '.[demo,notebook,dev]'
+	@touch $@
+
+.jars/ready: $(VENV)/ready conf/jars.txt
+	$(BIN)/python -m jobs.admin.jars .jars
+	@touch $@
+
+# Java keeps what it has parsed of Spark's classes in a file: each later start costs 10 CPU-seconds less.
+$(CLASSES): .jars/ready
+	@echo "warming up Java, once"
+	@$(BIN)/python -m jobs.admin.warm $@
+
+demo: setup zip $(CLASSES) ## real departures into the log, three results out of it, shown as tables
+	@$(BIN)/headrace demo
+
+test: setup zip ## every test
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/ready ## style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so
+	$(BIN)/python tests/bench/run.py --report tests/bench/RESULTS.md
+
+notebook: setup ## open the notebooks
+	$(BIN)/pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/jupyter lab notebooks
+
+zip: dist/headrace.zip ## what spark-submit ships to executors
+
+dist/headrace.zip: $(VENV)/ready $(shell find jobs schemas sketches -name '*.py')
+	@mkdir -p dist && rm -rf build dist/*.whl $@
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
+
+clean: ## remove what was made, the demo's tables too
+	rm -rf $(VENV) .jars dist build data *.egg-info

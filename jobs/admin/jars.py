@@ -1,0 +1,73 @@
+"""Fetches the jars of the local profile: python -m jobs.admin.jars FOLDER.
+
+conf/jars.txt names them, each with its SHA-256. They are fetched with the Ivy that pyspark brings, from wherever Ivy is
+set up to look.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from jobs.run import Refused, check_java, one_line_errors
+
+LIST = Path("conf/jars.txt")
+
+
+def wanted(path: Path) -> list[tuple[str, str, str, str]]:
+    """Group, artifact, version and SHA-256 of each jar in the list. Raises Refused if a line is not of that form."""
+    rows = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    wrong = [" ".join(row) for row in rows if len(row) != 4]
+    if wrong:
+        raise Refused(f"{path}: not a group, artifact, version and SHA-256: {wrong[0]}")
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fetch(folder: Path, group: str, artifact: str, version: str, digest: str) -> None:
+    """Put one jar into `folder`, unless it is there. Raises Refused if it cannot be had, or is another file."""
+    target = folder / f"{artifact}-{version}.jar"
+    if target.exists() and sha256(target) == digest:
+        return
+    import pyspark
+
+    ivy = next(iter((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar")))
+    with tempfile.TemporaryDirectory() as place:
+        pattern = f"{place}/[artifact]-[revision].[ext]"
+        command = ["java", "-jar", str(ivy), "-dependency", group, artifact, version, "-notransitive"]
+        said = subprocess.run(
+            [*command, "-confs", "default", "-types", "jar", "-retrieve", pattern], capture_output=True, text=True
+        )
+        found = Path(place) / target.name
+        if said.returncode or not found.exists():
+            raise Refused(f"{group}:{artifact}:{version} could not be fetched. Is there a network? Then run it again.")
+        if sha256(found) != digest:
+            raise Refused(
+                f"{target.name} is not the file that {LIST} expects (SHA-256 differs): nothing was installed."
+            )
+        target.write_bytes(found.read_bytes())
+    print(f"fetched {target.name}")
+
+
+def main() -> None:
+    """Fetch them all, and remove jars of other versions."""
+    with one_line_errors():
+        check_java()
+        folder = Path(sys.argv[1])
+        folder.mkdir(exist_ok=True)
+        jars = wanted(LIST)
+        for jar in jars:
+            fetch(folder, *jar)
+        for path in set(folder.glob("*.jar")) - {
+            folder / f"{artifact}-{version}.jar" for _, artifact, version, _ in jars
+        }:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()

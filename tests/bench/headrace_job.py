@@ -1,0 +1,52 @@
+"""headrace as a contender: page_rate.py, submitted as a scheduled run."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from bench_input import ROOT, Input
+from contenders import Results
+from deltalake import DeltaTable, QueryBuilder
+
+HERE = Path(__file__).parent
+
+
+def command(log: Input, out: Path) -> list[str]:
+    """Command line of a scheduled run over the log, with tables and checkpoints in `out`."""
+    places = out / "places.toml"
+    lines = {"archive": log.archive, "tables": f"{out}/tables", "checkpoints": f"{out}/checkpoints"}
+    places.write_text("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+    submit = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert submit
+    profile = os.environ.get("BENCH_PROFILE", str(ROOT / "conf" / "spark-local.conf"))
+    return [
+        "env",
+        f"--chdir={ROOT}",
+        f"PYTHONPATH={ROOT}{os.pathsep}{HERE}",
+        submit,
+        "--properties-file",
+        profile,
+        str(HERE / "page_rate.py"),
+        "--places",
+        str(places),
+    ]
+
+
+def load(out: Path) -> Results:
+    """The three results from the one table."""
+    table = QueryBuilder().register("rate", DeltaTable(out / "tables" / "page_rate_v1"))
+
+    def query(sql: str) -> pd.DataFrame:
+        import pyarrow as pa
+
+        return pa.table(table.execute(sql).read_all()).to_pandas()
+
+    hopping = "select page, window_start, views as count, ms_mean as mean from rate where \"window\" like 'hopping%'"
+    distinct = "select page, window_start as minute, user_estimate as estimate from rate where \"window\" like 'tumb%'"
+    first = (
+        "select window_start as minute, cast(sum(views) - sum(seen_before_count) as bigint) as count "
+        "from rate where \"window\" like 'tumb%' group by window_start having sum(views) > sum(seen_before_count)"
+    )
+    return Results(query(hopping), query(distinct), query(first))

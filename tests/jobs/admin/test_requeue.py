@@ -1,0 +1,214 @@
+"""Quarantined records read again: each once, whatever stops it, and the job goes on as before."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StringType, StructField, StructType, TimestampType
+
+from jobs.admin.catalogue import find
+from jobs.run import Places, Refused, Run
+from jobs.sinks import archive, ledger, microbatch
+from jobs.sinks.requeue import requeue
+from jobs.sources import log
+from jobs.sources.tables import query
+from jobs.transforms.membership import Membership
+from jobs.transforms.panes import Panes
+from jobs.transforms.result import Result
+from jobs.transforms.windows import Tumbling
+
+START = datetime(2024, 5, 1, 8, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def visits(site_required: bool) -> Any:
+    return SimpleNamespace(
+        TOPIC="visits",
+        KEY="who",
+        EVENT_TIME="visit_time",
+        COLUMNS=StructType(
+            [
+                StructField("visit_time", TimestampType(), False),
+                StructField("who", StringType(), False),
+                StructField("site", StringType(), not site_required),
+            ]
+        ),
+    )
+
+
+STRICT, MENDED = visits(True), visits(False)
+
+
+def by_site(events: DataFrame) -> DataFrame:
+    return events.select("event_time", "site", "who")
+
+
+def placed(events: DataFrame) -> DataFrame:
+    return events.select("record_partition", "record_offset", "record_key", "event_time")
+
+
+COUNTED = Result(
+    "visits_v1",
+    STRICT,
+    by_site,
+    panes=Panes("10 minutes", ("site",), count="visits", uniques=("who",)),
+    windows=(Tumbling("1 hour"),),
+)
+SEEN = Result("again_v1", STRICT, placed, membership=Membership("2 days", expected_keys=100))
+
+
+def write(places: Places, first: int, after: int) -> None:
+    """Visits first to after: every third has no site, every seventh is no JSON at all."""
+    values = []
+    for n in range(first, after):
+        visit = {"visit_time": f"{START + n * 7 * MINUTE:%Y-%m-%dT%H:%M:%SZ}", "who": f"w{n % 5}", "site": "s"}
+        if n % 3 == 0:
+            del visit["site"]
+        values.append(b"garbage" if n % 7 == 0 else json.dumps(visit).encode())
+    keys = [b"w%d" % (n % 5) for n in range(first, after)]
+    times = [START + n * 7 * MINUTE for n in range(first, after)]
+    kinds = [pa.binary(), pa.binary(), pa.timestamp("us", "UTC")]
+    columns = [pa.array(c, kind) for c, kind in zip([keys, values, times], kinds, strict=True)]
+    batch = pa.record_batch(columns, ["key", "value", "timestamp"])
+    archive.append(places.archive, "visits", 2, [batch])
+
+
+def expected(after: int, without_site: bool) -> dict[tuple[datetime, str | None], tuple[int, int]]:
+    """{(hour, site): (visits, visitors)}"""
+    inside: dict[tuple[datetime, str | None], list[int]] = {}
+    for n in range(after):
+        if n % 7 == 0 or (n % 3 == 0 and not without_site):
+            continue
+        hour = (START + n * 7 * MINUTE).replace(minute=0)
+        inside.setdefault((hour, None if n % 3 == 0 else "s"), []).append(n % 5)
+    return {key: (len(who), len(set(who))) for key, who in inside.items()}
+
+
+def found(places: Places) -> dict[tuple[datetime, str | None], tuple[int, int]]:
+    rows = query(places, "select * from visits_v1", "visits_v1").to_pylist()
+    inside = {(row["window_start"], row["site"]): (row["visits"], row["who_estimate"]) for row in rows}
+    assert len(inside) == len(rows)
+    panes = query(places, "select sum(visits) as visits from visits_v1_panes", "visits_v1_panes").to_pylist()
+    assert panes[0]["visits"] == sum(visits for visits, _ in inside.values())
+    return inside
+
+
+def quarantine(places: Places, name: str = "visits_v1") -> tuple[int, int]:
+    """(waiting, requeued)"""
+    table = f"{name}_quarantine"
+    counted = query(places, f"select count(*) a, count(requeued_sequence) b from {table}", table).to_pylist()[0]
+    return counted["a"] - counted["b"], counted["b"]
+
+
+def counts(places: Places, name: str = "visits_v1") -> tuple[int, int]:
+    """(records of the log, waiting), as the ledger says."""
+    rows = query(places, f"select kind, records, quarantined from {name}_ledger", f"{name}_ledger").to_pylist()
+    return sum(r["records"] for r in rows if r["kind"] == "batch"), sum(r["quarantined"] for r in rows)
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the crash that the test makes)
+    """The process ends here."""
+
+
+def stopping_at(name: str) -> Callable[[str], None]:
+    def step(now: str) -> None:
+        if now == name:
+            raise Stopped(now)
+
+    return step
+
+
+def test_each_record_goes_in_once_wherever_a_requeue_stops(a_run: Callable[..., Run], places: Places) -> None:
+    write(places, 0, 25)
+    microbatch.keep(a_run(), COUNTED, log.read)
+    assert found(places) == expected(25, without_site=False)
+    assert quarantine(places) == (11, 0)
+    mended = replace(COUNTED, topic=MENDED)
+    for name in ("before panes", "after panes", "after quarantine", "after windows", "before ledger"):
+        with pytest.raises(Stopped):
+            requeue(a_run(step=stopping_at(name)), mended)
+        assert ledger.last(places, "visits_v1").kind != "requeue"
+    said: list[str] = []
+    row = requeue(a_run(say=said.append), mended)
+    assert (row.kind, row.records, row.quarantined, row.published_sequence) == ("requeue", 7, -7, row.sequence)
+    assert found(places) == expected(25, without_site=True)
+    assert quarantine(places) == (4, 7)
+    assert counts(places) == (25, 4)
+    assert said[-1] == "visits_v1: 7 of 11 records can be read now, 4 go on waiting"
+
+    assert requeue(a_run(say=said.append), mended) == ledger.last(places, "visits_v1")
+    assert "nothing to requeue" in said[-1]
+    assert ledger.last(places, "visits_v1").sequence == row.sequence
+
+
+def test_the_job_goes_on_after_a_requeue(a_run: Callable[..., Run], places: Places) -> None:
+    write(places, 0, 10)
+    first = microbatch.keep(a_run(), COUNTED, log.read)
+    mended = replace(COUNTED, topic=MENDED)
+    row = requeue(a_run(), mended)
+    assert (row.generation, row.batch_id, row.end_offsets) == (first.generation, first.batch_id, first.end_offsets)
+    write(places, 10, 25)
+    last = microbatch.keep(a_run(), mended, log.read)
+    assert (last.generation, last.batch_id) == (first.generation, first.batch_id + 1)
+    assert found(places) == expected(25, without_site=True)
+    assert sum(quarantine(places)) == 2 + 4
+    assert counts(places) == (25, 4)
+
+
+@pytest.mark.parametrize("stopped", ["before panes", "after panes", "before ledger"])
+def test_a_batch_that_stopped_half_way_does_not_come_twice(
+    a_run: Callable[..., Run], places: Places, stopped: str
+) -> None:
+    write(places, 0, 10)
+    microbatch.keep(a_run(), COUNTED, log.read)
+    write(places, 10, 25)
+    with pytest.raises(Stopped):
+        microbatch.keep(a_run(step=stopping_at(stopped)), COUNTED, log.read)
+    mended = replace(COUNTED, topic=MENDED)
+    assert requeue(a_run(), mended).records == 3
+    microbatch.keep(a_run(), mended, log.read)
+    assert found(places) == expected(25, without_site=True)
+    assert counts(places) == (25, 4)
+
+
+def test_membership_says_too_late(a_run: Callable[..., Run], places: Places) -> None:
+    write(places, 0, 10)
+    microbatch.keep(a_run(), SEEN, log.read)
+    filters = query(places, "select partition, bits from again_v1_filters order by partition", "again_v1_filters")
+    requeue(a_run(), replace(SEEN, topic=MENDED))
+    rows = query(places, "select seen_before, event_time from again_v1", "again_v1").to_pylist()
+    again = {(row["event_time"] - START) // (7 * MINUTE) for row in rows if row["seen_before"] is None}
+    assert again == {3, 6, 9}
+    assert len(rows) == 8
+    assert counts(places, "again_v1") == (10, 2)
+    after = query(places, "select partition, bits from again_v1_filters order by partition", "again_v1_filters")
+    assert after == filters
+
+
+def test_before_the_first_run_there_is_nothing(a_run: Callable[..., Run]) -> None:
+    with pytest.raises(Refused, match="first run"):
+        requeue(a_run(), COUNTED)
+
+
+def test_a_result_is_found_by_its_name(tmp_path: Path) -> None:
+    assert find("unique_aircraft_v1").name == "unique_aircraft_v1"
+    with pytest.raises(Refused, match="departure_delay_v1, first_sighting_v1"):
+        find("none_v1")
+    own = tmp_path / "own.py"
+    own.write_text("from dataclasses import replace\nfrom jobs.departure_delay import RESULT as THEIRS\n")
+    with pytest.raises(Refused, match="it has none"):
+        find("own_v1", own)
+    own.write_text(own.read_text() + "RESULT = replace(THEIRS, name='own_v1')\n")
+    assert find("own_v1", own).name == "own_v1"
+    own.write_text("1 / 0")
+    with pytest.raises(Refused, match="ZeroDivisionError"):
+        find("own_v1", own)
+    with pytest.raises(Refused, match="no job file"):
+        find("own_v1", tmp_path / "none.py")

@@ -1,0 +1,294 @@
+"""The law: however the log is cut into batches, replayed or interrupted, the tables come out the same."""
+
+import itertools
+import json
+import math
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasketches import hll_sketch, hll_union
+from deltalake import DeltaTable
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs import run
+from jobs.sinks import archive, microbatch
+from jobs.sources import log
+from jobs.transforms.membership import Membership
+from jobs.transforms.result import Result
+from tests.jobs.sinks import readings
+from tests.jobs.sinks.readings import PANES, SEEN, Record
+
+LOG = readings.log()
+EXAMPLES = int(os.environ.get("CUTS", "2"))
+"""Random histories of each kind of result; each takes half a minute."""
+FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.6))
+"""Filters of one word, which often say yes to a key that they have never met."""
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the crash that the test makes)
+    """The process ends here."""
+
+
+class World:
+    """An archive that grows and the tables of one result over it, with accidents."""
+
+    def __init__(self, spark: SparkSession, folder: Path, result: Result) -> None:
+        self.spark, self.result, self.folder = spark, result, folder
+        self.places = run.Places(
+            archive=f"{folder}/archive", tables=f"{folder}/tables", checkpoints=f"{folder}/checkpoints"
+        )
+        self.written: list[Record] = []
+
+    def write(self, records: list[Record]) -> None:
+        archive.append(self.places.archive, "readings", readings.PARTITIONS, [readings.batch(records)])
+        self.written += records
+
+    def keep(self, batch: int = 1000, crash: str | None = None, publish_every: str = "1 minute") -> bool:
+        """Run to the end of the log, or to the commit named; whether it came to the end."""
+
+        def step(name: str) -> None:
+            if name == crash:
+                raise Stopped(name)
+
+        job = run.Run(self.spark, self.places, step=step, say=lambda _: None)
+        try:
+            result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
+            microbatch.keep(job, result, log.read)
+        except Stopped:
+            return False
+        return True
+
+    def checkpoint(self) -> Path:
+        """Of the newest generation."""
+        return max(p for p in (self.folder / "checkpoints" / self.result.name).iterdir() if "aside" not in p.name)
+
+    def lose_checkpoint(self) -> None:
+        shutil.rmtree(self.folder / "checkpoints")
+
+    def forget_plan(self) -> None:
+        """Set the checkpoint back to the last batch that Spark has closed."""
+        closed = max((int(p.name) for p in self.checkpoint().glob("commits/*") if p.name.isdigit()), default=-1)
+        for path in list(self.checkpoint().glob("offsets/*")):
+            if int(path.name.lstrip(".").removesuffix(".crc")) > closed:
+                path.unlink()
+
+    def replay_batch(self) -> None:
+        """Make Spark run its last batch again."""
+        commits = self.checkpoint() / "commits"
+        newest = max(int(path.name) for path in commits.iterdir() if path.name.isdigit())
+        (commits / str(newest)).unlink()
+        (commits / f".{newest}.crc").unlink(missing_ok=True)
+
+    def rows(self, suffix: str = "") -> list[dict[str, Any]]:
+        return DeltaTable(f"{self.places.tables}/{self.result.name}{suffix}").to_pyarrow_table().to_pylist()
+
+
+def close(found: object, expected: object) -> bool:
+    if isinstance(expected, float) and isinstance(found, float):
+        return math.isclose(found, expected, rel_tol=1e-9)
+    return found == expected
+
+
+def check_common(world: World, allowed: timedelta) -> None:
+    bad = {(row["partition"], row["offset"]): row for row in world.rows("_quarantine")}
+    expected_bad = {(r.partition, r.offset): r for r in world.written if r.bad}
+    assert len(world.rows("_quarantine")) == len(bad)
+    assert {place: (row["reason"], row["field"]) for place, row in bad.items()} == {
+        place: r.bad for place, r in expected_bad.items()
+    }
+    for place, row in bad.items():
+        record = expected_bad[place]
+        assert (row["key"], row["value"], row["timestamp"]) == (record.key.encode(), record.value, record.timestamp)
+    ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
+    assert [row["sequence"] for row in ledger] == list(range(1, len(ledger) + 1))
+    for before, after in itertools.pairwise(ledger):
+        assert dict(after["start_offsets"]) == dict(before["end_offsets"])
+    ends = {p: sum(r.partition == p for r in world.written) for p in {r.partition for r in world.written}}
+    assert {p: offset for p, offset in dict(ledger[-1]["end_offsets"]).items() if offset} == ends
+    sums = [sum(row[name] for row in ledger) for name in ("records", "quarantined", "out_of_order", "late")]
+    assert sums == [len(world.written), len(bad), *readings.lateness(world.written, allowed)]
+
+
+def said(row: dict[str, Any]) -> dict[str, Any]:
+    found = {"records": row["records"], "ok": row["ok_count"], "devices": row["device_estimate"]}
+    return found | {n: (row[f"{n}_mean"], row[f"{n}_min"], row[f"{n}_max"]) for n in ("reading", "level")}
+
+
+def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Partial panes of one pane and group as what they say together."""
+    union = hll_union(12)
+    for row in rows:
+        union.update(hll_sketch.deserialize(row["device_sketch"]))
+    found = {"records": sum(r["records"] for r in rows), "ok": sum(r["ok_count"] for r in rows)}
+    found["devices"] = round(union.get_estimate())
+    for name in ("reading", "level"):
+        count = sum(r[f"{name}_count"] for r in rows)
+        some = [r for r in rows if r[f"{name}_count"]]
+        found[name] = (None, None, None)
+        if count:
+            low, high = min(r[f"{name}_min"] for r in some), max(r[f"{name}_max"] for r in some)
+            found[name] = (sum(r[f"{name}_sum"] for r in some) / count, low, high)
+    return found
+
+
+def check_same(found: dict[Any, dict[str, Any]], expected: dict[Any, dict[str, Any]]) -> None:
+    assert found.keys() == expected.keys()
+    for key, facts in expected.items():
+        for name, value in facts.items():
+            mine, due = (x if isinstance(value, tuple) else (x,) for x in (found[key][name], value))
+            assert all(close(a, b) for a, b in zip(mine, due, strict=True)), (key, name, found[key], facts)
+
+
+def check_panes(world: World) -> None:
+    check_common(world, timedelta(hours=2))
+    rows = world.rows()
+    published = {(r["window"], r["window_start"], r["window_end"], r["site"]): said(r) for r in rows}
+    assert len(published) == len(rows)
+    check_same(published, readings.windows(world.written))
+    parts = defaultdict(list)
+    for row in world.rows("_panes"):
+        parts[row["pane_start"], row["site"]].append(row)
+    check_same({key: merged(rows) for key, rows in parts.items()}, readings.panes(world.written))
+    ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
+    assert ledger[-1]["published_sequence"] >= max(row["sequence"] for row in ledger if row["kind"] == "batch")
+
+
+def answers(world: World) -> dict[tuple[int, int], bool | None]:
+    rows = world.rows()
+    found = {(row["record_partition"], row["record_offset"]): row["seen_before"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def check_seen(world: World) -> None:
+    check_common(world, timedelta(hours=6))
+    assert answers(world) == readings.seen(world.written, timedelta(hours=6))
+
+
+def check_forced(world: World) -> None:
+    """False positives, and so every answer, are those of one batch; they are there, and no answer is wrongly no."""
+    check_common(world, timedelta(hours=6))
+    truth, found = readings.seen(world.written, timedelta(hours=6)), answers(world)
+    assert found.keys() == truth.keys()
+    assert all(found[place] is answer for place, answer in truth.items() if answer is not False)
+    if len(world.written) == len(LOG):
+        whole = World(world.spark, world.folder / "whole", FORCED)
+        whole.write(LOG)
+        whole.keep()
+        assert found == answers(whole)
+        assert sum(bool(answer) for answer in found.values()) > sum(bool(answer) for answer in truth.values())
+
+
+CHECKS: dict[str, tuple[Result, Callable[[World], None]]] = {
+    "panes": (PANES, check_panes),
+    "seen": (SEEN, check_seen),
+    "forced": (FORCED, check_forced),
+}
+
+cuts = st.lists(st.integers(1, len(LOG) - 1), min_size=0, max_size=2, unique=True).map(sorted)
+accidents = st.lists(
+    st.sampled_from(
+        [
+            "",
+            "replay",
+            "lose",
+            "before quarantine",
+            "after panes",
+            "after rows",
+            "before windows",
+            "after filters",
+            "before ledger",
+            "after windows",
+            "after ledger",
+        ]
+    ),
+    min_size=3,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("kind", ["panes", "seen", "forced"])
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9))
+def test_any_cut_any_accident_any_order_of_partitions(
+    kind: str, cuts: list[int], accidents: list[str], size: int, order: int, spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    result, check = CHECKS[kind]
+    world = World(spark, tmp_path_factory.mktemp("cut"), result)
+    written = readings.interleaved(LOG, order)
+    for first, after, accident in zip([0, *cuts], [*cuts, len(LOG)], accidents, strict=False):
+        world.write(written[first:after])
+        if world.keep(size, crash=accident):
+            {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
+    world.keep(size)
+    check(world)
+
+
+@pytest.mark.parametrize("kind", ["panes", "seen"])
+def test_a_crash_at_any_step_changes_nothing(kind: str, spark: SparkSession, tmp_path: Path) -> None:
+    """Each run meets a crash at another step, then more of the log comes; the next run goes on, up to its own crash."""
+    result, check = CHECKS[kind]
+    steps = {"panes": ["quarantine", "panes", "windows", "ledger"], "seen": ["quarantine", "rows", "filters", "ledger"]}
+    points = [f"{when} {step}" for step in steps[kind] for when in ("before", "after")]
+    world = World(spark, tmp_path, result)
+    written = readings.interleaved(LOG, 3)
+    each = len(LOG) // len(points)
+    crashed = []
+    for number, point in enumerate(points):
+        world.write(written[number * each : None if point == points[-1] else (number + 1) * each])
+        if not world.keep(crash=point):
+            crashed.append(point)
+    assert crashed == points
+    world.keep()
+    check(world)
+
+
+@pytest.mark.parametrize(("lost", "begun"), [("lose_checkpoint", False), ("forget_plan", True)])
+def test_a_batch_that_only_the_tables_know_is_read_again_with_what_came_later(
+    lost: str, begun: bool, spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, PANES)
+    if begun:
+        world.write(LOG[:10])
+        world.keep()
+    world.write(LOG[10 if begun else 0 : 20])
+    assert not world.keep(crash="after panes")
+    getattr(world, lost)()
+    world.write(LOG[20:])
+    world.keep()
+    check_panes(world)
+
+
+def test_a_batch_publishes_its_windows_though_the_last_run_stopped_while_publishing(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG[:20])
+    assert not world.keep(crash="after windows")
+    world.write(LOG[20:])
+    world.keep(publish_every="1 second")
+    check_panes(world)
+
+
+def test_the_checks_notice_a_lost_and_a_doubled_record(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG)
+    world.keep()
+    check_panes(world)
+    good = next(r for r in LOG if r.good and r.good["site"] != "test")
+    for wrong in ([r for r in LOG if r != good], [*LOG, good]):
+        world.written = wrong
+        with pytest.raises(AssertionError):
+            check_panes(world)
+    assert json.loads(good.value or b"")["site"] in ("north", "south")

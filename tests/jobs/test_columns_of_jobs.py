@@ -1,0 +1,40 @@
+"""The tables of each job that is a file here have the columns that its docstring and the README speak of."""
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import departure_delay, first_sighting, unique_aircraft
+from jobs.sinks import layout
+from jobs.transforms.result import Result
+
+WINDOW = ["window", "window_start", "window_end", "origin", "departures"]
+EXPECTED: list[tuple[Result, list[str], set[str]]] = [
+    (
+        departure_delay.RESULT,
+        [*WINDOW, "delay_minutes_mean", "delay_minutes_min", "delay_minutes_max", "revision", "updated_time"],
+        {"_panes", "_quarantine"},
+    ),
+    (
+        unique_aircraft.RESULT,
+        [*WINDOW, "tail_number_estimate", "tail_number_standard_error", "tail_number_sketch", "lg_k", "revision",
+         "updated_time"],
+        {"_panes", "_quarantine"},
+    ),
+    (
+        first_sighting.RESULT,
+        ["record_partition", "record_offset", "record_key", "event_time", "origin", "tail_number", "seen_before",
+         "sequence"],
+        {"_filters", "_quarantine"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "columns", "others"), EXPECTED, ids=lambda value: getattr(value, "name", ""))
+def test_the_columns_of_a_job(result: Result, columns: list[str], others: set[str], spark: SparkSession) -> None:
+    made, fingerprint = layout.tables_of(spark, result)
+    by_name = {table.name: table for table in made}
+    assert by_name.keys() == {result.name, *(result.name + other for other in others)}
+    assert by_name[result.name].columns.fieldNames() == columns
+    assert layout.tables_of(spark, result)[1] == fingerprint  # a plan made again has the same one
+    commented = [field for field in by_name[result.name].columns if field.name.startswith(("window", "delay", "tail"))]
+    assert all(field.metadata.get("comment") or field.name == "tail_number" for field in commented)
