@@ -23,11 +23,11 @@ _KIND = (b"HRSK", 1, 1)
 _STEPS = np.array([[0x9E3779B97F4A7C15], [0x3C6EF372FE94F82A]], np.uint64)  # of SplitMix64: once and twice
 
 
-class UnlikeFilters(ValueError): (says what is wrong)
+class UnlikeFilters(ValueError):
     """Two filters of different sizes cannot be merged."""
 
 
-class NotABloomFilter(ValueError): (says what is wrong)
+class NotABloomFilter(ValueError):
     """The bytes are not a whole Bloom filter of a version that this module reads."""
 
 

@@ -24,11 +24,11 @@ _START = 40  # exceptions of HLL_4; then the registers
 _SPARE_EXCEPTIONS = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13)  # room for them, lg, by lgK from 4
 
 
-class NotASketch(ValueError): (says what is wrong)
+class NotASketch(ValueError):
     """The bytes are not one whole HyperLogLog sketch."""
 
 
-class UnlikeSketches(ValueError): (says what is wrong)
+class UnlikeSketches(ValueError):
     """Sketches of different sizes do not merge without losing the precision of the larger."""
 
 

@@ -96,8 +96,8 @@ def _check_definition(result: Result, transform: str, last: Row, spark_version: 
             for name in changed
         )
         raise Refused(
-            f"{result.name} means something else than the numbers in its tables ({said}). Give the result a new version "
-            f"in its name, and so a new table, or take the change back."
+            f"{result.name} means something else than the numbers in its tables ({said}). Give the result a new "
+            "version in its name, and so a new table, or take the change back."
         )
 
 

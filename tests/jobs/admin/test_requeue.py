@@ -113,7 +113,7 @@ def counts(places: Places, name: str = "visits_v1") -> tuple[int, int]:
     return sum(r["records"] for r in rows if r["kind"] == "batch"), sum(r["quarantined"] for r in rows)
 
 
-class Stopped(Exception):  # noqa: N818 (not an error: the crash that the test makes)
+class Stopped(Exception):
     """The process ends here."""
 
 

@@ -34,7 +34,7 @@ FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hour
 """Filters of one word, which often say yes to a key that they have never met."""
 
 
-class Stopped(Exception):  # noqa: N818 (not an error: the crash that the test makes)
+class Stopped(Exception):
     """The process ends here."""
 
 
