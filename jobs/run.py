@@ -115,7 +115,7 @@ def check_java() -> None:
 def profile(path: Path) -> dict[str, str]:
     """The settings of a Spark properties file in conf/. Raises Refused if it cannot be read.
 
-    Paths under .jars start at the folder above conf, wherever the process was started.
+    Paths under .jars/ and conf/ start at the folder above conf, wherever the process was started.
     """
     try:
         lines = path.read_text().splitlines()
@@ -123,8 +123,8 @@ def profile(path: Path) -> dict[str, str]:
         raise Refused(f"cannot read the Spark profile {path}: {error.strerror}.") from None
     pairs = (line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
     root = path.resolve().parent.parent
-    jars = ".jars/" if root == Path.cwd() else f"{root}/.jars/"
-    return {name: value.strip().replace(".jars/", jars) for name, value in pairs}
+    above = "" if root == Path.cwd() else f"{root}/"
+    return {name: re.sub(r"(?<![\w/])(?=(?:\.jars|conf)/)", above, value.strip()) for name, value in pairs}
 
 
 def session(settings: dict[str, str] | None = None) -> "SparkSession":
@@ -145,7 +145,6 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise Refused(f"Java did not start: {str(error).splitlines()[0]} See its words above.") from None
-    spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
@@ -193,7 +192,7 @@ _KNOWN = (
 
 def explain(error: BaseException) -> str:
     """One line that says what went wrong and what to do; never the value of a record."""
-    text = str(error)
+    text = _causes(error)
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
     for sign, said in _KNOWN:
         if sign in text:
@@ -202,6 +201,17 @@ def explain(error: BaseException) -> str:
     condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
     name = condition[1] if condition else kind[0] if kind else type(error).__name__
     return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
+
+
+def _causes(error: BaseException) -> str:
+    """What the error says, and what Java says of its causes."""
+    said, cause = [str(error)], getattr(error, "_origin", None) or getattr(error, "java_exception", None)
+    for _ in range(20):
+        if cause is None:
+            break
+        said.append(str(cause.toString()))
+        cause = cause.getCause()
+    return "\n".join(said)
 
 
 def job(main: Callable[[Run], Any]) -> None:

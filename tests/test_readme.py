@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from jobs.sinks import locks
+from jobs.transforms import gate
+from jobs.transforms.membership import Membership
+from jobs.transforms.panes import Panes
+from jobs.transforms.result import Result
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TUTORIAL = "Your own topic in ten minutes"
@@ -18,6 +24,22 @@ JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem not in 
 
 ACTIVATE, MAKE_ZIP = "source .venv/bin/activate", "make zip"
 """Commands of the tutorial that the test does in its own way: there is no .venv, and pip would ask the network."""
+
+
+DEFAULTS = {
+    "`max_records_per_batch`": f"{Result.max_records_per_batch:,}",
+    "`publish_every`": Result.publish_every,
+    "`allowed_lateness`": Result.allowed_lateness,
+    "`lg_k`": f"{Panes.lg_k}: {2**Panes.lg_k:,} registers",
+    "`count`": f"`{Panes.count}`",
+    "`false_positive_rate`": f"{Membership.false_positive_rate}",
+    "`expected_keys`": f"{Membership.expected_keys:,}",
+    "`bucket`": Membership.bucket,
+    "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
+    "`MAX_AHEAD_SECONDS`": {86_400: "one day"}[gate.MAX_AHEAD_SECONDS],
+    "lock": f"{locks.WAIT_SECONDS:.0f} seconds",
+}
+"""What is in the first column of a row of the README's defaults, and what the code says."""
 
 
 def section(title: str) -> str:
@@ -124,6 +146,13 @@ def test_each_job_has_a_row(path: Path) -> None:
 
 def test_no_job_is_named_that_is_not_there() -> None:
     assert len(re.findall(r"^\| `jobs/", section("The jobs"), re.MULTILINE)) == len(JOBS)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_default_is_that_of_the_code(name: str) -> None:
+    rows = [line.strip("|").split(" | ") for line in section("Defaults").splitlines() if line.startswith("| ")]
+    [said] = [row[1] for row in rows if name in row[0]]
+    assert said.startswith(DEFAULTS[name])
 
 
 def test_each_path_it_names_exists() -> None:

@@ -7,17 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
-
-import typer
 
 import jobs
 from jobs.run import Refused
 from jobs.transforms.result import Result
-
-JobFile = Annotated[
-    Path | None, typer.Option("--job", metavar="FILE", help="Job file of your own that has the result.")
-]
 
 
 def find(name: str, file: Path | None = None) -> Result:

@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from jobs.admin.accuracy import accuracy
 from jobs.admin.demo import demo
 from jobs.admin.log import log
 from jobs.admin.produce import produce
@@ -16,12 +17,12 @@ from jobs.admin.requeue import requeue
 from jobs.admin.status import status
 
 app = typer.Typer(
-    help="Microbatch stream analytics: fill and look at the log, see how far results are.",
+    help="Microbatch stream analytics: fill and look at the log, see how far and how right results are.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, produce, log, read, status, requeue):
+for command in (demo, produce, log, read, status, accuracy, requeue):
     app.command()(command)
 
 

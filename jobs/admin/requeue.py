@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.admin.catalogue import JobFile
-from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+from jobs.admin.options import DEFAULT_PLACES, JobFile, PlacesFile
 
 
 def requeue(
@@ -24,5 +23,6 @@ def requeue(
 
     home = run.places(places)
     result = find(name, job)
-    spark = run.session(run.profile(places.parent / run.LOCAL_PROFILE))
-    sink.requeue(run.Run(spark, home, say=typer.echo), result)
+    with run.one_line_errors():
+        spark = run.session(run.profile(places.parent / run.LOCAL_PROFILE))
+        sink.requeue(run.Run(spark, home, say=typer.echo), result)

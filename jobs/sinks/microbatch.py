@@ -86,15 +86,20 @@ class Keeper:
         spark, places, result = records.sparkSession, self.run.places, self.result
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
-        decoded = gate.decode(records, result.topic).persist()
+        glanced = decoded = gate.glance(records, result.topic).persist()
         try:
-            row = self._measured(row, decoded)
+            measured = self._measured(row, glanced)
+            if measured.quarantined:  # or only doubtful
+                decoded = gate.settle(glanced, result.topic).persist()
+                measured = self._measured(row, decoded)
+            row = measured
             if row.quarantined:
                 bad = gate.quarantined(decoded, result.topic.TOPIC)
                 self._append(bad, f"{result.name}_quarantine", row, requeued_sequence=F.lit(None).cast("bigint"))
             row = self._collected(spark, row, gate.events(decoded))
         finally:
             decoded.unpersist()
+            glanced.unpersist()
         if self._publish_due():
             row = self._published(spark, row)
         self._close(row, places)
@@ -214,7 +219,7 @@ class Keeper:
     def _lag(self) -> int | None:
         """Records in the log that are not read yet, as far as the source has said; None before it has."""
         sources: list[Any] = self.query.lastProgress["sources"] if self.query and self.query.lastProgress else []
-        latest: dict[str, Any] = json.loads(sources[0]["latestOffset"] or "{}") if sources else {}
+        latest: dict[str, Any] = json.loads(sources[0]["latestOffset"] or "null") or {} if sources else {}
         latest = latest.get(self.result.topic.TOPIC, latest)
         ends = self.last.end_offsets
         return sum(max(0, end - ends.get(int(partition), 0)) for partition, end in latest.items()) if latest else None

@@ -34,6 +34,10 @@ def _within(column: str, spans: list[tuple[int, int]]) -> Column:
     return inside
 
 
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
 def changed_windows(partials: DataFrame, result: Result, since_sequence: int) -> tuple[DataFrame | None, list]:
     """The windows that hold a pane written after ledger row `since_sequence`, and the spans of time they lie in.
 
@@ -68,8 +72,12 @@ def publish(spark: SparkSession, places: Places, result: Result, since_sequence:
     updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {
         "revision": "t.revision + 1"
     }
+    path = places.table(result.name)
+    if not tables.reaches_into(path, "window_start", _moment(spans[0][0]), _moment(spans[-1][1])):
+        tables.append(source, path, commit)  # nothing there to match, so a merge would only insert
+        return True
     # Panes are only ever added, so a window has changed exactly if it counts more records.
     count = f"`{result.panes.count}`"
     condition = " and ".join([*keys, bounds])
-    tables.merge(source, places.table(result.name), condition, f"t.{count} <> s.{count}", updated, commit)
+    tables.merge(source, path, condition, f"t.{count} <> s.{count}", updated, commit)
     return True

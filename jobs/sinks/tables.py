@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
@@ -99,7 +100,24 @@ def has_older(path: str, column: str, micros: int) -> bool:
     """Whether the table has a partition whose timestamp `column` lies before `micros` since 1970. Reads no data."""
     bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
     starts = [datetime.fromisoformat(partition[column]) for partition in DeltaTable(path).partitions()]
-    return any((start if start.tzinfo else start.replace(tzinfo=UTC)) < bound for start in starts)
+    return any(_utc(start) < bound for start in starts)
+
+
+def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
+    """Whether a file of the table may hold a `column` in [first, after), by the statistics in the Delta log."""
+    files = pa.table(DeltaTable(path).get_add_actions(flatten=True))
+    if not len(files):
+        return False
+    low, high = f"min.{column}", f"max.{column}"
+    if low not in files.column_names or files[low].null_count or files[high].null_count:
+        return True
+    slack = timedelta(milliseconds=1)  # statistics are cut to milliseconds
+    spans = zip(files[low].to_pylist(), files[high].to_pylist(), strict=True)
+    return any(_utc(smallest) < after and _utc(largest) + slack >= first for smallest, largest in spans)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def append(frame: DataFrame, path: str, commit: Commit) -> None:

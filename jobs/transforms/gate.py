@@ -27,6 +27,9 @@ MAX_VALUE_BYTES = 1_048_576
 MAX_AHEAD_SECONDS = 86_400
 """An event time may be this far after the record's own timestamp: a day, for clocks and schedules."""
 
+DOUBTFUL = "doubtful"
+"""What `glance` says of a record that needs a close look; never the reason in a quarantine."""
+
 RECORD = ("record_partition", "record_offset", "record_timestamp", "record_key")
 """Where an event stands in the log; beside the topic's own columns."""
 
@@ -142,10 +145,10 @@ def _fault(topic: TopicSchema) -> Column:
         (F.col(f"parsed.{topic.EVENT_TIME}").isNull(), "wrong_type", topic.EVENT_TIME),
         (F.col("parsed._corrupt").isNotNull(), "not_json", ""),
     ]
-    first = F.lit(None).cast("struct<reason: string, field: string>")
-    for condition, reason, field in reversed(faults):
+    first = F.when(F.lit(False), None)
+    for condition, reason, field in faults:
         named = F.struct(F.lit(reason).alias("reason"), F.lit(field or None).cast("string").alias("field"))
-        first = F.when(F.coalesce(condition, F.lit(False)), named).otherwise(first)
+        first = first.when(condition, named)  # one flat CASE: a deep one takes long to compile
     return first
 
 
@@ -155,12 +158,42 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     Columns: those of RECORD, `event_time` (UTC), the topic's own, and `fault` (reason, field), null if the record is
     good; `raw` (timestampType, value, headers) is kept for the bad ones only.
     """
+    quick = _parsed(records, topic)
+    doubtful = F.from_json(F.when(~F.col("good"), F.col("text")), _schema(topic, StringType()), _OPTIONS)
+    judged = quick.withColumn("raw", doubtful).withColumn("fault", F.when(~F.col("good"), _fault(topic)))
+    return _selected(judged, topic)
+
+
+def glance(records: DataFrame, topic: TopicSchema) -> DataFrame:
+    """`decode` with the close look left out: what is not certainly good has the fault DOUBTFUL. Far less code."""
+    doubt = F.struct(F.lit(DOUBTFUL).alias("reason"), F.lit(None).cast("string").alias("field"))
+    return _selected(_parsed(records, topic).withColumn("fault", F.when(~F.col("good"), doubt)), topic)
+
+
+def settle(glanced: DataFrame, topic: TopicSchema) -> DataFrame:
+    """What `decode` says of the records of a `glance`: the doubtful ones are looked at closely."""
+    doubtful = glanced.where(F.col("fault").isNotNull()).select(
+        F.col("record_key").alias("key"),
+        "raw.value",
+        F.lit(topic.TOPIC).alias("topic"),
+        F.col("record_partition").alias("partition"),
+        F.col("record_offset").alias("offset"),
+        F.col("record_timestamp").alias("timestamp"),
+        "raw.timestampType",
+        "raw.headers",
+    )
+    return glanced.where(F.col("fault").isNull()).unionByName(decode(doubtful, topic))
+
+
+def _parsed(records: DataFrame, topic: TopicSchema) -> DataFrame:
+    """The records with `text`, `parsed`, and `good`: whether they are certainly so."""
     readable = F.octet_length("value") <= MAX_VALUE_BYTES
     text = F.when(readable, F.col("value").cast("string"))
     parsed = records.withColumn("text", text).withColumn("parsed", F.from_json("text", _schema(topic), _OPTIONS))
-    quick = parsed.withColumn("good", _quick(topic))
-    doubtful = F.from_json(F.when(~F.col("good"), F.col("text")), _schema(topic, StringType()), _OPTIONS)
-    judged = quick.withColumn("raw", doubtful).withColumn("fault", F.when(~F.col("good"), _fault(topic)))
+    return parsed.withColumn("good", _quick(topic))
+
+
+def _selected(judged: DataFrame, topic: TopicSchema) -> DataFrame:
     micros, _, _ = _in_time(topic)
     good = F.col("fault").isNull()
     kept = F.struct("timestampType", "value", "headers")

@@ -1,94 +1,20 @@
 """Quarantined records read again: each once, whatever stops it, and the job goes on as before."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame
-from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
 from jobs.admin.catalogue import find
-from jobs.run import Places, Refused, Run
-from jobs.sinks import archive, ledger, microbatch
+from jobs.admin.headrace import main
+from jobs.run import LOCAL_PROFILE, Places, Refused, Run
+from jobs.sinks import ledger, microbatch
 from jobs.sinks.requeue import requeue
 from jobs.sources import log
 from jobs.sources.tables import query
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import Tumbling
-
-START = datetime(2024, 5, 1, 8, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def visits(site_required: bool) -> Any:
-    return SimpleNamespace(
-        TOPIC="visits",
-        KEY="who",
-        EVENT_TIME="visit_time",
-        COLUMNS=StructType(
-            [
-                StructField("visit_time", TimestampType(), False),
-                StructField("who", StringType(), False),
-                StructField("site", StringType(), not site_required),
-            ]
-        ),
-    )
-
-
-STRICT, MENDED = visits(True), visits(False)
-
-
-def by_site(events: DataFrame) -> DataFrame:
-    return events.select("event_time", "site", "who")
-
-
-def placed(events: DataFrame) -> DataFrame:
-    return events.select("record_partition", "record_offset", "record_key", "event_time")
-
-
-COUNTED = Result(
-    "visits_v1",
-    STRICT,
-    by_site,
-    panes=Panes("10 minutes", ("site",), count="visits", uniques=("who",)),
-    windows=(Tumbling("1 hour"),),
-)
-SEEN = Result("again_v1", STRICT, placed, membership=Membership("2 days", expected_keys=100))
-
-
-def write(places: Places, first: int, after: int) -> None:
-    """Visits first to after: every third has no site, every seventh is no JSON at all."""
-    values = []
-    for n in range(first, after):
-        visit = {"visit_time": f"{START + n * 7 * MINUTE:%Y-%m-%dT%H:%M:%SZ}", "who": f"w{n % 5}", "site": "s"}
-        if n % 3 == 0:
-            del visit["site"]
-        values.append(b"garbage" if n % 7 == 0 else json.dumps(visit).encode())
-    keys = [b"w%d" % (n % 5) for n in range(first, after)]
-    times = [START + n * 7 * MINUTE for n in range(first, after)]
-    kinds = [pa.binary(), pa.binary(), pa.timestamp("us", "UTC")]
-    columns = [pa.array(c, kind) for c, kind in zip([keys, values, times], kinds, strict=True)]
-    batch = pa.record_batch(columns, ["key", "value", "timestamp"])
-    archive.append(places.archive, "visits", 2, [batch])
-
-
-def expected(after: int, without_site: bool) -> dict[tuple[datetime, str | None], tuple[int, int]]:
-    """{(hour, site): (visits, visitors)}"""
-    inside: dict[tuple[datetime, str | None], list[int]] = {}
-    for n in range(after):
-        if n % 7 == 0 or (n % 3 == 0 and not without_site):
-            continue
-        hour = (START + n * 7 * MINUTE).replace(minute=0)
-        inside.setdefault((hour, None if n % 3 == 0 else "s"), []).append(n % 5)
-    return {key: (len(who), len(set(who))) for key, who in inside.items()}
+from tests.jobs.visits import COUNTED, MENDED, MINUTE, SEEN, START, expected, write
 
 
 def found(places: Places) -> dict[tuple[datetime, str | None], tuple[int, int]]:
@@ -125,13 +51,28 @@ def stopping_at(name: str) -> Callable[[str], None]:
     return step
 
 
-def test_each_record_goes_in_once_wherever_a_requeue_stops(a_run: Callable[..., Run], places: Places) -> None:
+def command(places: Places, folder: Path) -> None:
+    """headrace requeue visits_v1, with a job file in which the schema is mended."""
+    (folder / "conf").mkdir()
+    (folder / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
+    lines = [f'{name} = "{getattr(places, name)}"' for name in ("archive", "tables", "checkpoints")]
+    (folder / "conf" / "local.toml").write_text("\n".join(lines))
+    own = "from dataclasses import replace\nfrom tests.jobs.visits import COUNTED, MENDED\n"
+    (folder / "own.py").write_text(own + "RESULT = replace(COUNTED, topic=MENDED)\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["requeue", "visits_v1", "--job", f"{folder}/own.py", "--places", f"{folder}/conf/local.toml"])
+    assert not ended.value.code
+
+
+def test_each_record_goes_in_once_wherever_a_requeue_stops(
+    a_run: Callable[..., Run], places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(places, 0, 25)
     microbatch.keep(a_run(), COUNTED, log.read)
     assert found(places) == expected(25, without_site=False)
     assert quarantine(places) == (11, 0)
     mended = replace(COUNTED, topic=MENDED)
-    for name in ("before panes", "after panes", "after quarantine", "after windows", "before ledger"):
+    for name in ("after panes", "after quarantine", "after windows"):
         with pytest.raises(Stopped):
             requeue(a_run(step=stopping_at(name)), mended)
         assert ledger.last(places, "visits_v1").kind != "requeue"
@@ -143,8 +84,8 @@ def test_each_record_goes_in_once_wherever_a_requeue_stops(a_run: Callable[..., 
     assert counts(places) == (25, 4)
     assert said[-1] == "visits_v1: 7 of 11 records can be read now, 4 go on waiting"
 
-    assert requeue(a_run(say=said.append), mended) == ledger.last(places, "visits_v1")
-    assert "nothing to requeue" in said[-1]
+    command(places, tmp_path)
+    assert "nothing to requeue, 4 records wait" in capsys.readouterr().out
     assert ledger.last(places, "visits_v1").sequence == row.sequence
 
 
@@ -153,24 +94,22 @@ def test_the_job_goes_on_after_a_requeue(a_run: Callable[..., Run], places: Plac
     first = microbatch.keep(a_run(), COUNTED, log.read)
     mended = replace(COUNTED, topic=MENDED)
     row = requeue(a_run(), mended)
+    assert row.records == 3
     assert (row.generation, row.batch_id, row.end_offsets) == (first.generation, first.batch_id, first.end_offsets)
     write(places, 10, 25)
     last = microbatch.keep(a_run(), mended, log.read)
     assert (last.generation, last.batch_id) == (first.generation, first.batch_id + 1)
     assert found(places) == expected(25, without_site=True)
-    assert sum(quarantine(places)) == 2 + 4
+    assert sum(quarantine(places)) == 3 + 4
     assert counts(places) == (25, 4)
 
 
-@pytest.mark.parametrize("stopped", ["before panes", "after panes", "before ledger"])
-def test_a_batch_that_stopped_half_way_does_not_come_twice(
-    a_run: Callable[..., Run], places: Places, stopped: str
-) -> None:
+def test_a_batch_that_stopped_half_way_does_not_come_twice(a_run: Callable[..., Run], places: Places) -> None:
     write(places, 0, 10)
     microbatch.keep(a_run(), COUNTED, log.read)
     write(places, 10, 25)
     with pytest.raises(Stopped):
-        microbatch.keep(a_run(step=stopping_at(stopped)), COUNTED, log.read)
+        microbatch.keep(a_run(step=stopping_at("after panes")), COUNTED, log.read)
     mended = replace(COUNTED, topic=MENDED)
     assert requeue(a_run(), mended).records == 3
     microbatch.keep(a_run(), mended, log.read)

@@ -1,0 +1,52 @@
+"""What analysts read: the published windows, and the same merged from the panes at this moment."""
+
+from collections.abc import Callable
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.run import Places, Refused, Run
+from jobs.sinks import microbatch
+from jobs.sources import log, tables
+from tests.jobs.visits import COUNTED, SEEN, expected, write
+
+
+class Stopped(Exception):
+    """The process ends here."""
+
+
+def before_windows(step: str) -> None:
+    if step == "before windows":
+        raise Stopped
+
+
+def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..., Run], places: Places) -> None:
+    with pytest.raises(Refused, match="there is no table visits_v1"):
+        tables.published(spark, places, COUNTED)
+    write(places, 0, 25)
+    with pytest.raises(Stopped):
+        microbatch.keep(a_run(step=before_windows), COUNTED, log.read)
+    assert tables.published(spark, places, COUNTED).count() == 0
+    fresh = tables.fresh(spark, places, COUNTED)
+    rows = fresh.collect()
+    truth = expected(25, without_site=False)
+    assert {(r.window_start.timestamp(), r.site): (r.visits, r.who_estimate) for r in rows} == {
+        (start.timestamp(), site): said for (start, site), said in truth.items()
+    }
+    microbatch.keep(a_run(), COUNTED, log.read)
+    published = tables.published(spark, places, COUNTED)
+    assert published.columns == [*fresh.columns, "revision", "updated_time"]
+    assert sorted(published.drop("revision", "updated_time").collect()) == sorted(rows)
+    frame = tables.pandas(places, "visits_v1")
+    assert list(frame.columns) == published.columns
+    assert sorted(frame["visits"]) == sorted(row.visits for row in rows)
+    assert tables.query(places, "select sum(visits) as n from visits_v1", "visits_v1").to_pylist() == [
+        {"n": sum(visits for visits, _ in truth.values())}
+    ]
+
+
+def test_what_is_not_there_is_refused(spark: SparkSession, places: Places) -> None:
+    with pytest.raises(Refused, match="no panes"):
+        tables.fresh(spark, places, SEEN)
+    with pytest.raises(Refused, match="run the job"):
+        tables.pandas(places, "none_v1")

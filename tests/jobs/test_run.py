@@ -1,0 +1,91 @@
+"""Starting a job: places, Java, and errors that a person can act on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import run
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_places_start_at_their_file(tmp_path: Path) -> None:
+    file = tmp_path / "conf" / "mine.toml"
+    file.parent.mkdir()
+    file.write_text('archive = "../a"\ntables = "/t"\ncheckpoints = "s3a://bucket/c"\n')
+    found = run.places(file)
+    assert (found.archive, found.tables, found.checkpoints) == (f"{tmp_path}/a", "/t", "s3a://bucket/c")
+    assert found.log == "archive"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('archive = "a"\ntables = "t"\n', "checkpoints: Field required"),
+        ('archive = "a"\ntables = "t"\ncheckpoints = "c"\nspeed = 3\n', "speed: Extra inputs"),
+        ('log = "tape"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n', "log: Input should be 'archive'"),
+        ("archive = \n", "is not TOML"),
+        (None, "No such file"),
+    ],
+)
+def test_wrong_places_are_refused_in_one_line(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "places.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(run.Refused) as refused:
+        run.places(file)
+    assert said in str(refused.value) and str(file) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def java(folder: Path, version: str) -> Path:
+    """A folder with a `java` that says it is of this version."""
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(0o755)
+    return folder
+
+
+def test_java_that_is_missing_or_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", f"{tmp_path}/nowhere")
+    with pytest.raises(run.Refused, match=r"there is no Java at .*nowhere"):
+        run.check_java()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(run.Refused, match="no Java on the PATH"):
+        run.check_java()
+    monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "old", "1.8.0_292")))
+    with pytest.raises(run.Refused, match="is Java 8, which is too old"):
+        run.check_java()
+    monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "new", "21.0.1")))
+    run.check_java()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("java.io.IOException: No space left on device", "the disk is full"),
+        ("java.io.FileNotFoundException: /data/t/_delta_log/1.json (Permission denied)", "permission denied"),
+        ("java.net.BindException: Address already in use", "a port is in use"),
+        ("[DELTA_CONCURRENT_APPEND] values of a record: secret", "DELTA_CONCURRENT_APPEND"),
+    ],
+)
+def test_known_failures_are_explained(words: str, said: str) -> None:
+    line = run.explain(RuntimeError(words))
+    assert said in line and "secret" not in line and "\n" not in line
+
+
+def test_a_job_without_its_topic_ends_with_one_line_and_code_1(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    places = tmp_path / "conf" / "places.toml"
+    places.write_text('archive = "../a"\ntables = "../t"\ncheckpoints = "../c"\n')
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAVA_HOME": str(java(tmp_path / "old", "11.0.2"))}
+    (tmp_path / "conf" / run.LOCAL_PROFILE).write_text("spark.master local[1]\n")
+    command = [sys.executable, "jobs/departure_delay.py", "--places", str(places)]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().startswith("headrace: ") and len(ended.stderr.strip().splitlines()) == 1
+    assert "too old" in ended.stderr
