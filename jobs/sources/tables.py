@@ -69,6 +69,14 @@ def _open(places: Places, name: str) -> "DeltaTable":
 
 def _plain(table: pa.Table) -> pa.Table:
     """With strings and bytes in Arrow's common layout, which every reader knows."""
-    kinds = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
-    fields = [field.with_type(kinds.get(field.type, field.type)) for field in table.schema]
-    return table.cast(pa.schema(fields))
+    return table.cast(pa.schema([field.with_type(_common(field.type)) for field in table.schema]))
+
+
+def _common(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_field.with_type(_common(kind.key_type)), kind.item_field.with_type(_common(kind.item_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_common(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_common(field.type)) for field in kind])
+    return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
