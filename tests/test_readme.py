@@ -9,13 +9,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from jobs.sinks import locks
 from jobs.transforms import gate
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
+from tests import delta
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -119,14 +119,14 @@ def test_the_tutorial_does_what_it_says(project: Path, tmp_path: Path) -> None:
     assert files == ["trips.ndjson", "schemas/trip.py", "jobs/trip_duration.py"]
     assert [line.split()[0] for line in lines] == ["source", "make", "headrace", "spark-submit", "headrace"]
     tables = project / "data" / "tables"
-    rows = DeltaTable(tables / "trip_duration_v1").to_pyarrow_table().to_pylist()
+    rows = delta.rows(tables / "trip_duration_v1")
     names = ("trips", "duration_minutes_mean", "duration_minutes_min", "duration_minutes_max", "bike_estimate")
     assert {(f"{row['window_start']:%H}", row["station"]): tuple(row[name] for name in names) for row in rows} == {
         ("08", "Harbour"): (4, (12 + 30 + 18 + 210) / 4, 12, 210, 3),  # b17 twice, b4, and b23 that came late
         ("08", "Museum"): (2, (21 + 12) / 2, 12, 21, 2),
         ("09", "Harbour"): (1, 24.0, 24, 24, 1),
     }
-    [bad] = DeltaTable(tables / "trip_duration_v1_quarantine").to_pyarrow_table().to_pylist()
+    [bad] = delta.rows(tables / "trip_duration_v1_quarantine")
     assert (bad["reason"], bad["field"], bad["key"]) == ("wrong_type", "duration_minutes", b"b9")
     assert "wrong_type" in said and "duration_minutes" in said
 

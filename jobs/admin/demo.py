@@ -25,7 +25,8 @@ QUESTIONS = {
     ),
     "first_sighting_v1": (
         "How many departures were by aircraft not seen in the 30 days before? (Bloom filters)",
-        "select origin, count(*) as departures, sum(case when seen_before = false then 1 else 0 end) as first_sightings "
+        "select origin, count(*) as departures, "
+        "sum(case when seen_before = false then 1 else 0 end) as first_sightings "
         'from "{0}" group by origin order by origin',
     ),
 }
@@ -72,7 +73,8 @@ def _all_read(places: "Places", names: list[str]) -> bool:
     from jobs.sources.archive import ends
     from schemas import departure
 
-    last = {part.partition: -1 if part.last_offset is None else part.last_offset + 1 for part in ends(places.archive, departure.TOPIC)}
+    log = ends(places.archive, departure.TOPIC)
+    last = {part.partition: 0 if part.last_offset is None else part.last_offset + 1 for part in log}
     rows = [ledger.last(places, name) for name in names]
     return all(row is not None and row.end_offsets == last and row.published for row in rows)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
-from jobs.run import Places
+from jobs.run import Places, Refused
 from jobs.sinks import tables
 from schemas import ledger as schema
 
@@ -92,7 +92,7 @@ def _row(columns: dict[str, Any]) -> Row:
 
 
 def write(places: Places, name: str, row: Row) -> Row:
-    """Close a batch: append `row` in one commit, which conflicts with any other of the same sequence."""
+    """Close a batch: append `row` in one commit. Raises Refused if another run has written a row of its sequence."""
     row = replace(row, committed_time=datetime.now(UTC))
     said = {
         column: list(value.items()) if isinstance(value, dict) and column != "tables" else value
@@ -100,8 +100,11 @@ def write(places: Places, name: str, row: Row) -> Row:
     }
     said["tables"] = list(row.tables.items())
     commit = tables.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
+    table = DeltaTable(path(places, name))
+    if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
+        raise Refused(f"{path(places, name)} has a row {row.sequence} already: another run of {name} is writing too.")
     write_deltalake(
-        path(places, name),
+        table,
         pa.Table.from_pylist([said], schema=arrow_schema()),
         mode="append",
         commit_properties=CommitProperties(

@@ -1,7 +1,7 @@
 """Keeps a result up to date: one microbatch after another, each closed by a row of the ledger.
 
 The steps of a batch: quarantine, panes or rows, filters, windows if they are due, ledger. Each is one Delta commit
-under a transaction id of its own, so a batch that is tried again does only what is missing.
+that says which step it is, so a batch that is tried again does only what is missing.
 """
 
 import json
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -135,8 +136,7 @@ class Keeper:
         marked = None
         if result.membership:
             name = f"{result.name}_filters"
-            before = spark.read.format("delta").option("versionAsOf", self.last.tables[name]["version"])
-            filters = before.load(self.run.places.table(name))
+            filters = tables.read(spark, self.run.places.table(name), self.last.tables[name]["version"])
             allowed = durations.seconds(result.allowed_lateness)
             marked = membership.mark(rows, filters, result.membership, allowed).persist()
             rows = membership.marked(marked)
@@ -145,41 +145,39 @@ class Keeper:
                 self._append(panes.collect(rows, result.panes), f"{result.name}_panes", row)
             else:
                 self._append(rows, result.name, row)
-            return self._filtered(spark, row, marked) if marked is not None else row
+            return self._filtered(row, marked) if marked is not None else row
         finally:
             if marked is not None:
                 marked.unpersist()
 
-    def _filtered(self, spark: SparkSession, row: Row, marked: DataFrame) -> Row:
+    def _filtered(self, row: Row, marked: DataFrame) -> Row:
         """Write the filters that the batch changed, drop those that no record can ask for any more."""
         assert self.result.membership
-        name = f"{self.result.name}_filters"
-        path = self.run.places.table(name)
-        changed = membership.changed(marked).withColumn("sequence", F.lit(row.sequence).cast("bigint"))
-        facts = changed.select("*", F.unix_micros("stream_time").alias("stream_micros")).drop("bits").collect()
-        if not facts:
+        found = membership.changed(marked).toArrow()
+        if not found.num_rows:
             return row
-        commit = self._commit(row, "filters")
-        self.run.step("before filters")
-        tables.replace_partitions(changed.coalesce(1), path, commit)
-        self.run.step("after filters")
+        facts = found.drop_columns(["bits"]).to_pylist()
+        allowed = durations.seconds(self.result.allowed_lateness)
         oldest = {
-            fact.partition: self.result.membership.oldest_bucket(
-                fact.stream_micros, durations.seconds(self.result.allowed_lateness)
-            )
+            fact["partition"]: self.result.membership.oldest_bucket(_micros(fact["stream_time"]), allowed)
             for fact in facts
         }
-        length = self.result.membership.bucket_micros
-        retired = " or ".join(
-            f"(partition = {partition} and bucket_time < timestamp_micros({bucket * length}))"
-            for partition, bucket in sorted(oldest.items())
+        length = timedelta(microseconds=self.result.membership.bucket_micros)
+        gone = [(partition, "<", _EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
+        gone += [(fact["partition"], "=", fact["bucket_time"]) for fact in facts]
+        sequence = pa.array([row.sequence] * found.num_rows, pa.int64())
+        self.run.step("before filters")
+        tables.replace(
+            found.append_column("sequence", sequence),
+            self.run.places.table(f"{self.result.name}_filters"),
+            " or ".join(f"(partition = {p} and bucket_time {sign} '{time:{_INSTANT}}')" for p, sign, time in gone),
+            self._commit(row, "filters"),
         )
-        if tables.has_older(path, "bucket_time", min(oldest.values()) * length):
-            tables.delete(spark, path, retired, self._commit(row, "retire"))
+        self.run.step("after filters")
         return replace(
             row,
-            filter_fill=max(fact.fill for fact in facts),
-            filter_false_positive_rate=max(fact.false_positive_rate for fact in facts),
+            filter_fill=max(fact["fill"] for fact in facts),
+            filter_false_positive_rate=max(fact["false_positive_rate"] for fact in facts),
         )
 
     def _append(self, frame: DataFrame, name: str, row: Row, **more: Any) -> None:
@@ -209,6 +207,8 @@ class Keeper:
             self._close(self._published(self.run.spark, self.last.next("publish")), self.run.places)
 
     def _close(self, row: Row, places: Places) -> None:
+        for name, before in row.tables.items():
+            tables.check_only_writer(places.table(name), before["version"], self._commit(row, "ledger"))
         versions = {name: tables.identity(places.table(name)) for name in row.tables}
         known = {name: {"id": id_, "version": version} for name, (id_, version) in versions.items()}
         self.run.step("before ledger")
@@ -235,6 +235,7 @@ def _kafka_json(topic: str, offsets: dict[int, int]) -> str:
     return json.dumps({topic: {str(p): offset for p, offset in offsets.items()}}) if offsets else "earliest"
 
 
+_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

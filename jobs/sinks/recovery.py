@@ -138,16 +138,18 @@ def _strays(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables and not in the ledger."""
     found = []
     for name, known in last.tables.items():
-        found += [
-            commit for commit in tables.commits_after(places.table(name), known["version"]) if "sequence" in commit
-        ]
+        commits = tables.commits_after(places.table(name), known["version"])
+        found += [commit | {"table": name} for commit in commits if "sequence" in commit]
     return found
 
 
 def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None) -> bool:
     """Whether all are of the batch that the checkpoint will run again, with the same records: then its steps that are
-    done are skipped by their transaction id. Windows published outside a batch may stay in any case.
+    done are skipped. Windows published outside a batch may stay in any case. A step that is there twice is of two runs.
     """
+    steps = [(commit["table"], commit["step"]) for commit in strays]
+    if len(set(steps)) < len(steps):
+        return False
     ends = None if planned is None else last.end_offsets | planned
     for commit in strays:
         if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
@@ -159,7 +161,7 @@ def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, in
 
 
 def _take_back(places: Places, last: Row) -> list[str]:
-    """Undo the commits of a batch that was not closed: its records are read again under new transaction ids."""
+    """Undo the commits of a batch that was not closed: its records are read again, in a new generation."""
     notes = []
     for name, known in last.tables.items():
         path = places.table(name)

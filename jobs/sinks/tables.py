@@ -1,8 +1,9 @@
 """Delta tables of a result: made, appended to and merged, each write once however often its batch is tried.
 
-The only code that sets Delta's transaction ids. Two writes under one id, or ids left in the session, make later rows
-vanish without an error: so each step has an id of its own, they are unset in any case, and each write is looked for
-afterwards.
+The only code that writes them. Delta's own transaction ids (txnAppId, txnVersion) are not used: two writes under one
+id, or ids left in the session, make later rows vanish without an error, and to look one up Spark rebuilds the state of
+the table, which is most of the cost of a small append. Instead each commit says in its userMetadata which step of
+which ledger row it is; a step that is there already is not written again, and one that is there twice is an error.
 """
 
 import json
@@ -10,21 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-_TXN_APP = "spark.databricks.delta.write.txnAppId"
-_TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+from jobs.run import Refused
+
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
-class WriteVanished(Exception):
-    """Delta took a write for one that it had already seen. Nothing was lost: the batch is not in the ledger."""
+class WrittenTwice(Refused):
+    """Another run writes to the table. The ledger row is not written, and the next run takes the writes back."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,13 @@ class Commit:
     start_offsets: dict[int, int]
     end_offsets: dict[int, int]
 
-    @property
-    def app_id(self) -> str:
-        """Delta's transaction id is this and the sequence."""
-        return f"{self.job}:{self.generation}:{self.step}"
+    def is_said_by(self, metadata: dict[str, object]) -> bool:
+        """Whether a commit that says this of itself is this one."""
+        return (metadata.get("generation"), metadata.get("sequence"), metadata.get("step")) == (
+            self.generation,
+            self.sequence,
+            self.step,
+        )
 
     def metadata(self) -> str:
         """The commit's userMetadata: which records it covers."""
@@ -59,6 +64,8 @@ class Commit:
 
 def create(path: str, columns: StructType, partitioned_by: tuple[str, ...], sentence: str) -> None:
     """Make an empty table, if there is none."""
+    if find(path) is not None:
+        return
     nullable = StructType.fromJson(json.loads(columns.json()))
     for field in nullable:
         field.nullable = True
@@ -71,6 +78,22 @@ def create(path: str, columns: StructType, partitioned_by: tuple[str, ...], sent
         configuration={"delta.checkpointInterval": "20"},
         commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": "create"})}),
     )
+    if "://" not in path:
+        _write_checksum(Path(path) / "_delta_log")
+
+
+def _write_checksum(log: Path) -> None:
+    """Delta's checksum file of an empty table (PROTOCOL.md, "Version Checksum File"), which deltalake does not write.
+
+    From it Spark derives each later one; without it, the first write has to rebuild the table's state, which takes
+    seconds.
+    """
+    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
+    said = {name: action[name] for action in actions for name in ("protocol", "metaData") if name in action}
+    counts = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1}
+    lists: dict[str, list[object]] = {"setTransactions": [], "domainMetadata": [], "allFiles": []}
+    content = counts | lists | {"metadata": said["metaData"], "protocol": said["protocol"]}
+    (log / f"{0:020}.crc").write_text(json.dumps(content))
 
 
 def find(path: str) -> DeltaTable | None:
@@ -96,13 +119,6 @@ def commits_after(path: str, version: int) -> list[dict[str, object]]:
     return [json.loads(entry.get("userMetadata") or "{}") for entry in reversed(table.history(newer))]
 
 
-def has_older(path: str, column: str, micros: int) -> bool:
-    """Whether the table has a partition whose timestamp `column` lies before `micros` since 1970. Reads no data."""
-    bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
-    starts = [datetime.fromisoformat(partition[column]) for partition in DeltaTable(path).partitions()]
-    return any(_utc(start) < bound for start in starts)
-
-
 def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
     """Whether a file of the table may hold a `column` in [first, after), by the statistics in the Delta log."""
     files = pa.table(DeltaTable(path).get_add_actions(flatten=True))
@@ -120,45 +136,41 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def read(spark: SparkSession, path: str, version: int) -> DataFrame:
+    """A small table as it was at `version`, brought in by the driver: Spark takes seconds to look into Delta's log."""
+    table = DeltaTable(path, version=version)
+    rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
+    return spark.createDataFrame(rows.cast(pa.schema(table.schema().to_arrow())))
+
+
 def append(frame: DataFrame, path: str, commit: Commit) -> None:
     """Append `frame`, once."""
-    _write(frame, path, commit, {})
+    if not _is_written(path, commit):
+        frame.write.format("delta").mode("append").option("userMetadata", commit.metadata()).save(path)
 
 
-def replace_partitions(frame: DataFrame, path: str, commit: Commit) -> None:
-    """Put `frame` in the place of those partitions (folders) of the table that it has rows for, once."""
-    _write(frame, path, commit, {"partitionOverwriteMode": "dynamic"})
+def replace(rows: pa.Table, path: str, where: str, commit: Commit) -> None:
+    """Put `rows` in the place of the partitions (folders) of the table for which `where` holds, once and in one commit.
 
-
-def _write(frame: DataFrame, path: str, commit: Commit, options: dict[str, str]) -> None:
-    mode = "overwrite" if options else "append"
-    writer = frame.write.format("delta").mode(mode).options(**options)
-    writer = writer.option("txnAppId", commit.app_id).option("txnVersion", commit.sequence)
-    writer.option("userMetadata", commit.metadata()).save(path)
-    _look_for(path, commit)
+    Without Spark, which takes seconds for it. `where` is SQL of Apache DataFusion over the partition columns.
+    """
+    if _is_written(path, commit):
+        return
+    table = DeltaTable(path)
+    rows = rows.select(table.schema().to_arrow().names).cast(pa.schema(table.schema().to_arrow()))
+    said = CommitProperties(custom_metadata={"userMetadata": commit.metadata()})
+    write_deltalake(table, rows, mode="overwrite", predicate=where, commit_properties=said)
 
 
 def merge(source: DataFrame, path: str, condition: str, changed: str, update: dict[str, str], commit: Commit) -> None:
     """Upsert `source` (alias s) into the table (alias t), once: rows that match `condition` are updated with `update`
     if `changed` holds, the others are inserted.
     """
-    with _once(source.sparkSession, commit):
+    with _saying(source.sparkSession, commit):
         target = SparkDeltaTable.forPath(source.sparkSession, path).alias("t")
         merging = target.merge(source.alias("s"), condition).whenMatchedUpdate(changed, dict(update))
-        merging.whenNotMatchedInsertAll().execute()
-    _look_for(path, commit)
-
-
-def delete(spark: SparkSession, path: str, condition: str, commit: Commit) -> None:
-    """Delete the rows for which `condition` holds, once."""
-    with _once(spark, commit):
-        SparkDeltaTable.forPath(spark, path).delete(condition)
-
-
-def update(spark: SparkSession, path: str, condition: str, values: dict[str, str], commit: Commit) -> None:
-    """Set `values` in the rows for which `condition` holds, once."""
-    with _once(spark, commit):
-        SparkDeltaTable.forPath(spark, path).update(condition, dict(values))
+        if not _is_written(path, commit):
+            merging.whenNotMatchedInsertAll().execute()
 
 
 def restore(path: str, version: int) -> None:
@@ -167,22 +179,36 @@ def restore(path: str, version: int) -> None:
 
 
 @contextmanager
-def _once(spark: SparkSession, commit: Commit) -> Iterator[None]:
-    # Spark has no other way to give MERGE a transaction id than the session's settings.
-    settings = {_TXN_APP: commit.app_id, _TXN_VERSION: str(commit.sequence), _METADATA: commit.metadata()}
+def _saying(spark: SparkSession, commit: Commit) -> Iterator[None]:
+    # Spark has no other way to give MERGE its userMetadata than the session's settings.
     try:
-        for name, value in settings.items():
-            spark.conf.set(name, value)
+        spark.conf.set(_METADATA, commit.metadata())
         yield
     finally:
-        for name in settings:
-            spark.conf.unset(name)
+        spark.conf.unset(_METADATA)
 
 
-def _look_for(path: str, commit: Commit) -> None:
-    found = DeltaTable(path).transaction_version(commit.app_id)
-    if found != commit.sequence:
-        raise WriteVanished(
-            f"{path}: the write of {commit.app_id} for ledger row {commit.sequence} is not in the table "
-            f"(its last one is for row {found}). Another writer is using this result's name; stop it and run again."
-        )
+def _is_written(path: str, commit: Commit) -> bool:
+    """Whether the table holds this step; looks back to the last commit of an earlier ledger row."""
+    table = DeltaTable(path)
+    for limit in (10, None):
+        said = [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(limit)]
+        if any(commit.is_said_by(metadata) for metadata in said):
+            return True
+        if any(metadata.get("sequence", commit.sequence) < commit.sequence for metadata in said):
+            return False
+    return False
+
+
+def check_only_writer(path: str, version: int, closing: Commit) -> None:
+    """Raises WrittenTwice unless our commits after `version` are steps of the ledger row `closing`, each once."""
+    found = [commit for commit in commits_after(path, version) if "sequence" in commit]
+    steps = [commit["step"] for commit in found]
+    for commit in found:
+        strange = (commit["generation"], commit["sequence"]) != (closing.generation, closing.sequence)
+        if strange or steps.count(commit["step"]) > 1:
+            raise WrittenTwice(
+                f"{path} has {commit['step']} of ledger row {commit['sequence']}, which this run did not write: "
+                f"another run of {closing.job} is writing too. Stop it and run again: what is not in the ledger is "
+                "taken back."
+            )

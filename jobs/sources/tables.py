@@ -74,7 +74,8 @@ def _plain(table: pa.Table) -> pa.Table:
 
 def _common(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_map(kind):
-        return pa.map_(kind.key_field.with_type(_common(kind.key_type)), kind.item_field.with_type(_common(kind.item_type)))
+        key, item = kind.key_field, kind.item_field
+        return pa.map_(key.with_type(_common(key.type)), item.with_type(_common(item.type)))
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_common(kind.value_type)))
     if pa.types.is_struct(kind):

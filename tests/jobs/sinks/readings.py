@@ -98,14 +98,14 @@ def _bad(which: int, good: dict[str, Any]) -> tuple[bytes | None, tuple[str, str
     ][which % 6]
 
 
-def log(seed: int = 7, each: int = 14) -> list[Record]:
-    """`each` records in each partition; over the days in which the clocks of New York change."""
+def log(seed: int = 7, each: int = 14, keys: int = 4) -> list[Record]:
+    """`each` records in each partition, of `keys` devices; over the days in which the clocks of New York change."""
     dice = random.Random(seed)
-    names = [f"d{number}" for number in range(40)]
+    names = [f"d{number}" for number in range(10 * keys)]
     homes = partitions_of(pa.array([name.encode() for name in names], pa.binary()), PARTITIONS, 0)
     records = []
     for partition in range(PARTITIONS):
-        devices = [name for name, home in zip(names, homes, strict=True) if home == partition][:4]
+        devices = [name for name, home in zip(names, homes, strict=True) if home == partition][:keys]
         now = datetime(2013, 3, 9, 12, tzinfo=UTC)
         mine: list[Record] = []
         for offset in range(each):

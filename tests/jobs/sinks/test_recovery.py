@@ -20,6 +20,7 @@ from jobs.sinks import archive, ledger, locks, microbatch, recovery, tables
 from jobs.sources import log
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
+from tests import delta
 from tests.jobs.sinks import readings
 
 LOG = readings.log(each=6)
@@ -59,7 +60,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 
 def counted(folder: Path) -> dict[tuple[object, object], int]:
-    rows = DeltaTable(f"{folder}/tables/small_v1").to_pyarrow_table().to_pylist()
+    rows = delta.rows(f"{folder}/tables/small_v1")
     return {(row["window_start"], row["site"]): row["records"] for row in rows}
 
 
@@ -258,10 +259,10 @@ def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: S
     assert "\n" not in said
     assert "TASK_WRITE_FAILED" in said
     assert not any(r.key in said for r in LOG)
-    assert not DeltaTable(f"{tmp_path}/tables/seen_v1_filters").files()
+    assert not delta.rows(f"{tmp_path}/tables/seen_v1_filters")
     blocking.unlink()
     microbatch.keep(job, result, log.read)
-    rows = DeltaTable(f"{tmp_path}/tables/seen_v1").to_pyarrow_table().to_pylist()
+    rows = delta.rows(f"{tmp_path}/tables/seen_v1")
     assert sorted((row["record_partition"], row["record_offset"]) for row in rows) == sorted(
         (r.partition, r.offset) for r in LOG if r.good
     )
