@@ -168,6 +168,7 @@ def one_line_errors() -> Iterator[None]:
 
 _KNOWN = (
     ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
+    ("File too large", "the system allows no larger file. Raise the limit (ulimit -f) and run again"),
     ("Permission denied", "permission denied. Give this user the right to write there and run again"),
     ("AccessControlException", "permission denied. Give this user the right to write there and run again"),
     ("Read-only file system", "the file system is read-only. Mount it for writing and run again"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,15 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def counted(folder: Path) -> dict[tuple[object, object], int]:
     rows = delta.rows(f"{folder}/tables/small_v1")
     return {(row["window_start"], row["site"]): row["records"] for row in rows}
+
+
+def expected(records: list[readings.Record]) -> dict[tuple[object, object], int]:
+    """What `counted` must say."""
+    return {
+        (start, site): facts["records"]
+        for (window, start, _, site), facts in readings.windows(records).items()
+        if window == "tumbling 1 hour"
+    }
 
 
 def delete(checkpoint: Path) -> None:
@@ -132,12 +142,7 @@ def test_a_run_says_what_it_mended_and_the_tables_are_right(folder: Path, spark:
     assert "is older than the ledger" in said
     assert "moved aside" in said
     assert "generation 2" in said
-    expected = {
-        (start, site): facts["records"]
-        for (window, start, _, site), facts in readings.windows(LOG).items()
-        if window == "tumbling 1 hour"
-    }
-    assert counted(folder) == expected
+    assert counted(folder) == expected(LOG)
 
 
 def gone(path: Path) -> None:
@@ -245,23 +250,54 @@ def test_a_second_run_is_refused_here_and_in_another_process(tmp_path: Path, spa
         pass
 
 
+def test_a_second_writer_is_noticed_and_taken_back(folder: Path, spark: SparkSession) -> None:
+    """As from a machine that does not see the lock: it appends the same batch between our append and our ledger row."""
+    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
+    panes = f"{folder}/tables/small_v1_panes"
+
+    def step(name: str) -> None:
+        if name == "after panes":
+            newest = DeltaTable(panes).history(1)[0]["userMetadata"]
+            spark.read.format("delta").load(panes).limit(1).write.format("delta").mode("append").option(
+                "userMetadata", newest
+            ).save(panes)
+
+    with pytest.raises(tables.WrittenTwice, match="another run of small_v1 is writing too"):
+        microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log.read)
+    said = keep(spark, folder)
+    assert any("taken back" in line for line in said), said
+    assert counted(folder) == expected(LOG)
+
+
+def test_two_ledger_rows_of_one_sequence_are_refused(folder: Path) -> None:
+    last = ledger.last(places_in(folder), "small_v1")
+    assert last
+    ledger.write(places_in(folder), "small_v1", last.next("publish"))
+    with pytest.raises(Refused, match="has a row"):
+        ledger.write(places_in(folder), "small_v1", last.next("publish"))
+
+
 def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: SparkSession) -> None:
-    """A file stands where the filters of a day need a folder."""
+    """The system refuses Java every file beyond 100 bytes, as on a full disk, from the append of the rows on."""
     archive.append(f"{tmp_path}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG)])
-    result, job = replace(readings.SEEN, name="seen_v1"), run.Run(spark, places_in(tmp_path), say=lambda _: None)
-    start = recovery.resume(spark, job.places, result)
-    assert start.notes == ()
-    blocking = tmp_path / "tables" / "seen_v1_filters" / "bucket_time=2013-03-09 12%3A00%3A00"
-    blocking.write_text("")
-    with pytest.raises(Exception) as failed:
-        microbatch.keep(job, result, log.read)
+    result, java = replace(readings.SEEN, name="seen_v1"), spark.sparkContext._gateway.proc.pid
+    before = resource.prlimit(java, resource.RLIMIT_FSIZE)
+
+    def step(name: str) -> None:
+        if name == "before rows":
+            resource.prlimit(java, resource.RLIMIT_FSIZE, (100, before[1]))
+
+    try:
+        with pytest.raises(Exception) as failed:
+            microbatch.keep(run.Run(spark, places_in(tmp_path), step=step, say=lambda _: None), result, log.read)
+    finally:
+        resource.prlimit(java, resource.RLIMIT_FSIZE, before)
     said = run.explain(failed.value)
     assert "\n" not in said
-    assert "TASK_WRITE_FAILED" in said
+    assert "no larger file" in said
     assert not any(r.key in said for r in LOG)
-    assert not delta.rows(f"{tmp_path}/tables/seen_v1_filters")
-    blocking.unlink()
-    microbatch.keep(job, result, log.read)
+    assert not delta.rows(f"{tmp_path}/tables/seen_v1")
+    microbatch.keep(run.Run(spark, places_in(tmp_path), say=lambda _: None), result, log.read)
     rows = delta.rows(f"{tmp_path}/tables/seen_v1")
     assert sorted((row["record_partition"], row["record_offset"]) for row in rows) == sorted(
         (r.partition, r.offset) for r in LOG if r.good

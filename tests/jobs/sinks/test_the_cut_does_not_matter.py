@@ -28,7 +28,7 @@ from tests.jobs.sinks import readings
 from tests.jobs.sinks.readings import PANES, SEEN, Record
 
 LOG = readings.log()
-MANY_KEYS = readings.log(each=24, keys=40)
+MANY_KEYS = readings.log(seed=9, each=24, keys=40)
 EXAMPLES = int(os.environ.get("CUTS", "2"))
 """Random histories of each kind of result; each takes half a minute."""
 FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
