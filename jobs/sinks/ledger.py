@@ -3,6 +3,7 @@
 Read and written without Spark: a row costs milliseconds, and whoever asks how far a job is needs no Java.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -11,7 +12,7 @@ import pyarrow as pa
 from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
-from jobs.run import Places, Refused
+from jobs.run import Places, Refused, Run
 from jobs.sinks import tables
 from schemas import ledger as schema
 
@@ -89,6 +90,23 @@ def _row(columns: dict[str, Any]) -> Row:
     known = {name: value for name, value in columns.items() if value is not None and name in Row.__annotations__}
     known["notes"] = tuple(known.get("notes", ()))
     return Row(**known)
+
+
+def versions(places: Places, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Delta's id and the version now of each of the tables, as a row has them."""
+    found = {name: tables.identity(places.table(name)) for name in names}
+    return {name: {"id": id_, "version": version} for name, (id_, version) in found.items()}
+
+
+def close(run: Run, row: Row, closing: tables.Commit) -> Row:
+    """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
+    for name, before in row.tables.items():
+        tables.check_only_writer(run.places.table(name), before["version"], closing)
+    row = replace(row, tables=versions(run.places, row.tables))
+    run.step("before ledger")
+    row = write(run.places, closing.job, row)
+    run.step("after ledger")
+    return row
 
 
 def write(places: Places, name: str, row: Row) -> Row:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from jobs.run import Places, Run
+from jobs.run import Run
 from jobs.sinks import checkpoint, ledger, locks, publish, recovery, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms import durations, gate, lateness, membership, panes
@@ -84,7 +84,7 @@ class Keeper:
             raise
 
     def _batch(self, records: DataFrame, batch_id: int) -> None:
-        spark, places, result = records.sparkSession, self.run.places, self.result
+        spark, result = records.sparkSession, self.result
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
         glanced = decoded = gate.glance(records, result.topic).persist()
@@ -103,7 +103,7 @@ class Keeper:
             glanced.unpersist()
         if self._publish_due():
             row = self._published(spark, row)
-        self._close(row, places)
+        self._close(row)
 
     def _measured(self, row: Row, decoded: DataFrame) -> Row:
         stream = {partition: _micros(moment) for partition, moment in self.last.stream_time.items()}
@@ -204,16 +204,10 @@ class Keeper:
     def publish_rest(self) -> None:
         """Publish what batches have written since the last time, under a ledger row of its own."""
         if self.result.windows and self.last.published_sequence < self.last.sequence:
-            self._close(self._published(self.run.spark, self.last.next("publish")), self.run.places)
+            self._close(self._published(self.run.spark, self.last.next("publish")))
 
-    def _close(self, row: Row, places: Places) -> None:
-        for name, before in row.tables.items():
-            tables.check_only_writer(places.table(name), before["version"], self._commit(row, "ledger"))
-        versions = {name: tables.identity(places.table(name)) for name in row.tables}
-        known = {name: {"id": id_, "version": version} for name, (id_, version) in versions.items()}
-        self.run.step("before ledger")
-        self.last = ledger.write(places, self.result.name, replace(row, tables=known))
-        self.run.step("after ledger")
+    def _close(self, row: Row) -> None:
+        self.last = ledger.close(self.run, row, self._commit(row, "ledger"))
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:

@@ -71,18 +71,13 @@ def _begin(places: Places, result: Result, expected: list[layout.Table], transfo
         generation=1,
         batch_id=-1,
         published_sequence=1,
-        tables=_versions(places, [table.name for table in expected]),
+        tables=ledger.versions(places, [table.name for table in expected]),
         definition=result.definition(),
         transform=transform,
         spark_version=spark_version,
         started_time=datetime.now(UTC),
     )
     return ledger.write(places, result.name, first)
-
-
-def _versions(places: Places, names: list[str]) -> dict[str, dict[str, object]]:
-    found = {name: tables.identity(places.table(name)) for name in names}
-    return {name: {"id": id_, "version": version} for name, (id_, version) in found.items()}
 
 
 def _check_definition(result: Result, transform: str, last: Row, spark_version: str) -> None:
@@ -180,7 +175,7 @@ def _new_generation(
         "start",
         generation=generation,
         batch_id=-1,
-        tables=_versions(places, list(last.tables)),
+        tables=ledger.versions(places, last.tables),
         transform=transform,
         spark_version=spark_version,
         notes=notes,

@@ -76,14 +76,7 @@ class _Requeue:
             publish.publish(self.run.spark, self.run.places, self.result, self.last.published_sequence, commit)
             self.run.step("after windows")
             row = replace(row, published_sequence=row.sequence)
-        for name, before in row.tables.items():
-            closing = self._commit(row, "ledger")
-            tables.check_only_writer(self.run.places.table(name), before["version"], closing)
-        found = {name: tables.identity(self.run.places.table(name)) for name in row.tables}
-        row = replace(row, tables={name: {"id": id_, "version": version} for name, (id_, version) in found.items()})
-        self.run.step("before ledger")
-        row = ledger.write(self.run.places, self.result.name, row)
-        self.run.step("after ledger")
+        row = ledger.close(self.run, row, self._commit(row, "ledger"))
         self.run.closed(self.result.name, row, None)
         return row
 

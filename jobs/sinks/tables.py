@@ -7,11 +7,10 @@ which ledger row it is; a step that is there already is not written again, and o
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
@@ -116,7 +115,12 @@ def commits_after(path: str, version: int) -> list[dict[str, object]]:
     newer = table.version() - version
     if newer <= 0:
         return []
-    return [json.loads(entry.get("userMetadata") or "{}") for entry in reversed(table.history(newer))]
+    return _said(table, newer)[::-1]
+
+
+def _said(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
+    """What the newest commits (None: all) say of themselves, newest first; {} for foreign ones."""
+    return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
 
 
 def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
@@ -166,11 +170,16 @@ def merge(source: DataFrame, path: str, condition: str, changed: str, update: di
     """Upsert `source` (alias s) into the table (alias t), once: rows that match `condition` are updated with `update`
     if `changed` holds, the others are inserted.
     """
-    with _saying(source.sparkSession, commit):
-        target = SparkDeltaTable.forPath(source.sparkSession, path).alias("t")
-        merging = target.merge(source.alias("s"), condition).whenMatchedUpdate(changed, dict(update))
-        if not _is_written(path, commit):
-            merging.whenNotMatchedInsertAll().execute()
+    if _is_written(path, commit):
+        return
+    spark = source.sparkSession
+    target = SparkDeltaTable.forPath(spark, path).alias("t")
+    merging = target.merge(source.alias("s"), condition).whenMatchedUpdate(changed, dict(update))
+    try:  # Spark has no other way to give MERGE its userMetadata than the session's settings
+        spark.conf.set(_METADATA, commit.metadata())
+        merging.whenNotMatchedInsertAll().execute()
+    finally:
+        spark.conf.unset(_METADATA)
 
 
 def restore(path: str, version: int) -> None:
@@ -178,21 +187,11 @@ def restore(path: str, version: int) -> None:
     DeltaTable(path).restore(version)
 
 
-@contextmanager
-def _saying(spark: SparkSession, commit: Commit) -> Iterator[None]:
-    # Spark has no other way to give MERGE its userMetadata than the session's settings.
-    try:
-        spark.conf.set(_METADATA, commit.metadata())
-        yield
-    finally:
-        spark.conf.unset(_METADATA)
-
-
 def _is_written(path: str, commit: Commit) -> bool:
     """Whether the table holds this step; looks back to the last commit of an earlier ledger row."""
     table = DeltaTable(path)
     for limit in (10, None):
-        said = [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(limit)]
+        said = _said(table, limit)
         if any(commit.is_said_by(metadata) for metadata in said):
             return True
         if any(metadata.get("sequence", commit.sequence) < commit.sequence for metadata in said):

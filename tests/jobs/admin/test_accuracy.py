@@ -11,7 +11,6 @@ from datasketches import hll_sketch
 from deltalake import write_deltalake
 
 from jobs.admin import accuracy, catalogue, exact
-from jobs.admin.headrace import main
 from jobs.run import Places
 from jobs.sinks import ledger, tables
 from jobs.sinks.ledger import Row
@@ -19,6 +18,7 @@ from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
 from schemas import quarantine
 from tests.jobs import visits
+from tests.jobs.admin import command
 
 HOUR = timedelta(hours=1)
 OWN = """
@@ -86,9 +86,7 @@ def hold_back(places: Places) -> None:
 
 
 def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["accuracy", "visits_v1", "--job", "own.py", *arguments])
-    return int(ended.value.code or 0)
+    return command.run("accuracy", "visits_v1", "--job", "own.py", *arguments)
 
 
 def test_exact_counts_and_both_estimates(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from jobs.admin.headrace import main
 from jobs.admin.lines import microseconds
 from jobs.sources.archive import ends
+from tests.jobs.admin.command import run
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,6 @@ def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "conf" / "local.toml").write_text('archive = "../log"\ntables = "../tables"\ncheckpoints = "../c"\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    return int(ended.value.code or 0)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

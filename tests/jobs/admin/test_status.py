@@ -9,12 +9,12 @@ from datasketches import kll_doubles_sketch
 from deltalake import write_deltalake
 
 from jobs.admin import facts
-from jobs.admin.headrace import main
 from jobs.run import Places
 from jobs.sinks import ledger, tables
 from jobs.sinks.ledger import Row
 from schemas import quarantine
 from tests.jobs import visits
+from tests.jobs.admin.command import run
 
 
 @pytest.fixture
@@ -25,12 +25,6 @@ def laptop(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "conf" / "local.toml").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    return int(ended.value.code or 0)
 
 
 def sketch(*lateness: float) -> bytes:
