@@ -18,7 +18,16 @@ STDLIB = tuple(sorted(sys.stdlib_module_names))
 ALLOWED = {
     "sketches": ("sketches", "numpy", "datasketch", "datasketches", *STDLIB),
     "schemas": ("pyspark.sql.types",),
-    "jobs/transforms": ("schemas", "sketches", "jobs.transforms", "pyspark", "numpy", "pyarrow", *STDLIB),
+    "jobs/transforms": (
+        "schemas",
+        "sketches",
+        "jobs.transforms",
+        "pyspark",
+        "numpy",
+        "pyarrow",
+        "datasketches",
+        *STDLIB,
+    ),
     "jobs/*.py": ("jobs.run", "jobs.sources", "jobs.transforms", "jobs.sinks", "schemas", "pyspark", *STDLIB),
 }
 NO_ACTIONS = ("panes.collect", "log.read")

@@ -19,7 +19,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.run import Run
 from jobs.sinks import checkpoint, ledger, locks, publish, recovery, tables
 from jobs.sinks.ledger import Row
-from jobs.transforms import durations, gate, lateness, membership, panes
+from jobs.transforms import durations, gate, glance, lateness, membership, panes
 from jobs.transforms.result import Result
 
 Read = Callable[..., DataFrame]
@@ -87,28 +87,37 @@ class Keeper:
         spark, result = records.sparkSession, self.result
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
-        glanced = decoded = gate.glance(records, result.topic).persist()
+        looked = glance.look(records, result.topic, self._stream_micros(), self._allowed_seconds).persist()
+        decoded = None
         try:
-            measured = self._measured(row, glanced)
-            if measured.quarantined:  # or only doubtful
-                decoded = gate.settle(glanced, result.topic).persist()
-                measured = self._measured(row, decoded)
-            row = measured
-            if row.quarantined:
+            facts = glance.facts(looked).collect()
+            events = glance.events(looked)
+            if any(fact.quarantined for fact in facts) or not _are_whole(facts):
+                decoded = glance.settled(looked, result.topic).persist()
+                facts = lateness.summarise(decoded, self._stream_micros(), self._allowed_seconds).collect()
+                events = gate.events(decoded)
+            row = self._measured(row, facts)
+            if decoded is not None and row.quarantined:
                 bad = gate.quarantined(decoded, result.topic.TOPIC)
                 self._append(bad, f"{result.name}_quarantine", row, requeued_sequence=F.lit(None).cast("bigint"))
-            row = self._collected(spark, row, gate.events(decoded))
+            row = self._collected(spark, row, events)
         finally:
-            decoded.unpersist()
-            glanced.unpersist()
-        if self._publish_due():
+            for frame in (decoded, looked):
+                if frame is not None:
+                    frame.unpersist()
+        if self.run.continuous and self._publish_due():  # a scheduled run publishes at its end
             row = self._published(spark, row)
         self._close(row)
 
-    def _measured(self, row: Row, decoded: DataFrame) -> Row:
-        stream = {partition: _micros(moment) for partition, moment in self.last.stream_time.items()}
-        measured = lateness.measure(decoded, stream)
-        facts = lateness.summarise(measured, durations.seconds(self.result.allowed_lateness)).collect()
+    @property
+    def _allowed_seconds(self) -> int:
+        return durations.seconds(self.result.allowed_lateness)
+
+    def _stream_micros(self) -> dict[int, int]:
+        return {partition: _micros(moment) for partition, moment in self.last.stream_time.items()}
+
+    def _measured(self, row: Row, facts: list[Any]) -> Row:
+        stream = self._stream_micros()
         records, bad = sum(f.records for f in facts), sum(f.quarantined for f in facts)
         sketches = [bytes(f.lateness_sketch) for f in facts if f.out_of_order]
         sketch, half, most, latest = ledger.lateness(sketches, records - bad)
@@ -137,8 +146,7 @@ class Keeper:
         if result.membership:
             name = f"{result.name}_filters"
             filters = tables.read(spark, self.run.places.table(name), self.last.tables[name]["version"])
-            allowed = durations.seconds(result.allowed_lateness)
-            marked = membership.mark(rows, filters, result.membership, allowed).persist()
+            marked = membership.mark(rows, filters, result.membership, self._allowed_seconds).persist()
             rows = membership.marked(marked)
         try:
             if result.panes:
@@ -157,9 +165,8 @@ class Keeper:
         if not found.num_rows:
             return row
         facts = found.drop_columns(["bits"]).to_pylist()
-        allowed = durations.seconds(self.result.allowed_lateness)
         oldest = {
-            fact["partition"]: self.result.membership.oldest_bucket(_micros(fact["stream_time"]), allowed)
+            fact["partition"]: self.result.membership.oldest_bucket(_micros(fact["stream_time"]), self._allowed_seconds)
             for fact in facts
         }
         length = timedelta(microseconds=self.result.membership.bucket_micros)
@@ -222,6 +229,11 @@ class Keeper:
         return tables.Commit(
             self.result.name, str(row.generation), row.sequence, step, row.start_offsets, row.end_offsets
         )
+
+
+def _are_whole(facts: list[Any]) -> bool:
+    """Whether each partition was looked at in one piece and in order, so that its facts hold."""
+    return all(fact.in_order for fact in facts) and len({fact.record_partition for fact in facts}) == len(facts)
 
 
 def _kafka_json(topic: str, offsets: dict[int, int]) -> str:

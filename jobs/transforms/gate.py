@@ -27,9 +27,6 @@ MAX_VALUE_BYTES = 1_048_576
 MAX_AHEAD_SECONDS = 86_400
 """An event time may be this far after the record's own timestamp: a day, for clocks and schedules."""
 
-DOUBTFUL = "doubtful"
-"""What `glance` says of a record that needs a close look; never the reason in a quarantine."""
-
 RECORD = ("record_partition", "record_offset", "record_timestamp", "record_key")
 """Where an event stands in the log; beside the topic's own columns."""
 
@@ -162,27 +159,6 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     doubtful = F.from_json(F.when(~F.col("good"), F.col("text")), _schema(topic, StringType()), _OPTIONS)
     judged = quick.withColumn("raw", doubtful).withColumn("fault", F.when(~F.col("good"), _fault(topic)))
     return _selected(judged, topic)
-
-
-def glance(records: DataFrame, topic: TopicSchema) -> DataFrame:
-    """`decode` with the close look left out: what is not certainly good has the fault DOUBTFUL. Far less code."""
-    doubt = F.struct(F.lit(DOUBTFUL).alias("reason"), F.lit(None).cast("string").alias("field"))
-    return _selected(_parsed(records, topic).withColumn("fault", F.when(~F.col("good"), doubt)), topic)
-
-
-def settle(glanced: DataFrame, topic: TopicSchema) -> DataFrame:
-    """What `decode` says of the records of a `glance`: the doubtful ones are looked at closely."""
-    doubtful = glanced.where(F.col("fault").isNotNull()).select(
-        F.col("record_key").alias("key"),
-        "raw.value",
-        F.lit(topic.TOPIC).alias("topic"),
-        F.col("record_partition").alias("partition"),
-        F.col("record_offset").alias("offset"),
-        F.col("record_timestamp").alias("timestamp"),
-        "raw.timestampType",
-        "raw.headers",
-    )
-    return glanced.where(F.col("fault").isNull()).unionByName(decode(doubtful, topic))
 
 
 def _parsed(records: DataFrame, topic: TopicSchema) -> DataFrame:

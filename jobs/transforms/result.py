@@ -46,7 +46,7 @@ class Result:
     allowed_lateness: str = "1 hour"
     """A record whose event time is further behind stream time counts as late. It is counted all the same."""
     publish_every: str = "1 minute"
-    """Windows are merged into their table at most this often, and at the end of a scheduled run."""
+    """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""
     max_records_per_batch: int = 500_000
     """Bound of a microbatch."""
 

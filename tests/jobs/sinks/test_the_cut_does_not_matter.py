@@ -17,6 +17,7 @@ from datasketches import hll_sketch, hll_union
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import run
 from jobs.sinks import archive, microbatch
@@ -39,6 +40,13 @@ class Stopped(Exception):
     """The process ends here."""
 
 
+class UntilTheEnd(run.Run):
+    """A continuous run that is stopped when it has read the log."""
+
+    def watch(self, query: StreamingQuery) -> None:
+        query.processAllAvailable()
+
+
 class World:
     """An archive that grows and the tables of one result over it, with accidents."""
 
@@ -53,7 +61,7 @@ class World:
         archive.append(self.places.archive, "readings", readings.PARTITIONS, [readings.batch(records)])
         self.written += records
 
-    def keep(self, batch: int = 1000, crash: str | None = None, publish_every: str = "1 minute") -> bool:
+    def keep(self, batch: int = 1000, crash: str | None = None) -> bool:
         """Run to the end of the log, or to the commit named; whether it came to the end."""
 
         def step(name: str) -> None:
@@ -62,11 +70,16 @@ class World:
 
         job = run.Run(self.spark, self.places, step=step, say=lambda _: None)
         try:
-            result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
-            microbatch.keep(job, result, log.read)
+            microbatch.keep(job, replace(self.result, max_records_per_batch=batch), log.read)
         except Stopped:
             return False
         return True
+
+    def keep_running(self, batch: int, publish_every: str) -> None:
+        """Run continuously until the log is read."""
+        job = UntilTheEnd(self.spark, self.places, continuous="100 milliseconds", say=lambda _: None)
+        result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
+        microbatch.keep(job, result, log.read)
 
     def checkpoint(self) -> Path:
         """Of the newest generation."""
@@ -270,15 +283,17 @@ def test_a_batch_that_only_the_tables_know_is_read_again_with_what_came_later(
     check_panes(world)
 
 
-def test_a_batch_publishes_its_windows_though_the_last_run_stopped_while_publishing(
+def test_a_continuous_run_publishes_its_windows_as_it_goes_though_the_last_run_stopped_while_publishing(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     world = World(spark, tmp_path, PANES)
     world.write(LOG[:20])
     assert not world.keep(crash="after windows")
     world.write(LOG[20:])
-    world.keep(publish_every="1 second")
+    world.keep_running(batch=10, publish_every="1 second")
     check_panes(world)
+    batches = [row for row in world.rows("_ledger") if row["kind"] == "batch"]
+    assert any(row["published_sequence"] == row["sequence"] for row in batches)
 
 
 def test_the_checks_notice_a_lost_and_a_doubled_record(spark: SparkSession, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def expected(rows: list[tuple[int, int, int, bool]]) -> dict[int, tuple[int, int
     return said
 
 
-def found(measured: DataFrame) -> dict[int, tuple[int, int, int, int, int]]:
-    rows = lateness.summarise(measured, ALLOWED).collect()
+def found(decoded: DataFrame, stream_times: dict[int, int]) -> dict[int, tuple[int, int, int, int, int]]:
+    rows = lateness.summarise(decoded, stream_times, ALLOWED).collect()
     zero = int(START.timestamp())
     return {
         row.record_partition: (
@@ -61,7 +61,7 @@ def found(measured: DataFrame) -> dict[int, tuple[int, int, int, int, int]]:
 def test_who_is_late_is_what_one_record_at_a_time_says(spark: SparkSession) -> None:
     whole = expected(ROWS)
     assert all(0 < late < behind for _, _, behind, late, _ in whole.values())
-    assert found(lateness.measure(frame(spark, ROWS), {})) == whole
+    assert found(frame(spark, ROWS), {}) == whole
 
 
 def test_two_parts_say_what_the_whole_says(spark: SparkSession) -> None:
@@ -70,7 +70,7 @@ def test_two_parts_say_what_the_whole_says(spark: SparkSession) -> None:
     before = expected(first)
     carried = {partition: int((START + timedelta(seconds=facts[4])).timestamp()) * 1_000_000
                for partition, facts in before.items()}  # fmt: skip
-    rest = found(lateness.measure(frame(spark, [row for row in ROWS if row[1] >= 13]), carried))
+    rest = found(frame(spark, [row for row in ROWS if row[1] >= 13]), carried)
     for partition, facts in whole.items():
         sums = tuple(a + b for a, b in zip(before[partition][:4], rest[partition][:4], strict=True))
         assert sums == facts[:4]
