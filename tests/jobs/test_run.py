@@ -89,3 +89,15 @@ def test_a_job_without_its_topic_ends_with_one_line_and_code_1(tmp_path: Path) -
     assert ended.returncode == 1
     assert ended.stderr.strip().startswith("headrace: ") and len(ended.stderr.strip().splitlines()) == 1
     assert "too old" in ended.stderr
+
+
+def test_a_topic_that_is_not_there_ends_the_job_with_one_line(tmp_path: Path) -> None:
+    places = tmp_path / "places.toml"
+    places.write_text('archive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n')
+    submit = Path(sys.executable).parent / "spark-submit"
+    command = [submit, "--properties-file", "conf/spark-local.conf", "jobs/departure_delay.py", "--places", places]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    [line] = done.stdout.splitlines()  # spark-submit sends all that Python says there
+    assert line.startswith("headrace: topic departures has no records in") and "headrace produce departures" in line

@@ -295,7 +295,7 @@ def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: S
     said = run.explain(failed.value)
     assert "\n" not in said
     assert "no larger file" in said
-    assert not any(r.key in said for r in LOG)
+    assert not any(r.key in re.sub(r"\(/\S+\)", "", said) for r in LOG)  # a file's random name may hold one
     assert not delta.rows(f"{tmp_path}/tables/seen_v1")
     microbatch.keep(run.Run(spark, places_in(tmp_path), say=lambda _: None), result, log.read)
     rows = delta.rows(f"{tmp_path}/tables/seen_v1")
