@@ -59,15 +59,16 @@ def main() -> None:
 
 
 def run_jobs(run: Run) -> None:
-    """Run a job with panes and one with membership over made-up departures."""
+    """Run a job with panes and one with membership over made-up departures, and again over a few more."""
     from jobs import departure_delay, first_sighting
     from jobs.admin import flights
     from jobs.sinks import archive
     from schemas import departure
 
-    archive.append(run.places.archive, departure.TOPIC, 4, flights.records(made_up(200)))
-    for job in (departure_delay, first_sighting):
-        job.main(run)
+    for records in (200, 20):
+        archive.append(run.places.archive, departure.TOPIC, 4, flights.records(made_up(records)))
+        for job in (departure_delay, first_sighting):
+            job.main(run)
 
 
 if __name__ == "__main__":
