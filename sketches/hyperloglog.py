@@ -8,18 +8,21 @@ library sees them: it trusts the counts in its input, and a damaged one would en
 import math
 import struct
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-from datasketch import HyperLogLogPlusPlus
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from datasketch import HyperLogLogPlusPlus
 
 _LIST, _SET, _DENSE = 0, 1, 2  # the low two bits of the mode byte; the next two are the register type, HLL_4, 6 or 8
 _PREAMBLE_INTS = {_LIST: 2, _SET: 3, _DENSE: 10}
 _HLL_4, _HLL_6, _HLL_8 = 0, 1, 2
 _EMPTY, _COMPACT, _OUT_OF_ORDER, _STALE = 4, 8, 16, 32  # the flag byte; stale: sums to be rebuilt from the registers
 _SUMS = struct.Struct("<dddII")  # bytes 8 to 40: running estimate, sum of 2**-register in two, registers at the least,
+_LEAST_BYTES = 12
 _START = 40  # exceptions of HLL_4; then the registers
 _SPARE_EXCEPTIONS = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13)  # room for them, lg, by lgK from 4
 
@@ -32,16 +35,18 @@ class UnlikeSketches(ValueError):
     """Sketches of different sizes do not merge without losing the precision of the larger."""
 
 
-def merge(sketches: Iterable[bytes]) -> bytes:
+def merge(sketches: Iterable[bytes], thoroughly: bool = True) -> bytes:
     """The sketch of all values that went into any of these, at their size; Spark reads it as its own.
 
     It does not depend on how the values were spread over sketches, how often they were merged, or in which order: the
-    estimate is that of the registers alone, never the running one that a sketch of a single stream has besides.
+    estimate is that of the registers alone, never the running one that a sketch of a single stream has besides. Not
+    `thoroughly` looks at lengths only, in a tenth of the time: for sketches that this project has written.
     Raises UnlikeSketches if the sizes differ, NotASketch for other bytes, ValueError if there is none to merge.
     """
     union: hll_union | None = None
+    opens = _opened if thoroughly else _trusted
     for sketch in sketches:
-        opened = _opened(sketch)
+        opened = opens(sketch)
         if union is None:
             union = hll_union(opened.lg_config_k)
         if opened.lg_config_k != union.lg_config_k:
@@ -56,12 +61,12 @@ def merge(sketches: Iterable[bytes]) -> bytes:
     return bytes(merged)
 
 
-def estimate(sketch: bytes) -> float:
+def estimate(sketch: bytes, thoroughly: bool = True) -> float:
     """How many distinct values went in; as `hll_sketch_estimate`, but not rounded. Raises NotASketch.
 
-    The relative standard error is `standard_error` of its size or less.
+    The relative standard error is `standard_error` of its size or less. `thoroughly` is that of `merge`.
     """
-    return float(_opened(sketch).get_estimate())
+    return float((_opened if thoroughly else _trusted)(sketch).get_estimate())
 
 
 def bounds(sketch: bytes, standard_deviations: int = 2) -> tuple[float, float]:
@@ -88,7 +93,7 @@ def standard_error(lg_k: int) -> float:
     return 1.04 / math.sqrt(2**lg_k)
 
 
-def to_datasketch(sketch: bytes) -> HyperLogLogPlusPlus:
+def to_datasketch(sketch: bytes) -> "HyperLogLogPlusPlus":
     """The same registers as an object of datasketch, whose estimate is computed in another way (HLL++, EDBT 2013).
 
     It merges with others that come from here. It takes no values: datasketch hashes them differently, so that `update`
@@ -97,6 +102,8 @@ def to_datasketch(sketch: bytes) -> HyperLogLogPlusPlus:
     opened = _opened(sketch)
     if opened.lg_config_k > 16:
         raise ValueError(f"datasketch holds sketches of lgK 4 to 16, not {opened.lg_config_k}")
+    from datasketch import HyperLogLogPlusPlus  # it imports SciPy, which takes a second in each process
+
     return HyperLogLogPlusPlus(reg=_registers(opened), hashfunc=_no_hash)
 
 
@@ -121,6 +128,22 @@ def _opened(sketch: bytes) -> hll_sketch:
         if not plain / tolerance < running < plain * tolerance:
             raise NotASketch(f"a damaged HyperLogLog sketch: it gives {running}, its registers {plain}")
     return opened
+
+
+def _trusted(sketch: bytes) -> hll_sketch:
+    """The sketch, if it is as long as it says; what else is damaged gives wrong numbers, but does no harm."""
+    if isinstance(sketch, bytes) and len(sketch) >= _LEAST_BYTES:
+        mode, room = sketch[7] & 3, 2 ** sketch[4]
+        if mode == _LIST:
+            length, sound = 8 + 4 * (sketch[6] if sketch[5] & _COMPACT else room), sketch[6] < room == 8
+        elif mode == _SET:
+            count = int.from_bytes(sketch[8:12], "little")
+            length, sound = 12 + 4 * (count if sketch[5] & _COMPACT else room), count <= room * 3 // 4
+        else:
+            length, sound = _START + 2 ** sketch[3], sketch[7] >> 2 == _HLL_8
+        if sound and len(sketch) == length and 4 <= sketch[3] <= 21:
+            return hll_sketch.deserialize(sketch)
+    return _opened(sketch)
 
 
 def _sparse(sketch: bytes) -> bytes:

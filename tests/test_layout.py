@@ -30,7 +30,7 @@ ALLOWED = {
     ),
     "jobs/*.py": ("jobs.run", "jobs.sources", "jobs.transforms", "jobs.sinks", "schemas", "pyspark", *STDLIB),
 }
-NO_ACTIONS = ("panes.collect", "log.read")
+NO_ACTIONS = ("collecting.collect", "log.read")
 """What is named as an action and is none."""
 FORBIDDEN = {
     "jobs/sources": ("jobs.sinks", "jobs.admin"),
@@ -80,7 +80,7 @@ def test_no_job_imports_another_and_nothing_imports_tests() -> None:
 
 
 def test_transforms_never_read_write_start_or_collect() -> None:
-    """Nor does a job file, whose transform is one. `panes.collect` is the name of a transform."""
+    """Nor does a job file, whose transform is one. `collecting.collect` is the name of a transform."""
     actions = {"read", "readStream", "write", "writeStream", "start", "toPandas", "toLocalIterator", "foreach"}
     for path in [*files("jobs/transforms"), *JOBS]:
         for node in ast.walk(ast.parse(path.read_text())):

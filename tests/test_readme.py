@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.sinks import locks
-from jobs.transforms import gate
+from jobs.transforms import gate, glance
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
@@ -36,6 +36,7 @@ DEFAULTS = {
     "`expected_keys`": f"{Membership.expected_keys:,}",
     "`bucket`": Membership.bucket,
     "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
+    "`LONGEST_BYTES`": f"{glance.LONGEST_BYTES:,} bytes",
     "`MAX_AHEAD_SECONDS`": {86_400: "one day"}[gate.MAX_AHEAD_SECONDS],
     "lock": f"{locks.WAIT_SECONDS:.0f} seconds",
 }

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.transforms import gate, panes, windows
+from jobs.transforms import collecting, gate, merging
 from jobs.transforms.result import Result
 from schemas import archive, filters, quarantine
 
@@ -49,12 +49,12 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
         sentence = f"Bloom filters of {result.name}."
         made.append(Table(f"{result.name}_filters", filters.COLUMNS, filters.PARTITIONED_BY, sentence))
     if result.panes:
-        partials = panes.collect(_nothing(spark, rows), result.panes)
-        pane_columns = StructType([*partials.schema.fields, SEQUENCE])
+        partials = collecting.output(rows, result.panes)
+        pane_columns = StructType([*partials.fields, SEQUENCE])
         made.append(
             Table(f"{result.name}_panes", pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
         )
-        merged = windows.merge(partials, result.panes, result.windows).schema
+        merged = merging.output(partials, result.panes)
         described = StructType([_described(field, result) for field in merged.fields] + list(REVISION))
         made.append(Table(result.name, described, (), f"Published windows of {result.name}."))
     else:

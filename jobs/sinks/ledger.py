@@ -76,12 +76,13 @@ def create(places: Places, name: str) -> None:
     tables.create(path(places, name), schema.COLUMNS, (), sentence)
 
 
-def last(places: Places, name: str) -> Row | None:
-    """The last row; None if there is no ledger or it is empty."""
+def last(places: Places, name: str, kind: str = "%") -> Row | None:
+    """The last row, or the last of a `kind`; None if there is no ledger or none in it."""
     table = tables.find(path(places, name))
     if table is None:
         return None
-    newest = QueryBuilder().register("ledger", table).execute("select * from ledger order by sequence desc limit 1")
+    sql = f"select * from ledger where kind like '{kind}' order by sequence desc limit 1"
+    newest = QueryBuilder().register("ledger", table).execute(sql)
     rows = pa.table(newest.read_all()).to_pylist(maps_as_pydicts="strict")
     return _row(rows[0]) if rows else None
 

@@ -7,6 +7,7 @@ that says which step it is, so a batch that is tried again does only what is mis
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,9 +18,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.run import Run
-from jobs.sinks import checkpoint, ledger, locks, publish, recovery, tables
+from jobs.sinks import checkpoint, ledger, locks, passes, publish, recovery, tables
 from jobs.sinks.ledger import Row
-from jobs.transforms import durations, gate, glance, lateness, membership, panes
+from jobs.transforms import durations
 from jobs.transforms.result import Result
 
 Read = Callable[..., DataFrame]
@@ -35,7 +36,8 @@ def keep(run: Run, result: Result, read: Read) -> Row:
         start = recovery.resume(run.spark, run.places, result)
         for note in start.notes:
             run.say(f"{result.name}: {note}")
-        keeper = Keeper(run, result, start.last, start.checkpoint)
+        newest = ledger.last(run.places, result.name, "batch")
+        keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
         records = read(
             run.spark,
             run.places,
@@ -69,6 +71,8 @@ class Keeper:
     result: Result
     last: Row
     checkpoint: str
+    careful: bool = False
+    """Whether the next batch is likely to hold doubtful records: a log that had some in one has some in the next."""
     failure: Exception | None = None
     query: StreamingQuery | None = None
     published_at: float = field(default_factory=time.monotonic)
@@ -87,50 +91,48 @@ class Keeper:
         spark, result = records.sparkSession, self.result
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
-        looked = glance.look(records, result.topic, self._stream_micros(), self._allowed_seconds).persist()
-        decoded = None
-        try:
-            facts = glance.facts(looked).collect()
-            events = glance.events(looked)
-            if any(fact.quarantined for fact in facts) or not _are_whole(facts):
-                decoded = glance.settled(looked, result.topic).persist()
-                facts = lateness.summarise(decoded, self._stream_micros(), self._allowed_seconds).collect()
-                events = gate.events(decoded)
-            row = self._measured(row, facts)
-            if decoded is not None and row.quarantined:
-                bad = gate.quarantined(decoded, result.topic.TOPIC)
-                self._append(bad, f"{result.name}_quarantine", row, requeued_sequence=F.lit(None).cast("bigint"))
-            row = self._collected(spark, row, events)
-        finally:
-            for frame in (decoded, looked):
-                if frame is not None:
-                    frame.unpersist()
+        with ExitStack() as cached:
+            passed = self._pass(records, cached)
+            row = self._measured(row, passed.facts)
+            if passed.bad is not None:
+                unread = {"requeued_sequence": F.lit(None).cast("bigint")}
+                self._append(passed.bad, f"{result.name}_quarantine", row, **unread)
+            self._append(passed.output, f"{result.name}_panes" if result.panes else result.name, row)
+            if passed.filters is not None and passed.filters.num_rows:
+                row = self._filtered(row, passed.filters)
         if self.run.continuous and self._publish_due():  # a scheduled run publishes at its end
             row = self._published(spark, row)
         self._close(row)
 
-    @property
-    def _allowed_seconds(self) -> int:
-        return durations.seconds(self.result.allowed_lateness)
+    def _pass(self, records: DataFrame, cached: ExitStack) -> passes.Pass:
+        result, filters = self.result, None
+        if result.membership:
+            name = f"{result.name}_filters"
+            filters = tables.read(self.run.places.table(name), self.last.tables[name]["version"])
+        before = passes.Before(self._stream_micros(), filters)
+        passed = None if self.careful else passes.quick(records, result, before, cached)
+        passed = passed or passes.careful(records, result, before, cached)
+        self.careful = passed.doubtful
+        return passed
 
     def _stream_micros(self) -> dict[int, int]:
         return {partition: _micros(moment) for partition, moment in self.last.stream_time.items()}
 
-    def _measured(self, row: Row, facts: list[Any]) -> Row:
+    def _measured(self, row: Row, facts: list[dict[str, Any]]) -> Row:
         stream = self._stream_micros()
-        records, bad = sum(f.records for f in facts), sum(f.quarantined for f in facts)
-        sketches = [bytes(f.lateness_sketch) for f in facts if f.out_of_order]
+        records, bad = sum(f["records"] for f in facts), sum(f["quarantined"] for f in facts)
+        sketches = [bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"]]
         sketch, half, most, latest = ledger.lateness(sketches, records - bad)
         for fact in facts:
-            if fact.stream_micros is not None:
-                stream[fact.record_partition] = max(fact.stream_micros, stream.get(fact.record_partition, 0))
-        times = [_moment(fact.record_micros) for fact in facts]
+            if fact["stream_micros"] is not None:
+                stream[fact["record_partition"]] = max(fact["stream_micros"], stream.get(fact["record_partition"], 0))
+        times = [_moment(fact["record_micros"]) for fact in facts]
         return replace(
             row,
             records=records,
             quarantined=bad,
-            out_of_order=sum(f.out_of_order for f in facts),
-            late=sum(f.late for f in facts),
+            out_of_order=sum(f["out_of_order"] for f in facts),
+            late=sum(f["late"] for f in facts),
             lateness_sketch=sketch,
             lateness_p50_seconds=half,
             lateness_p99_seconds=most,
@@ -139,37 +141,15 @@ class Keeper:
             record_time=max([*times, *([row.record_time] if row.record_time else [])], default=None),
         )
 
-    def _collected(self, spark: SparkSession, row: Row, events: DataFrame) -> Row:
-        result = self.result
-        rows = result.transform(events)
-        marked = None
-        if result.membership:
-            name = f"{result.name}_filters"
-            filters = tables.read(spark, self.run.places.table(name), self.last.tables[name]["version"])
-            marked = membership.mark(rows, filters, result.membership, self._allowed_seconds).persist()
-            rows = membership.marked(marked)
-        try:
-            if result.panes:
-                self._append(panes.collect(rows, result.panes), f"{result.name}_panes", row)
-            else:
-                self._append(rows, result.name, row)
-            return self._filtered(row, marked) if marked is not None else row
-        finally:
-            if marked is not None:
-                marked.unpersist()
-
-    def _filtered(self, row: Row, marked: DataFrame) -> Row:
+    def _filtered(self, row: Row, found: pa.Table) -> Row:
         """Write the filters that the batch changed, drop those that no record can ask for any more."""
-        assert self.result.membership
-        found = membership.changed(marked).toArrow()
-        if not found.num_rows:
-            return row
+        membership = self.result.membership
+        assert membership
         facts = found.drop_columns(["bits"]).to_pylist()
-        oldest = {
-            fact["partition"]: self.result.membership.oldest_bucket(_micros(fact["stream_time"]), self._allowed_seconds)
-            for fact in facts
-        }
-        length = timedelta(microseconds=self.result.membership.bucket_micros)
+        allowed = durations.seconds(self.result.allowed_lateness)
+        streams = {fact["partition"]: _micros(fact["stream_time"]) for fact in facts}
+        oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
+        length = timedelta(microseconds=membership.bucket_micros)
         gone = [(partition, "<", _EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
         gone += [(fact["partition"], "=", fact["bucket_time"]) for fact in facts]
         sequence = pa.array([row.sequence] * found.num_rows, pa.int64())
@@ -229,11 +209,6 @@ class Keeper:
         return tables.Commit(
             self.result.name, str(row.generation), row.sequence, step, row.start_offsets, row.end_offsets
         )
-
-
-def _are_whole(facts: list[Any]) -> bool:
-    """Whether each partition was looked at in one piece and in order, so that its facts hold."""
-    return all(fact.in_order for fact in facts) and len({fact.record_partition for fact in facts}) == len(facts)
 
 
 def _kafka_json(topic: str, offsets: dict[int, int]) -> str:

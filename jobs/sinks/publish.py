@@ -2,22 +2,21 @@
 
 from datetime import UTC, datetime
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.run import Places
 from jobs.sinks import tables
-from jobs.transforms import windows
+from jobs.transforms import merging, windows
 from jobs.transforms.result import Result
 
 DAY_SECONDS = 86_400
 
 
-def _ranges(touched: DataFrame, reach_seconds: int) -> list[tuple[int, int]]:
-    """Spans of seconds that hold every pane of the windows that `touched` panes are in, a day or more each."""
-    days = touched.select((F.unix_seconds("pane_start") / DAY_SECONDS).cast("bigint").alias("day")).distinct()
+def _spans(path: str, since_sequence: int, reach_seconds: int) -> list[tuple[int, int]]:
+    """Spans of seconds that hold every pane of the windows that newer panes are in, a day or more each."""
     spans: list[tuple[int, int]] = []
-    for day in sorted(row.day for row in days.collect()):
+    for day in tables.days(path, "pane_start", f"sequence > {since_sequence}"):
         first, after = day * DAY_SECONDS - reach_seconds, (day + 1) * DAY_SECONDS + reach_seconds
         if spans and first <= spans[-1][1]:
             spans[-1] = (spans[-1][0], after)
@@ -38,33 +37,19 @@ def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-def changed_windows(partials: DataFrame, result: Result, since_sequence: int) -> tuple[DataFrame | None, list]:
-    """The windows that hold a pane written after ledger row `since_sequence`, and the spans of time they lie in.
-
-    None if there is none. `partials` is the panes table.
-    """
-    assert result.panes
-    touched = partials.where(F.col("sequence") > since_sequence)
-    spans = _ranges(touched, windows.reach_seconds(result.windows))
-    if not spans:
-        return None, []
-    affected = windows.assign(touched.select("pane_start").distinct(), result.windows).select(*windows.KEYS).distinct()
-    near = partials.where(_within("pane_start", spans))
-    return windows.merge(near, result.panes, result.windows, only=affected), spans
-
-
 def publish(spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: tables.Commit) -> bool:
     """Merge the changed windows into the result's table; a row that changes gets the next revision.
 
     Returns whether there was anything to publish.
     """
     assert result.panes
-    partials = spark.read.format("delta").load(places.table(f"{result.name}_panes"))
-    changed, spans = changed_windows(partials, result, since_sequence)
-    if changed is None:
+    stored = places.table(f"{result.name}_panes")
+    spans = _spans(stored, since_sequence, windows.reach_seconds(result.windows))
+    if not spans:
         return False
-    now = datetime.now(UTC)
-    source = changed.withColumn("revision", F.lit(1)).withColumn("updated_time", F.lit(now))
+    near = spark.read.format("delta").load(stored).where(_within("pane_start", spans))
+    changed = merging.merge(near, result.panes, result.windows, since_sequence)
+    source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
     keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.
     first, after = (datetime.fromtimestamp(second, UTC).isoformat() for second in (spans[0][0], spans[-1][1]))

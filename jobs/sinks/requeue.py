@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.run import Refused, Run
 from jobs.sinks import ledger, locks, publish, recovery, tables
 from jobs.sinks.ledger import Row
-from jobs.transforms import gate, panes
+from jobs.transforms import collecting, gate
 from jobs.transforms.result import Result
 
 
@@ -85,7 +85,7 @@ class _Requeue:
         if self.result.membership:
             rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
         step, name = ("panes", f"{self.result.name}_panes") if self.result.panes else ("rows", self.result.name)
-        kept = panes.collect(rows, self.result.panes) if self.result.panes else rows
+        kept = collecting.collect(rows, self.result.panes) if self.result.panes else rows
         kept = kept.withColumn("sequence", F.lit(row.sequence).cast("bigint"))
         self.run.step(f"before {step}")
         tables.append(kept.coalesce(1), self.run.places.table(name), self._commit(row, step))

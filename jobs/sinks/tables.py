@@ -16,7 +16,7 @@ import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.run import Refused
@@ -140,11 +140,24 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def read(spark: SparkSession, path: str, version: int) -> DataFrame:
-    """A small table as it was at `version`, brought in by the driver: Spark takes seconds to look into Delta's log."""
+def read(path: str, version: int) -> pa.Table:
+    """A small table as it was at `version`. Without Spark, which takes seconds to look into Delta's log."""
     table = DeltaTable(path, version=version)
     rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
-    return spark.createDataFrame(rows.cast(pa.schema(table.schema().to_arrow())))
+    return rows.cast(pa.schema(table.schema().to_arrow()))
+
+
+def days(path: str, column: str, where: str) -> list[int]:
+    """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
+
+    `where` is SQL of Apache DataFusion.
+    """
+    sql = f"select distinct date_trunc('day', {column}) as day from it where {where} order by 1"
+    found = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
+    return [moment.toordinal() - _EPOCH.toordinal() for moment in found["day"].to_pylist()]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def append(frame: DataFrame, path: str, commit: Commit) -> None:

@@ -51,17 +51,14 @@ def _named(option: str, topic: str) -> dict[str, object]:
 def share(start: Mapping[int, int], ends: Mapping[int, int], limit: int | None) -> Offsets:
     """How far a batch of about `limit` offsets goes: each partition's share is in proportion to its backlog.
 
-    As Spark's Kafka source does: a partition with a backlog goes on by at least 1, so a batch is at most
-    `limit` + the number of partitions. No limit goes to the ends.
+    Rounded up, so that a partition with a backlog goes on by at least 1 and no batch of a few is left over at the end;
+    a batch is at most `limit` + the number of partitions. No limit goes to the ends.
     """
     backlog = {partition: max(0, end - start.get(partition, 0)) for partition, end in ends.items()}
     total = sum(backlog.values())
     if limit is None or total <= limit:
         return dict(ends)
-    return {
-        partition: start.get(partition, 0) + (max(1, limit * waiting // total) if waiting else 0)
-        for partition, waiting in backlog.items()
-    }
+    return {partition: start.get(partition, 0) + -(-limit * waiting // total) for partition, waiting in backlog.items()}
 
 
 def since(option: str) -> datetime:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.run import Places, Refused
-from jobs.transforms import windows
+from jobs.transforms import merging
 from jobs.transforms.result import Result
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     """
     if result.panes is None:
         raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")
-    return windows.merge(_load(spark, places, f"{result.name}_panes"), result.panes, result.windows)
+    return merging.merge(_load(spark, places, f"{result.name}_panes"), result.panes, result.windows)
 
 
 def query(places: Places, sql: str, *names: str) -> pa.Table:

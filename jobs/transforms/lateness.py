@@ -42,11 +42,15 @@ class Lateness:
         self._allowed_micros = allowed_seconds * 1_000_000
         self._records = self._bad = self._out_of_order = self._late = 0
         self._event_micros: int | None = None
+        self.first_offset = -1
+        """Of the first record taken in."""
         self._record_micros, self._last_offset, self._in_order = 0, -1, True
         self._sketch = kll_doubles_sketch()
 
     def add(self, offsets: np.ndarray, record_micros: np.ndarray, event_micros: pa.Array) -> None:
         """Take in the next records, at least one; an event time is null for a bad one."""
+        if self._last_offset < 0:
+            self.first_offset = int(offsets[0])
         self._in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
         self._last_offset = int(offsets[-1])
         self._record_micros = max(self._record_micros, int(record_micros.max()))

@@ -6,16 +6,21 @@ negative: a record that is later than allowed, whose horizon reaches back to fil
 (Bloom: "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970.)
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, StructField, StructType
 
 from jobs.transforms import durations
+from jobs.transforms.arrow_step import ArrowStep
+from jobs.transforms.told import Facts, Told
 from schemas import filters as schema
 from sketches.bloom import BloomFilter, Size, size_for
 
@@ -59,137 +64,136 @@ class Membership:
         return (stream_micros - allowed_seconds * 1_000_000) // self.bucket_micros - self.buckets
 
 
-@dataclass(frozen=True)
-class _Partition:
-    """The records of one partition in one batch, in the order of their offsets."""
+class _Sightings:
+    """Answers for the records of one partition, in order of offset, and learns their keys."""
 
-    hashes: np.ndarray
-    event_micros: np.ndarray
-    too_late: np.ndarray
-    stream_micros: int
+    def __init__(self, membership: Membership, allowed_seconds: int, before: list[dict[str, Any]]) -> None:
+        """`before`: the partition's filters before the first record, in the columns of schemas/filters.py."""
+        self._membership = membership
+        self._allowed_seconds = allowed_seconds
+        self._stream_micros = max((_micros(row["stream_time"]) for row in before), default=None)
+        length = membership.bucket_micros
+        self._filters = {_micros(row["bucket_time"]) // length: BloomFilter.from_bytes(row["bits"]) for row in before}
+        self._changed: set[int] = set()
+        self.first_offset, self._last_offset, self._in_order = -1, -1, True
 
-    @staticmethod
-    def of(events: pa.Table, carried: int | None, allowed_seconds: int) -> "_Partition":
-        micros = events["event_time"].cast(pa.int64()).to_numpy()
-        before = np.empty_like(micros)
-        before[0] = carried if carried is not None else micros[0]
-        np.maximum.accumulate(np.maximum(micros[:-1], before[0]), out=before[1:])
-        too_late = before - micros > allowed_seconds * 1_000_000
-        return _Partition(events["key_hash"].to_numpy(), micros, too_late, int(max(before[-1], micros[-1])))
+    def answer(self, offsets: np.ndarray, event_micros: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
+        """For each of the next records, at least one, whether its key was seen, and whether it is too late to say."""
+        if self._last_offset < 0:
+            self.first_offset = int(offsets[0])
+        self._in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
+        self._last_offset = int(offsets[-1])
+        stream = event_micros[0] if self._stream_micros is None else self._stream_micros
+        before = np.maximum.accumulate(np.concatenate([[stream], event_micros]))
+        too_late = before[:-1] - event_micros > self._allowed_seconds * 1_000_000
+        self._stream_micros = int(before[-1])
+        return self._seen(event_micros, hashes, too_late), too_late
 
+    def _seen(self, event_micros: np.ndarray, hashes: np.ndarray, too_late: np.ndarray) -> np.ndarray:
+        """Whether each was seen. Filters that are too old by the end have answered by then: they are not kept."""
+        membership, place = self._membership, np.arange(len(hashes))
+        buckets = event_micros // membership.bucket_micros
+        seen = np.zeros(len(hashes), bool)
+        added = set(np.unique(buckets).tolist())
+        for bucket in sorted({*self._filters, *added}, reverse=True):
+            filter_ = self._filters.setdefault(bucket, BloomFilter(membership.size()))
+            # Where the bucket has begun, who is further behind its start is too late: that need not be asked.
+            begins = bucket * membership.bucket_micros - self._allowed_seconds * 1_000_000
+            may = (buckets <= bucket + membership.buckets) & (event_micros >= begins)
+            asks = np.flatnonzero(~seen & ~too_late & may)
+            adds = np.flatnonzero(buckets == bucket)
+            seen[asks] = filter_.contains_in_order(hashes[asks], place[asks], hashes[adds], place[adds])
+            filter_.add(hashes[adds])
+        self._changed |= added
+        self._retire()
+        return seen
 
-def _answer(
-    records: _Partition, filters: dict[int, BloomFilter], membership: Membership, allowed_seconds: int
-) -> tuple[np.ndarray, set[int]]:
-    """For each record whether it was seen, and the buckets whose filter changed; `filters` is brought up to date.
+    def _retire(self) -> None:
+        assert self._stream_micros is not None
+        oldest = self._membership.oldest_bucket(self._stream_micros, self._allowed_seconds)
+        self._filters = {bucket: filter_ for bucket, filter_ in self._filters.items() if bucket >= oldest}
+        self._changed &= self._filters.keys()
 
-    Buckets that are too old by the end of the batch have answered within it: their filters are not kept.
-    """
-    buckets = records.event_micros // membership.bucket_micros
-    oldest = membership.oldest_bucket(records.stream_micros, allowed_seconds)
-    place = np.arange(len(buckets))
-    seen = np.zeros(len(buckets), bool)
-    added = set(np.unique(buckets).tolist())
-    for bucket in sorted({*filters, *added}, reverse=True):
-        filter_ = filters[bucket] if bucket in filters else BloomFilter(membership.size())
-        # Where the bucket has begun, who is further behind its start is too late: that need not be asked.
-        begins = bucket * membership.bucket_micros - allowed_seconds * 1_000_000
-        may = (buckets <= bucket + membership.buckets) & (records.event_micros >= begins)
-        asks = np.flatnonzero(~seen & ~records.too_late & may)
-        adds = np.flatnonzero(buckets == bucket)
-        hashes = records.hashes
-        seen[asks] = filter_.contains_in_order(hashes[asks], place[asks], hashes[adds], place[adds])
-        filter_.add(hashes[adds])
-        if bucket >= oldest:
-            filters[bucket] = filter_
-    return seen, {bucket for bucket in added if bucket >= oldest}
-
-
-def _rate(filters: dict[int, BloomFilter], newest: int, membership: Membership) -> float:
-    """Probability that a look-up now calls a key seen that was not."""
-    rates = [
-        filter_.current_false_positive_rate()
-        for bucket, filter_ in filters.items()
-        if newest - membership.buckets <= bucket <= newest
-    ]
-    return float(1 - np.prod([1 - rate for rate in rates]))
-
-
-def _filter_rows(
-    filters: dict[int, BloomFilter], changed: set[int], records: _Partition, membership: Membership
-) -> list[dict[str, object]]:
-    rate = _rate(filters, records.stream_micros // membership.bucket_micros, membership)
-    return [
-        {
-            "bucket_time": bucket * membership.bucket_micros,
-            "bits": filters[bucket].to_bytes(),
-            "fill": filters[bucket].fill(),
-            "false_positive_rate": rate,
-            "stream_time": records.stream_micros,
-        }
-        for bucket in sorted(changed)
-    ]
-
-
-def mark(events: DataFrame, filters: DataFrame, membership: Membership, allowed_seconds: int) -> DataFrame:
-    """`events` with `seen_before` (true, false, or null: too late to say), and the filters that changed.
-
-    `filters` holds those before these events, in the columns of schemas/filters.py. A row has either the columns of an
-    event or, in the struct `filter`, a filter: take them apart with `marked` and `changed`.
-    """
-    hashed = events.withColumn("key_hash", F.xxhash64("record_key"))
-    output = StructType(
-        [
-            *(StructField(field.name, field.dataType) for field in events.schema),
-            StructField("seen_before", BooleanType()),
-            StructField("filter", schema.CONTENT),
+    def _rate(self) -> float:
+        """Probability that a look-up now calls a key seen that was not."""
+        assert self._stream_micros is not None
+        newest = self._stream_micros // self._membership.bucket_micros
+        rates = [
+            filter_.current_false_positive_rate()
+            for bucket, filter_ in self._filters.items()
+            if newest - self._membership.buckets <= bucket <= newest
         ]
-    )
-    names = events.columns
+        return float(1 - np.prod([1 - rate for rate in rates]))
 
-    def process(left: pa.Table, right: pa.Table) -> pa.Table:
-        kinds = {name: left.schema.field(name).type for name in names}
-        target = pa.schema([*kinds.items(), ("seen_before", pa.bool_()), ("filter", _FILTER)])
-        if not left.num_rows:
-            return target.empty_table()
-        left = left.sort_by("record_offset")
-        partition = left["record_partition"][0].as_py()
-        carried = pc.max(right["stream_time"].cast(pa.int64())).as_py()
-        records = _Partition.of(left, carried, allowed_seconds)
-        starts = right["bucket_time"].cast(pa.int64()).to_pylist()
-        known = {
-            start // membership.bucket_micros: BloomFilter.from_bytes(bits)
-            for start, bits in zip(starts, right["bits"].to_pylist(), strict=True)
-        }
-        seen, changed = _answer(records, known, membership, allowed_seconds)
-        answers = pa.array(seen, mask=records.too_late)
-        marked_ = left.select(names).append_column("seen_before", answers)
-        marked_ = marked_.append_column("filter", pa.nulls(left.num_rows, _FILTER))
-        rows = pa.array(_filter_rows(known, changed, records, membership), _FILTER)
-        empty = [pa.nulls(len(rows), kind) for kind in [*kinds.values(), pa.bool_()]]
-        empty[names.index("record_partition")] = pa.array([partition] * len(rows), kinds["record_partition"])
-        return pa.concat_tables([marked_.cast(target), pa.Table.from_arrays([*empty, rows], schema=target)])
-
-    groups = hashed.groupBy("record_partition").cogroup(filters.groupBy("partition"))
-    return groups.applyInArrow(process, output)
+    def facts(self) -> dict[str, Any]:
+        """`in_order`, and `filters`: those that changed, in the columns of schemas.filters.CONTENT."""
+        rate = self._rate()
+        changed = [
+            {
+                "bucket_time": bucket * self._membership.bucket_micros,
+                "bits": self._filters[bucket].to_bytes(),
+                "fill": self._filters[bucket].fill(),
+                "false_positive_rate": rate,
+                "stream_time": self._stream_micros,
+            }
+            for bucket in sorted(self._changed)
+        ]
+        return {"in_order": self._in_order, "filters": changed}
 
 
-_FILTER = pa.struct(
-    [
-        ("bucket_time", pa.timestamp("us", tz="UTC")),
-        ("bits", pa.binary()),
-        ("fill", pa.float64()),
-        ("false_positive_rate", pa.float64()),
-        ("stream_time", pa.timestamp("us", tz="UTC")),
-    ]
-)
+def in_order(events: DataFrame) -> DataFrame:
+    """Each partition in one task, in order of offset."""
+    return events.repartition("record_partition").sortWithinPartitions("record_partition", "record_offset")
 
 
-def marked(rows: DataFrame) -> DataFrame:
-    """The events of `mark`."""
-    return rows.where(F.col("filter").isNull()).drop("filter")
+def hashed(events: DataFrame) -> DataFrame:
+    """`events` with the hash of their keys, as `marking` takes them."""
+    return events.withColumn("key_hash", F.xxhash64("record_key"))
 
 
-def changed(rows: DataFrame) -> DataFrame:
-    """The filters of `mark`: partition and the columns of schemas.filters.CONTENT."""
-    return rows.where(F.col("filter").isNotNull()).select(F.col("record_partition").alias("partition"), "filter.*")
+def marking(
+    kinds: StructType, filters: pa.Table, membership: Membership, allowed_seconds: int, told: Told
+) -> ArrowStep:
+    """The step that gives `hashed` events, of columns `kinds`, `seen_before`: true, false, or null: too late to say.
+
+    The events of a partition must be in one task, in order of offset: see `in_order`. `filters` holds those before
+    these events, in the columns of schemas/filters.py. Tells the filters that changed: see `changed`.
+    """
+    given = [field for field in kinds if field.name != "key_hash"]
+    output = StructType([*given, StructField("seen_before", BooleanType())])
+    target = to_arrow_schema(output, timezone="UTC")
+    before: dict[int, list[dict[str, Any]]] = {}
+    for row in filters.to_pylist():
+        before.setdefault(row["partition"], []).append(row)
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        following: dict[int, _Sightings] = {}
+        for batch in batches:
+            partitions = batch["record_partition"].to_numpy()
+            seen, too_late = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
+            columns = [batch["record_offset"], batch["event_time"].cast(pa.int64()), batch["key_hash"]]
+            numbers = [column.to_numpy() for column in columns]
+            for partition in np.unique(partitions).tolist():
+                mine = partitions == partition
+                if partition not in following:
+                    following[partition] = _Sightings(membership, allowed_seconds, before.get(partition, []))
+                seen[mine], too_late[mine] = following[partition].answer(*(column[mine] for column in numbers))
+            kept = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
+            yield pa.RecordBatch.from_arrays([*kept, pa.array(seen, mask=too_late)], schema=target)
+        told.add({(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
+
+    return ArrowStep(process, output)
+
+
+def changed(facts: Facts) -> pa.Table:
+    """The filters that `mark` told of: partition and the columns of schemas.filters.CONTENT."""
+    rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
+    columns = [field for field in schema.COLUMNS if field.name != "sequence"]
+    return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))
+
+
+def _micros(moment: datetime | int) -> int:
+    return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
-from pyspark.sql.types import BinaryType, BooleanType, IntegerType, LongType, StringType, StructType
+from pyspark.sql.types import BooleanType, IntegerType, LongType, StringType, StructType
 
 from jobs.transforms import durations
 from jobs.transforms.membership import Membership
@@ -68,21 +68,29 @@ class Result:
     def check(self, events: StructType) -> None:
         """Raises ValueError if the transform's columns are not those that panes and membership need."""
         kinds = {field.name: field.dataType for field in events}
+        if self.membership:
+            kinds["seen_before"] = BooleanType()
+        if self.panes:
+            for name in self.panes.uniques:
+                if name in kinds and not isinstance(kinds[name], (StringType, IntegerType, LongType)):
+                    raise ValueError(
+                        f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, int and bigint"
+                    )
+        missing = [name for name in self._needed() if name not in kinds]
+        if missing:
+            raise ValueError(f"{self.name}: the transform does not return {', '.join(missing)}")
+
+    def _needed(self) -> list[str]:
         needed = ["event_time"]
         if self.membership:
             needed += ["record_partition", "record_offset", "record_key"]
-            kinds["seen_before"] = BooleanType()
         if self.panes:
-            needed += [*self.panes.by, *self.panes.averages, *self.panes.uniques, *self.panes.counts]
-            for name in self.panes.uniques:
-                if name in kinds and not isinstance(kinds[name], (StringType, BinaryType, IntegerType, LongType)):
-                    raise ValueError(
-                        f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, "
-                        "binary, int and bigint"
-                    )
-        missing = [name for name in needed if name not in kinds]
-        if missing:
-            raise ValueError(f"{self.name}: the transform does not return {', '.join(missing)}")
+            needed += self.panes.columns
+        return needed
+
+    def kept(self, columns: list[str]) -> list[str]:
+        """Those of the transform's columns that panes and membership need; all where the rows are kept."""
+        return [name for name in columns if not self.panes or name in self._needed()]
 
     def definition(self) -> dict[str, str]:
         """The constants that give the numbers their meaning, by name, as text."""

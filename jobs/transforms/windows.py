@@ -1,18 +1,12 @@
 """Windows as values: each says which windows a pane belongs to; a window's row is the merge of its panes."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import numpy as np
 
-from jobs.transforms import durations, panes
-from jobs.transforms.panes import Panes
-
-
-def _span(name: str, start: Column, end: Column) -> Column:
-    return F.struct(F.lit(name).alias("window"), start.alias("window_start"), end.alias("window_end"))
+from jobs.transforms import durations
 
 
 @dataclass(frozen=True)
@@ -38,9 +32,14 @@ class Tumbling:
         if durations.seconds(self.size) % every_seconds:
             raise ValueError(f"{self.name}: the size is not a whole number of panes")
 
-    def spans(self, pane_start: Column) -> Column:
-        """Array of (window, window_start, window_end), one for each window that holds the pane."""
-        return Hopping(self.size, self.size).spans(pane_start, self.name)
+    def starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
+        begun: np.ndarray = seconds - seconds % durations.seconds(self.size)
+        return begun
+
+    def ends(self, starts: np.ndarray) -> np.ndarray:
+        """Where the windows with these starts end."""
+        return starts + durations.seconds(self.size)
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,24 @@ class Hopping:
         if size % hop or hop % every_seconds:
             raise ValueError(f"{self.name}: the size must be a whole number of hops and the hop of panes")
 
-    def spans(self, pane_start: Column, name: str | None = None) -> Column:
-        """Array of (window, window_start, window_end), one for each window that holds the pane."""
-        size, hop = durations.seconds(self.size), durations.seconds(self.every)
-        start = F.unix_seconds(pane_start)
-        last = start - F.pmod(start, F.lit(hop))
-        starts = F.sequence(last - F.lit(size - hop), last, F.lit(hop))
-        return F.transform(
-            starts,
-            lambda first: _span(
-                name or self.name, F.timestamp_seconds(first), F.timestamp_seconds(first + F.lit(size))
-            ),
-        )
+    def starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the last window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
+        begun: np.ndarray = seconds - seconds % self.hop_seconds
+        return begun
+
+    def ends(self, starts: np.ndarray) -> np.ndarray:
+        """Where the windows with these starts end."""
+        return starts + durations.seconds(self.size)
+
+    @property
+    def hop_seconds(self) -> int:
+        """From the start of a window to the start of the next."""
+        return durations.seconds(self.every)
+
+    @property
+    def depth(self) -> int:
+        """How many windows hold a pane."""
+        return durations.seconds(self.size) // self.hop_seconds
 
 
 @dataclass(frozen=True)
@@ -111,43 +116,29 @@ class CalendarDay:
         if any(offset and offset.total_seconds() % every_seconds for offset in offsets):
             raise ValueError(f"{self.name}: midnight there falls inside a pane; take shorter panes")
 
-    def spans(self, pane_start: Column) -> Column:
-        """Array of (window, window_start, window_end), one for each window that holds the pane."""
-        day = F.to_date(F.from_utc_timestamp(pane_start, self.zone))
-        start = F.to_utc_timestamp(day.cast("timestamp"), self.zone)
-        end = F.to_utc_timestamp(F.date_add(day, 1).cast("timestamp"), self.zone)
-        return F.array(_span(self.name, start, end))
+    def starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the day that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
+        zone = ZoneInfo(self.zone)
+        some, which = np.unique(seconds, return_inverse=True)
+        days = [datetime.fromtimestamp(second, zone).date() for second in some.tolist()]
+        return np.array([self._midnight(day) for day in days], np.int64)[which]
+
+    def ends(self, starts: np.ndarray) -> np.ndarray:
+        """Where the days with these starts end."""
+        zone = ZoneInfo(self.zone)
+        some, which = np.unique(starts, return_inverse=True)
+        days = [datetime.fromtimestamp(second, zone).date() for second in some.tolist()]
+        return np.array([self._midnight(day + timedelta(days=1)) for day in days], np.int64)[which]
+
+    def _midnight(self, day: date) -> int:
+        """When the day begins: an hour later where clocks skip midnight, the first time where it comes twice."""
+        return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.zone)).timestamp())
 
 
 Window = Tumbling | Hopping | CalendarDay
 
 KEYS = ("window", "window_start", "window_end")
 """Columns that tell one window from another."""
-
-
-def assign(partials: DataFrame, windows: tuple[Window, ...]) -> DataFrame:
-    """Each row of `partials` once for every window that holds its pane, with the columns of KEYS."""
-    spans = F.concat(*(window.spans(F.col("pane_start")) for window in windows))
-    return partials.withColumn("span", F.explode(spans)).select("*", "span.*").drop("span")
-
-
-def merge(
-    partials: DataFrame, aggregates: Panes, windows: tuple[Window, ...], only: DataFrame | None = None
-) -> DataFrame:
-    """The windows of partial panes: KEYS, the groups, and the columns of panes.merge.
-
-    `only` is a small frame with the columns of KEYS: the windows that are wanted.
-    """
-    keys = (*KEYS, *aggregates.by)
-    merged = []
-    for uniques in (True, False) if aggregates.uniques else (True,):
-        some = tuple(window for window in windows if window.uniques == uniques or not aggregates.uniques)
-        if some:
-            assigned = assign(partials, some)
-            if only is not None:
-                assigned = assigned.join(F.broadcast(only), list(KEYS), "left_semi")
-            merged.append(panes.merge(assigned, aggregates, keys, uniques))
-    return merged[0] if len(merged) == 1 else merged[0].unionByName(merged[1])
 
 
 def reach_seconds(windows: tuple[Window, ...]) -> int:

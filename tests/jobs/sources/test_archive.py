@@ -88,7 +88,7 @@ def test_any_cut_covers_every_offset_once(spans: dict[int, list[int]], limit: in
 
 def test_the_share_is_in_proportion_to_the_backlog() -> None:
     assert share({0: 0, 1: 100, 2: 0}, {0: 900, 1: 200, 2: 0}, 100) == {0: 90, 1: 110, 2: 0}
-    assert share({0: 0}, {0: 10**6, 1: 1}, 100) == {0: 99, 1: 1}
+    assert share({0: 0}, {0: 10**6, 1: 1}, 100) == {0: 100, 1: 1}
     assert share({0: 5}, {0: 50}, None) == {0: 50}
 
 

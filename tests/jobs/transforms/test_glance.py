@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StructField, StructType
 
-from jobs.transforms import gate, glance
+from jobs.transforms import gate, glance, told
 from schemas import archive
 from tests.jobs.transforms.test_gate import BAD, CLICKS, FINE, GOOD, NOW, TOPIC, but, frame
 
@@ -65,8 +65,8 @@ def said(decoded: DataFrame) -> list[dict[str, Any]]:
 def same(spark: SparkSession, values: list[tuple[bytes | None, bytes | None]], topic: Any = TOPIC) -> list[Any]:
     """Looked at and settled, which must be what the gate says; the rows that were certain at a look."""
     some = records(spark, values).persist()
-    looked = glance.look(some, topic, {}, 60).persist()
-    assert said(glance.settled(looked, topic)) == said(gate.decode(some, topic))
+    looked = glance.look(some, topic, {}, 60, told.telling(spark)).persist()
+    assert said(glance.settled(some, looked, topic)) == said(gate.decode(some, topic))
     return said(glance.events(looked))
 
 
@@ -122,26 +122,30 @@ def test_types_that_are_left_to_the_gate(spark: SparkSession, kind: str) -> None
 def test_headers_of_a_doubtful_record_are_kept(spark: SparkSession) -> None:
     headers = [[("a", b"\x00\xff"), ("b", None), ("a", b"")], [], None]
     moment = NOW.replace(tzinfo=None)
+    headers.append([("large", b"x" * glance.LONGEST_BYTES)])
     rows = [(b"k", b"no", "readings", 0, offset, moment, 1, some) for offset, some in enumerate(headers)]
-    looked = glance.look(spark.createDataFrame(rows, archive.COLUMNS).coalesce(1), TOPIC, {}, 60)
-    bad = gate.quarantined(glance.settled(looked, TOPIC), "readings").orderBy("offset").collect()
-    assert [row.headers and [(h.key, h.value and bytes(h.value)) for h in row.headers] for row in bad] == [
-        [("a", b"\x00\xff"), ("b", None), ("a", b"")], [], None,
-    ]  # fmt: skip
+    made = spark.createDataFrame(rows, archive.COLUMNS).coalesce(1)
+    looked = glance.look(made, TOPIC, {}, 60, told.telling(spark))
+    bad = gate.quarantined(glance.settled(made, looked, TOPIC), "readings").orderBy("offset").collect()
+    kept = [row.headers and [(h.key, h.value and bytes(h.value)) for h in row.headers] for row in bad]
+    assert kept == [[("a", b"\x00\xff"), ("b", None), ("a", b"")], [], None, headers[-1]]
     assert {row.timestampType for row in bad} == {1}
 
 
 def test_facts_of_each_partition(spark: SparkSession) -> None:
     minutes = [0, 5, 3, 9, 9, 1] + [9] * 26
     values = [but(taken_time=f"2013-06-01T11:{minute:02}:00Z") for minute in minutes] + [b"bad"] * 32
-    looked = glance.look(records(spark, [(b"k", value) for value in values]), TOPIC, {}, 120)
-    [facts] = glance.facts(looked).collect()
-    ends = (facts.records, facts.quarantined, facts.out_of_order, facts.late, facts.in_order)
+    seen = told.telling(spark)
+    assert glance.look(records(spark, [(b"k", value) for value in values]), TOPIC, {}, 120, seen).count() == 64
+    [((partition, first), facts)] = told.heard(seen).items()
+    assert (partition, first) == (0, 0)
+    ends = tuple(facts[name] for name in ("records", "quarantined", "out_of_order", "late", "in_order"))
     assert ends == (64, 32, 2, 1, True)  # 2 and 8 minutes behind
-    assert facts.stream_micros == int(NOW.timestamp() - 3600 + 9 * 60) * 1_000_000
+    assert facts["stream_micros"] == int(NOW.timestamp() - 3600 + 9 * 60) * 1_000_000
 
 
 def test_records_in_another_order_are_noticed(spark: SparkSession) -> None:
     backwards = frame(spark, [(b"k", GOOD)] * 3).orderBy("offset", ascending=False).coalesce(1)
-    [facts] = glance.facts(glance.look(backwards, TOPIC, {}, 60)).collect()
-    assert not facts.in_order
+    seen = told.telling(spark)
+    assert glance.look(backwards, TOPIC, {}, 60, seen).count() == 3
+    assert not told.is_whole(told.heard(seen))

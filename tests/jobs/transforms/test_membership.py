@@ -4,11 +4,13 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
-from jobs.transforms import membership
+from jobs.transforms import membership, told
 from jobs.transforms.membership import Membership
 from schemas import filters as schema
 
@@ -36,28 +38,30 @@ class Keeper:
             F.encode("k", "UTF-8").alias("record_key"),
             F.timestamp_micros(F.col("micros") + F.lit(START)).alias("event_time"),
         )
-        before = self.spark.createDataFrame(list(self.filters.values()), schema.COLUMNS)
-        rows = membership.mark(frame, before, self.kept, self.allowed).persist()
-        answers = membership.marked(rows).select("record_partition", "record_offset", "seen_before").collect()
-        for row in membership.changed(rows).withColumn("sequence", F.lit(0).cast("long")).collect():
-            self.filters[row.partition, row.bucket_time] = row
-        rows.unpersist()
+        before = pa.Table.from_pylist(list(self.filters.values()), to_arrow_schema(schema.COLUMNS, timezone="UTC"))
+        sightings = told.telling(self.spark)
+        hashed = membership.hashed(membership.in_order(frame))
+        rows = membership.marking(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
+        facts = told.heard(sightings)
+        assert told.is_whole(facts)
+        for row in membership.changed(facts).to_pylist():
+            self.filters[row["partition"], row["bucket_time"]] = row | {"sequence": 0}
         self._retire()
-        return {(row[0], row[1]): row[2] for row in answers}
+        return {(row.record_partition, row.record_offset): row.seen_before for row in rows}
 
     def _retire(self) -> None:
         for partition in {partition for partition, _ in self.filters}:
             mine = [row for (p, _), row in self.filters.items() if p == partition]
-            newest = max(micros(row.stream_time) for row in mine)
+            newest = max(micros(row["stream_time"]) for row in mine)
             oldest = self.kept.oldest_bucket(newest, self.allowed) * self.kept.bucket_micros
             for row in mine:
-                if micros(row.bucket_time) < oldest:
-                    del self.filters[partition, row.bucket_time]
+                if micros(row["bucket_time"]) < oldest:
+                    del self.filters[partition, row["bucket_time"]]
 
 
 def micros(moment: datetime) -> int:
-    """Since 1970, of a time as Spark gives it to Python: without a zone, in the zone of the process."""
-    return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    """Since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def one_at_a_time(events: list[Event], buckets: int = 2, allowed: int = ALLOWED) -> dict[tuple[int, int], bool | None]:
@@ -127,10 +131,10 @@ def test_the_edges_of_the_horizon_of_lateness_and_of_a_batch(spark: SparkSession
 def test_filters_of_days_that_nobody_can_ask_for_are_not_kept(spark: SparkSession) -> None:
     keeper = Keeper(spark, TWO_DAYS)
     keeper.batch([(0, day, "a", day * DAY) for day in range(8)])
-    days = sorted((micros(row.bucket_time) - START) // DAY for row in keeper.filters.values())
+    days = sorted((micros(row["bucket_time"]) - START) // DAY for row in keeper.filters.values())
     assert days == [4, 5, 6, 7]  # two days, and one more for who is six hours late
     keeper.batch([(0, 8, "a", 20 * DAY + DAY // 2)])
-    assert [(micros(row.bucket_time) - START) // DAY for row in keeper.filters.values()] == [20]
+    assert [(micros(row["bucket_time"]) - START) // DAY for row in keeper.filters.values()] == [20]
 
 
 def test_the_rate_of_false_positives_at_capacity_is_the_configured_one(spark: SparkSession) -> None:
@@ -142,8 +146,8 @@ def test_the_rate_of_false_positives_at_capacity_is_the_configured_one(spark: Sp
     answers = keeper.batch([(0, 29_000 + number, f"new{number}", 2 * DAY) for number in range(asks)])
     share = sum(map(bool, answers.values())) / asks
     assert share == pytest.approx(0.2, rel=0.2)
-    newest = max(keeper.filters.values(), key=lambda row: row.bucket_time)
-    assert newest.false_positive_rate == pytest.approx(0.2, rel=0.2)
+    newest = max(keeper.filters.values(), key=lambda row: row["bucket_time"])
+    assert newest["false_positive_rate"] == pytest.approx(0.2, rel=0.2)
 
 
 def test_numbers_that_cannot_be_are_refused() -> None:
@@ -151,3 +155,17 @@ def test_numbers_that_cannot_be_are_refused() -> None:
                   {"expected_keys": 0}, {"bucket": "a day"}):  # fmt: skip
         with pytest.raises(ValueError):
             Membership(**({"horizon": "2 days"} | wrong))
+
+
+def test_records_in_another_order_or_in_pieces_are_noticed(spark: SparkSession) -> None:
+    columns = ("0 as record_partition", "id as record_offset", "encode(id, 'utf-8') as record_key")
+    made = spark.range(40).selectExpr(*columns, "timestamp_seconds(id) as event_time")
+    nothing = pa.table({name: [] for name in schema.COLUMNS.names})
+    found = []
+    for frame in (made.coalesce(1), made.orderBy("record_offset", ascending=False).coalesce(1), made.repartition(2)):
+        sightings = told.telling(spark)
+        hashed = membership.hashed(frame)
+        marking = membership.marking(hashed.schema, nothing, TWO_DAYS, ALLOWED, sightings)
+        assert marking.over(hashed).count() == 40
+        found.append(told.is_whole(told.heard(sightings)))
+    assert found == [True, False, False]

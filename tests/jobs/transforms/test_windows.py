@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from jobs.transforms.windows import CalendarDay, Hopping, Tumbling
 
@@ -23,43 +22,45 @@ STARTS = [
 ]
 
 
-def spans(spark: SparkSession, window: Tumbling | Hopping | CalendarDay) -> list[list[tuple[datetime, datetime]]]:
-    """For each of STARTS the windows of the pane there."""
-    seconds = [(int(start.timestamp()),) for start in STARTS]
-    frame = spark.createDataFrame(seconds, "second long").coalesce(1)
-    found = frame.select("second", window.spans(F.timestamp_seconds("second")).alias("spans")).select(
-        F.transform(
-            "spans", lambda s: F.struct(s.window, F.unix_seconds(s.window_start), F.unix_seconds(s.window_end))
-        ).alias("spans")
-    )
-    rows = [row.spans for row in found.collect()]
-    assert {span[0] for row in rows for span in row} == {window.name}
-    return [[(datetime.fromtimestamp(s[1], UTC), datetime.fromtimestamp(s[2], UTC)) for s in row] for row in rows]
+def spans(window: Tumbling | Hopping | CalendarDay) -> list[tuple[datetime, datetime]]:
+    """For each of STARTS the last window of the pane there."""
+    starts = window.starts(np.array([int(start.timestamp()) for start in STARTS]))
+    both = zip(starts.tolist(), window.ends(starts).tolist(), strict=True)
+    return [(datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(after, UTC)) for first, after in both]
 
 
-def test_days_of_a_zone_are_23_and_25_hours_long_when_clocks_change(spark: SparkSession) -> None:
-    found = spans(spark, CalendarDay("America/New_York"))
-    for start, windows in zip(STARTS, found, strict=True):
+def test_days_of_a_zone_are_23_and_25_hours_long_when_clocks_change() -> None:
+    found = spans(CalendarDay("America/New_York"))
+    for start, window in zip(STARTS, found, strict=True):
         day = start.astimezone(NEW_YORK).date()
         midnights = [datetime(d.year, d.month, d.day, tzinfo=NEW_YORK) for d in (day, day + timedelta(days=1))]
-        assert windows == [tuple(midnight.astimezone(UTC) for midnight in midnights)]
-    lengths = [(end - start).total_seconds() / 3600 for ((start, end),) in found]
+        assert window == tuple(midnight.astimezone(UTC) for midnight in midnights)
+    lengths = [(end - start).total_seconds() / 3600 for start, end in found]
     assert lengths == [24, 23, 23, 24, 24, 25, 25, 24, 24]
 
 
-def test_a_pane_is_in_every_hopping_window_over_it(spark: SparkSession) -> None:
-    found = spans(spark, Hopping("1 hour", every="15 minutes"))
-    for start, windows in zip(STARTS, found, strict=True):
-        quarter = start.replace(minute=start.minute - start.minute % 15)
-        firsts = [quarter - timedelta(minutes=15 * back) for back in (3, 2, 1, 0)]
-        assert windows == [(first, first + timedelta(hours=1)) for first in firsts]
-        assert all(first <= start < end for first, end in windows)
+def test_a_day_begins_though_clocks_skip_midnight_or_show_it_twice() -> None:
+    """Havana: on 2013-03-10 the clock goes from 00:00 to 01:00, on 2013-11-03 from 01:00 back to 00:00."""
+    noons = [datetime(2013, month, day, 17, tzinfo=UTC) for month, day in ((3, 10), (11, 3))]
+    day = CalendarDay("America/Havana")
+    starts = day.starts(np.array([int(noon.timestamp()) for noon in noons]))
+    begun = [datetime.fromtimestamp(second, UTC) for second in starts.tolist()]
+    assert begun == [datetime(2013, 3, 10, 5, tzinfo=UTC), datetime(2013, 11, 3, 4, tzinfo=UTC)]
+    assert ((day.ends(starts) - starts) / 3600).tolist() == [23, 25]
 
 
-def test_a_pane_is_in_one_tumbling_window(spark: SparkSession) -> None:
-    for start, windows in zip(STARTS, spans(spark, Tumbling("6 hours")), strict=True):
+def test_a_pane_is_in_the_hopping_window_that_begins_last() -> None:
+    window = Hopping("1 hour", every="15 minutes")
+    assert window.depth == 4
+    for start, (first, after) in zip(STARTS, spans(window), strict=True):
+        assert first == start.replace(minute=start.minute - start.minute % 15)
+        assert after == first + timedelta(hours=1)
+
+
+def test_a_pane_is_in_one_tumbling_window() -> None:
+    for start, window in zip(STARTS, spans(Tumbling("6 hours")), strict=True):
         first = start.replace(hour=start.hour // 6 * 6, minute=0)
-        assert windows == [(first, first + timedelta(hours=6))]
+        assert window == (first, first + timedelta(hours=6))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""A step over Arrow batches, with the columns that it gives: two in a row cost one way to Python and back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
+
+Batches = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class ArrowStep:
+    """What to do with the batches of a task."""
+
+    process: Callable[[Batches], Batches]
+    output: StructType
+
+    def then(self, other: "ArrowStep") -> "ArrowStep":
+        """Both, this one first."""
+        first, second = self.process, other.process
+        return ArrowStep(lambda batches: second(first(batches)), other.output)
+
+    def over(self, frame: DataFrame) -> DataFrame:
+        """What comes out of it for each task of `frame`."""
+        return frame.mapInArrow(self.process, self.output)
