@@ -39,7 +39,7 @@ RESULT = Result(
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log.read)
+    microbatch.keep(job, RESULT, log)
 
 
 if __name__ == "__main__":

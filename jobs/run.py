@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from jobs.broker.access import Kafka
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,14 +41,22 @@ class Places(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    log: Literal["archive"] = "archive"
+    log: Literal["archive", "kafka"] = "archive"
     """The home of the log."""
+    kafka: Kafka | None = None
+    """How the broker is reached, if one is used."""
     archive: str
     """Delta table that holds the records of every topic."""
     tables: str
     """Folder of the results' tables."""
     checkpoints: str
     """Folder of the checkpoints: a cache that may be deleted."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "Places":
+        if self.log == "kafka" and self.kafka is None:
+            raise ValueError('log = "kafka" needs a table [kafka] with servers = "host:port"')
+        return self
 
     def table(self, name: str) -> str:
         """Path of the Delta table `name`."""
@@ -68,10 +78,11 @@ def places(path: Path) -> Places:
         if isinstance(raw.get(field_), str) and "://" not in raw[field_]:
             raw[field_] = str((path.resolve().parent / raw[field_]).resolve())
     try:
-        return Places(**raw)
+        return Places.model_validate(raw, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Refused(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Refused(f"{path}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}.") from None
 
 
 @dataclass
@@ -82,6 +93,11 @@ class Run:
     places: Places
     continuous: str | None = None
     """Time between batches, such as "10 seconds"; None reads to the end of the log and stops."""
+    start: str | None = None
+    """Where the first run of a result begins: "earliest", "latest", Kafka's JSON of offsets, or a time; None: earliest.
+    """
+    accept_loss: bool = False
+    """Whether to go on behind records that the log lost before they were read."""
     step: Callable[[str], None] = lambda _: None
     """Called with the name of each commit, "before panes" and "after panes" and so on."""
     closed: Callable[[str, Any, int | None], None] = lambda _name, _row, _lag: None
@@ -191,9 +207,37 @@ _KNOWN = (
 )
 
 
+_OF_KAFKA = (
+    (
+        "GroupAuthorizationException",
+        "the broker does not let this user read under the result's name: an ACL is missing, READ on the groups that "
+        "begin with it",
+    ),
+    ("TopicAuthorizationException", "the broker does not let this user read the topic: an ACL is missing"),
+    ("SaslAuthenticationException", "the broker does not let this user in: mend [kafka] in the places file"),
+    ("SslAuthenticationException", "no TLS with the broker: mend authorities of [kafka] in the places file"),
+    (
+        "KAFKA_MALFORMED_RECORD_TIMESTAMP",
+        "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
+        "message.timestamp.after.max.ms, and delete the records up to it with kafka-delete-records",
+    ),
+    (
+        "KAFKA_DATA_LOSS",
+        "the topic has lost records while they were read, or was deleted. Run again: the next run says which",
+    ),
+    (
+        "org.apache.kafka.common.errors.TimeoutException",
+        "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
+    ),
+)
+
+
 def explain(error: BaseException) -> str:
     """One line that says what went wrong and what to do; never the value of a record."""
     text = _causes(error)
+    for sign, said in _OF_KAFKA:
+        if sign in text:
+            return f"{said}."
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
     for sign, said in _KNOWN:
         if sign in text:
@@ -221,6 +265,11 @@ def job(main: Callable[[Run], Any]) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
     parser.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
+    parser.add_argument(
+        "--start",
+        help='where a first run begins: earliest, latest, a time such as 2025-05-05T08:00:00Z, {"topic": {"0": 12}}',
+    )
+    parser.add_argument("--accept-loss", action="store_true", help="go on behind records that the log has lost")
     arguments = parser.parse_args()
     with one_line_errors():
         where = places(arguments.places)
@@ -228,7 +277,7 @@ def job(main: Callable[[Run], Any]) -> None:
         settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
         spark = session(settings)
         watch = Progress()
-        main(Run(spark, where, arguments.continuous, closed=watch.closed))
+        main(Run(spark, where, arguments.continuous, arguments.start, arguments.accept_loss, closed=watch.closed))
         watch.end("done")
 
 

@@ -30,8 +30,10 @@ def _column(name: str, kind: object, comment: str) -> StructField:
 COLUMNS = StructType(
     [
         _column("sequence", LongType(), "1, 2, 3 ... without gaps; never starts again."),
-        _column("kind", StringType(), "start: a generation begins; batch; publish: windows only; requeue."),
+        _column("kind", StringType(), "start: a generation begins; batch; publish: windows only; requeue; gap: lost."),
         _column("generation", LongType(), "Counts the checkpoints of the result; batch numbers start again in each."),
+        _column("log_home", StringType(), "Where the log was read: archive or kafka."),
+        _column("topic_id", StringType(), "Kafka's id of the topic; empty in the archive."),
         _column("batch_id", LongType(), "Number of the batch in its generation; -1 before the first."),
         _column("start_offsets", OFFSETS, "By partition, the first offset of the batch."),
         _column("end_offsets", OFFSETS, "By partition, the offset after the last one of the batch."),

@@ -30,7 +30,7 @@ ALLOWED = {
     ),
     "jobs/*.py": ("jobs.run", "jobs.sources", "jobs.transforms", "jobs.sinks", "schemas", "pyspark", *STDLIB),
 }
-NO_ACTIONS = ("collecting.collect", "log.read")
+NO_ACTIONS = ("collecting.collect",)
 """What is named as an action and is none."""
 FORBIDDEN = {
     "jobs/sources": ("jobs.sinks", "jobs.admin"),

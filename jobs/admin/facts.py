@@ -7,12 +7,36 @@ from typing import Any
 from jobs.run import Places
 from jobs.sinks import ledger, tables
 from jobs.sinks.ledger import Row
-from jobs.sources.archive import Snapshot
+from jobs.sources import log
+from jobs.sources.archive import Ends
 from jobs.sources.tables import query
 
 LEDGER = "_ledger"
 TABLES = ("", "_panes", "_filters", "_quarantine", LEDGER)
 """Endings of the names of a result's tables."""
+
+
+@dataclass(frozen=True)
+class Lag:
+    """What the job has not read. Unknown (None) while the log cannot be read."""
+
+    offsets: dict[int, tuple[int, int | None]]
+    """By partition, the next offset of the job and that of the log."""
+    records: int | None
+    minutes: float | None
+    """Of record time."""
+    deleted_time: datetime | None
+    """When the log begins to delete what is not read; None: it does not, or nothing waits."""
+
+    @property
+    def records_shown(self) -> str:
+        """Records that the job has not read."""
+        return "unknown" if self.records is None else f"{self.records:,}"
+
+    @property
+    def minutes_shown(self) -> str:
+        """Minutes of record time that the job has not read."""
+        return "unknown" if self.minutes is None else f"{self.minutes:,.1f}"
 
 
 @dataclass(frozen=True)
@@ -35,10 +59,7 @@ class Facts:
     unpublished: int
     """Batches whose panes are not in the windows yet."""
     notes: tuple[str, ...]
-    offsets: dict[int, tuple[int, int | None]]
-    """By partition, the next offset of the job and that of the log (None: the log cannot be read)."""
-    lag: int | None
-    lag_minutes: float | None
+    lag: Lag
     reasons: list[tuple[str, str | None, int, int]]
     """(reason, field, waiting, requeued)"""
     tables: list[tuple[str, int | None, int, str]]
@@ -48,16 +69,6 @@ class Facts:
     def last_batch(self) -> str:
         """When the last batch was closed."""
         return "-" if self.batch_time is None else f"{self.batch_time:%Y-%m-%d %H:%M:%S}"
-
-    @property
-    def lag_shown(self) -> str:
-        """Records that the job has not read."""
-        return "unknown" if self.lag is None else f"{self.lag:,}"
-
-    @property
-    def lag_minutes_shown(self) -> str:
-        """Minutes of record time that the job has not read."""
-        return "unknown" if self.lag_minutes is None else f"{self.lag_minutes:,.1f}"
 
     @property
     def published(self) -> str:
@@ -102,7 +113,6 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     # Those that were requeued have no lateness: it is measured when the log is read.
     _, half, most, latest = ledger.lateness(sketches, records - sum(row["quarantined"] for row in batches))
     unpublished = [r for r in rows if r["kind"] in ("batch", "requeue") and r["sequence"] > last.published_sequence]
-    offsets, lag, minutes = _lag(places, last)
     return Facts(
         name,
         last,
@@ -116,31 +126,34 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         batches[-1]["committed_time"] if batches else None,
         len(unpublished) if last.definition.get("windows") else 0,
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
-        offsets,
-        lag,
-        minutes,
+        _lag(places, last),
         _reasons(places, name),
         [_table(places, f"{name}{ending}") for ending in TABLES if tables.find(places.table(f"{name}{ending}"))],
     )
 
 
-def _lag(places: Places, last: Row) -> tuple[dict[int, tuple[int, int | None]], int | None, float | None]:
+def _lag(places: Places, last: Row) -> Lag:
     topic, read = last.definition.get("topic", ""), last.end_offsets
     try:
-        log = Snapshot(places.archive, topic).refresh()
-    except Exception:  # the archive is away or damaged: what the ledger says is shown all the same
-        log = None
-    if log is None or not log.ends:
-        return {partition: (offset, None) for partition, offset in read.items()}, None, None
-    firsts = log.firsts()
-    at = {partition: max(read.get(partition, 0), firsts[partition]) for partition in log.ends}
-    lag = sum(max(0, end - at[partition]) for partition, end in log.ends.items())
-    offsets: dict[int, tuple[int, int | None]] = {p: (read.get(p, 0), end) for p, end in log.ends.items()}
-    if not lag or not log.files:
-        return offsets, lag, 0.0
-    newest = max(file.last_time for file in log.files)
-    begun = last.record_time or min(file.first_time for file in log.files)
-    return offsets, lag, max(0.0, (newest - begun).total_seconds() / 60)
+        ends = log.ends(places, topic)
+        deleted = log.deleted_at(places, topic, read)
+    except Exception:  # the log is away or damaged: what the ledger says is shown all the same
+        return Lag({partition: (offset, None) for partition, offset in read.items()}, None, None, None)
+    after = {each.partition: _after(each, read) for each in ends}
+    at = {each.partition: max(read.get(each.partition, 0), each.first_offset or 0) for each in ends}
+    waiting = sum(max(0, after[partition] - at[partition]) for partition in after)
+    offsets: dict[int, tuple[int, int | None]]
+    offsets = {partition: (read.get(partition, 0), end) for partition, end in after.items()}
+    newest = max((each.last_time for each in ends if each.last_time), default=None)
+    begun = last.record_time or min((each.first_time for each in ends if each.first_time), default=None)
+    if not waiting or newest is None or begun is None:
+        return Lag(offsets, waiting, 0.0, None)
+    return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds() / 60), deleted)
+
+
+def _after(ends: Ends, read: dict[int, int]) -> int:
+    """The offset after the last of a partition; of one that holds nothing any more, what was read."""
+    return read.get(ends.partition, 0) if ends.last_offset is None else ends.last_offset + 1
 
 
 def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:

@@ -17,12 +17,9 @@ def log(
     from rich.table import Table
 
     from jobs import run
-    from jobs.sources.archive import ends
+    from jobs.sources import log as source
 
-    home = run.places(places)
-    partitions = ends(home.archive, topic)
-    if not partitions:
-        raise run.Refused(f"topic {topic} has no records in {home.archive}.")
+    partitions = source.ends(run.places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
     for end in partitions:
         numbers = (end.partition, end.first_offset, end.last_offset, end.records)

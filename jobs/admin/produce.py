@@ -46,6 +46,7 @@ def produce(
     """Append records to a topic of the log: newline-delimited JSON, CSV or raw lines."""
     from jobs import run
     from jobs.admin.lines import Fields, batches
+    from jobs.sinks import kafka_producer
     from jobs.sinks.archive import append
 
     names = files or ["-"]
@@ -59,8 +60,15 @@ def produce(
     home = run.places(places)
     fields = Fields(key, timestamp, lambda: time.time_ns() // 1000)
     found = _records(names, fields, format, text or [], raw, keep_bad)
-    done = append(home.archive, topic, partitions, batches(found), commit_every)
-    typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {home.archive}")
+    if home.log == "kafka":
+        assert home.kafka
+        if commit_every:
+            raise run.Refused("--commit-every is for the archive; Kafka takes each record by itself.")
+        done = kafka_producer.append(home.kafka, topic, partitions, batches(found))
+    else:
+        done = append(home.archive, topic, partitions, batches(found), commit_every)
+    where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
+    typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {where}")
 
 
 def _format(name: str, given: Format | None) -> Format:

@@ -18,16 +18,14 @@ def read(
 ) -> None:
     """Print records as lines of JSON; bytes that are not UTF-8 stand as base64 under key_base64 or value_base64."""
     from jobs import run
-    from jobs.sources.archive import ends, records
+    from jobs.sources import log
 
     home = run.places(places)
-    known = [end.partition for end in ends(home.archive, topic)]
-    if not known:
-        raise run.Refused(f"topic {topic} has no records in {home.archive}.")
+    known = sorted(log.topic(home, topic).ends)
     if partition is not None and partition not in known:
         raise run.Refused(f"topic {topic} has partitions 0 to {known[-1]}, none of the number {partition}.")
     for number in known if partition is None else [partition]:
-        found = records(home.archive, topic, number, offset, limit)
+        found = log.records(home, topic, number, offset, limit)
         for row in found.to_pylist():
             typer.echo(json.dumps(_shown(row), ensure_ascii=False))
         limit -= len(found)

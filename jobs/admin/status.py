@@ -70,8 +70,8 @@ def _summary(every: "list[Facts]") -> "Table":
             facts.name,
             facts.last_batch,
             f"{facts.records:,}",
-            facts.lag_shown,
-            facts.lag_minutes_shown,
+            facts.lag.records_shown,
+            facts.lag.minutes_shown,
             f"{facts.waiting:,}",
             f"{facts.late:,}",
             seconds(facts.lateness[1]),
@@ -91,7 +91,7 @@ def _details(facts: "Facts") -> "list[Table]":
         ("topic", facts.topic),
         ("last batch", f"generation {last.generation}, batch {last.batch_id}, {facts.last_batch} UTC"),
         ("records", f"{facts.records:,} read, {facts.records - facts.waiting:,} good"),
-        ("lag", f"{facts.lag_shown} records, {facts.lag_minutes_shown} minutes of record time"),
+        ("lag", f"{facts.lag.records_shown} records, {facts.lag.minutes_shown} minutes of record time"),
         ("quarantined", f"{facts.waiting:,} waiting, {facts.requeued:,} requeued"),
         ("out of order", f"{facts.out_of_order:,}, late {facts.late:,}"),
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
@@ -100,11 +100,15 @@ def _details(facts: "Facts") -> "list[Table]":
     if last.filter_fill is not None:
         rate = f"{last.filter_false_positive_rate or 0:.2g}"
         lines.append(("filters", f"{last.filter_fill:.1%} of the bits are set in the fullest, false positives {rate}"))
+    if facts.lag.deleted_time is not None:
+        lines.append(
+            ("retention", f"begins to delete unread records at {facts.lag.deleted_time:%Y-%m-%d %H:%M:%S} UTC")
+        )
     lines += [("note", note) for note in facts.notes]
     for line in lines:
         first.add_row(*line)
     partitions = Table("partition", "read to offset", "log ends at", "waiting")
-    for partition, (read, end) in sorted(facts.offsets.items()):
+    for partition, (read, end) in sorted(facts.lag.offsets.items()):
         partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _waiting(read, end))
     reasons = Table("quarantined for", "field", "waiting", "requeued")
     for reason, field, waiting, requeued in facts.reasons:

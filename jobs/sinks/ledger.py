@@ -30,6 +30,8 @@ class Row:
     batch_id: int
     start_offsets: dict[int, int] = field(default_factory=dict)
     end_offsets: dict[int, int] = field(default_factory=dict)
+    log_home: str = ""
+    topic_id: str = ""
     records: int = 0
     quarantined: int = 0
     out_of_order: int = 0

@@ -6,7 +6,6 @@ that says which step it is, so a batch that is tried again does only what is mis
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,33 +16,31 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from jobs.run import Run
-from jobs.sinks import checkpoint, ledger, locks, passes, publish, recovery, tables
+from jobs.broker.groups import Group
+from jobs.run import Refused, Run
+from jobs.sinks import checkpoint, ledger, locks, passes, position, publish, recovery, tables
 from jobs.sinks.ledger import Row
+from jobs.sinks.position import Log
 from jobs.transforms import durations
 from jobs.transforms.result import Result
 
-Read = Callable[..., DataFrame]
-"""jobs.sources.log.read, or something of its shape."""
 
-
-def keep(run: Run, result: Result, read: Read) -> Row:
+def keep(run: Run, result: Result, log: Log) -> Row:
     """Bring `result` up to date with the log, or keep it up to date if the run is continuous; returns the last row.
 
-    Raises Refused when the log or the tables are not as they must be; see recovery.resume.
+    Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check.
     """
     with locks.only_run(run.spark, run.places.checkpoints, result.name):
-        start = recovery.resume(run.spark, run.places, result)
-        for note in start.notes:
-            run.say(f"{result.name}: {note}")
+        start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")
         keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
-        records = read(
+        records = log.read(
             run.spark,
             run.places,
             result.topic.TOPIC,
             starting_offsets=_kafka_json(result.topic.TOPIC, start.last.end_offsets),
             max_records_per_batch=result.max_records_per_batch,
+            group=result.name,
         )
         trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
         keeper.query = query = (
@@ -59,8 +56,19 @@ def keep(run: Run, result: Result, read: Read) -> Row:
             raise keeper.failure or error from None
         finally:
             query.stop()
+            keeper.let_go()
         keeper.publish_rest()
         return keeper.last
+
+
+def _start(run: Run, result: Result, log: Log) -> recovery.Start:
+    """Where the run goes on, in the log and in the tables."""
+    before = ledger.last(run.places, result.name)
+    topic = position.check(run, result, log, before) if before else log.topic(run.places, result.topic.TOPIC)
+    start = recovery.resume(run.spark, run.places, result, topic_id=topic.id)
+    for note in start.notes:
+        run.say(f"{result.name}: {note}")
+    return replace(start, last=position.begin(run, result, log, start.last))
 
 
 @dataclass
@@ -75,6 +83,8 @@ class Keeper:
     """Whether the next batch is likely to hold doubtful records: a log that had some in one has some in the next."""
     failure: Exception | None = None
     query: StreamingQuery | None = None
+    group: Group | None = None
+    tells_kafka: bool = True
     published_at: float = field(default_factory=time.monotonic)
 
     def batch(self, records: DataFrame, batch_id: int) -> None:
@@ -195,7 +205,27 @@ class Keeper:
 
     def _close(self, row: Row) -> None:
         self.last = ledger.close(self.run, row, self._commit(row, "ledger"))
+        self._tell_kafka()
         self.run.closed(self.result.name, self.last, self._lag())
+
+    def let_go(self) -> None:
+        """Close the connection to Kafka."""
+        if self.group is not None:
+            self.group.close()
+            self.group = None
+
+    def _tell_kafka(self) -> None:
+        """Commit the offsets under the result's name, for whoever watches Kafka's consumer groups."""
+        if self.run.places.log != "kafka" or not self.tells_kafka:
+            return
+        assert self.run.places.kafka
+        try:
+            if self.group is None:
+                self.group = Group(self.run.places.kafka, self.result.name, self.result.topic.TOPIC)
+            self.group.commit(self.last.end_offsets)
+        except Refused as error:  # the numbers are right all the same
+            self.tells_kafka = False
+            self.run.say(f"{self.result.name}: its offsets are not shown in Kafka in this run: {error}")
 
     def _lag(self) -> int | None:
         """Records in the log that are not read yet, as far as the source has said; None before it has."""

@@ -63,6 +63,10 @@ class Snapshot:
             firsts[file.partition] = file.first
         return firsts
 
+    def keeps(self, topic_id: str) -> bool:
+        """Whether the records are those of the Kafka topic with this id."""
+        return bool(self._table and self._table.transaction_version(f"kafka:{self.topic}:{topic_id}"))
+
     def _listed(self) -> Iterator[LogFile]:
         actions = pa.table(self._table.get_add_actions(flatten=True))
         if len(actions) == 0:

@@ -38,6 +38,11 @@ def starting(option: str, topic: str, firsts: Mapping[int, int], ends: Mapping[i
     return begun
 
 
+def positions(topic: str, offsets: Mapping[int, int]) -> str:
+    """Kafka's JSON of the offsets."""
+    return json.dumps({topic: {str(partition): offset for partition, offset in sorted(offsets.items())}})
+
+
 def _named(option: str, topic: str) -> dict[str, object]:
     try:
         named = json.loads(option)

@@ -37,7 +37,7 @@ RESULT = Result("page_rate_v1", page_view, transform, panes=PANES, windows=WINDO
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log.read)
+    microbatch.keep(job, RESULT, log)
 
 
 if __name__ == "__main__":

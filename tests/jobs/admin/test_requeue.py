@@ -68,7 +68,7 @@ def test_each_record_goes_in_once_wherever_a_requeue_stops(
     a_run: Callable[..., Run], places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(places, 0, 25)
-    microbatch.keep(a_run(), COUNTED, log.read)
+    microbatch.keep(a_run(), COUNTED, log)
     assert found(places) == expected(25, without_site=False)
     assert quarantine(places) == (11, 0)
     mended = replace(COUNTED, topic=MENDED)
@@ -91,13 +91,13 @@ def test_each_record_goes_in_once_wherever_a_requeue_stops(
 
 def test_the_job_goes_on_after_a_requeue(a_run: Callable[..., Run], places: Places) -> None:
     write(places, 0, 10)
-    first = microbatch.keep(a_run(), COUNTED, log.read)
+    first = microbatch.keep(a_run(), COUNTED, log)
     mended = replace(COUNTED, topic=MENDED)
     row = requeue(a_run(), mended)
     assert row.records == 3
     assert (row.generation, row.batch_id, row.end_offsets) == (first.generation, first.batch_id, first.end_offsets)
     write(places, 10, 25)
-    last = microbatch.keep(a_run(), mended, log.read)
+    last = microbatch.keep(a_run(), mended, log)
     assert (last.generation, last.batch_id) == (first.generation, first.batch_id + 1)
     assert found(places) == expected(25, without_site=True)
     assert sum(quarantine(places)) == 3 + 4
@@ -106,20 +106,20 @@ def test_the_job_goes_on_after_a_requeue(a_run: Callable[..., Run], places: Plac
 
 def test_a_batch_that_stopped_half_way_does_not_come_twice(a_run: Callable[..., Run], places: Places) -> None:
     write(places, 0, 10)
-    microbatch.keep(a_run(), COUNTED, log.read)
+    microbatch.keep(a_run(), COUNTED, log)
     write(places, 10, 25)
     with pytest.raises(Stopped):
-        microbatch.keep(a_run(step=stopping_at("after panes")), COUNTED, log.read)
+        microbatch.keep(a_run(step=stopping_at("after panes")), COUNTED, log)
     mended = replace(COUNTED, topic=MENDED)
     assert requeue(a_run(), mended).records == 3
-    microbatch.keep(a_run(), mended, log.read)
+    microbatch.keep(a_run(), mended, log)
     assert found(places) == expected(25, without_site=True)
     assert counts(places) == (25, 4)
 
 
 def test_membership_says_too_late(a_run: Callable[..., Run], places: Places) -> None:
     write(places, 0, 10)
-    microbatch.keep(a_run(), SEEN, log.read)
+    microbatch.keep(a_run(), SEEN, log)
     filters = query(places, "select partition, bits from again_v1_filters order by partition", "again_v1_filters")
     requeue(a_run(), replace(SEEN, topic=MENDED))
     rows = query(places, "select seen_before, event_time from again_v1", "again_v1").to_pylist()

@@ -75,11 +75,11 @@ def test_facts(places: Places) -> None:
     assert found.lateness == (0.0, 7200.0, 7200.0)
     assert found.notes == ("the checkpoint is missing",)
     assert found.reasons == [("missing_field", "site", 1, 1), ("not_json", None, 2, 0)]
-    ends = {partition: end for partition, (_, end) in found.offsets.items()}
+    ends = {partition: end for partition, (_, end) in found.lag.offsets.items()}
     assert sum(end or 0 for end in ends.values()) == 25
-    assert {partition: read for partition, (read, _) in found.offsets.items()} == {0: 11, 1: 9}
-    assert found.lag == sum(max(0, (ends[p] or 0) - {0: 11, 1: 9}[p]) for p in (0, 1))
-    assert found.lag_minutes == pytest.approx(5 * 7, abs=0.01)
+    assert {partition: read for partition, (read, _) in found.lag.offsets.items()} == {0: 11, 1: 9}
+    assert found.lag.records == sum(max(0, (ends[p] or 0) - {0: 11, 1: 9}[p]) for p in (0, 1))
+    assert found.lag.minutes == pytest.approx(5 * 7, abs=0.01)
     assert {name: rows for name, rows, _, _ in found.tables} == {"visits_v1_quarantine": 4, "visits_v1_ledger": 5}
 
 
@@ -88,12 +88,12 @@ def test_nothing_is_left(places: Places) -> None:
     last = ledger.last(places, "visits_v1")
     assert last
     visits.write(places, 0, 25)
-    ends = {partition: end or 0 for partition, (_, end) in facts._lag(places, last)[0].items()}
+    ends = {partition: end or 0 for partition, (_, end) in facts._lag(places, last).offsets.items()}
     row = last.next("batch", end_offsets=ends, published_sequence=last.sequence + 1)
     ledger.write(places, "visits_v1", row)
     found = facts.of(places, "visits_v1")
     assert isinstance(found, facts.Facts)
-    assert (found.lag, found.lag_minutes, found.published) == (0, 0.0, "up to date")
+    assert (found.lag.records, found.lag.minutes, found.published) == (0, 0.0, "up to date")
 
 
 def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:

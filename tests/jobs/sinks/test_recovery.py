@@ -41,7 +41,7 @@ def places_in(folder: Path) -> Places:
 def keep(spark: SparkSession, folder: Path) -> list[str]:
     """One run; what it said."""
     said: list[str] = []
-    microbatch.keep(run.Run(spark, places_in(folder), say=said.append), RESULT, log.read)
+    microbatch.keep(run.Run(spark, places_in(folder), say=said.append), RESULT, log)
     return said
 
 
@@ -263,7 +263,7 @@ def test_a_second_writer_is_noticed_and_taken_back(folder: Path, spark: SparkSes
             ).save(panes)
 
     with pytest.raises(tables.WrittenTwice, match="another run of small_v1 is writing too"):
-        microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log.read)
+        microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
     said = keep(spark, folder)
     assert any("taken back" in line for line in said), said
     assert counted(folder) == expected(LOG)
@@ -289,7 +289,7 @@ def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: S
 
     try:
         with pytest.raises(Exception) as failed:
-            microbatch.keep(run.Run(spark, places_in(tmp_path), step=step, say=lambda _: None), result, log.read)
+            microbatch.keep(run.Run(spark, places_in(tmp_path), step=step, say=lambda _: None), result, log)
     finally:
         resource.prlimit(java, resource.RLIMIT_FSIZE, before)
     said = run.explain(failed.value)
@@ -297,7 +297,7 @@ def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: S
     assert "no larger file" in said
     assert not any(r.key in re.sub(r"\(/\S+\)", "", said) for r in LOG)  # a file's random name may hold one
     assert not delta.rows(f"{tmp_path}/tables/seen_v1")
-    microbatch.keep(run.Run(spark, places_in(tmp_path), say=lambda _: None), result, log.read)
+    microbatch.keep(run.Run(spark, places_in(tmp_path), say=lambda _: None), result, log)
     rows = delta.rows(f"{tmp_path}/tables/seen_v1")
     assert sorted((row["record_partition"], row["record_offset"]) for row in rows) == sorted(
         (r.partition, r.offset) for r in LOG if r.good

@@ -70,7 +70,7 @@ class World:
 
         job = run.Run(self.spark, self.places, step=step, say=lambda _: None)
         try:
-            microbatch.keep(job, replace(self.result, max_records_per_batch=batch), log.read)
+            microbatch.keep(job, replace(self.result, max_records_per_batch=batch), log)
         except Stopped:
             return False
         return True
@@ -79,7 +79,7 @@ class World:
         """Run continuously until the log is read."""
         job = UntilTheEnd(self.spark, self.places, continuous="100 milliseconds", say=lambda _: None)
         result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
-        microbatch.keep(job, result, log.read)
+        microbatch.keep(job, result, log)
 
     def checkpoint(self) -> Path:
         """Of the newest generation."""

@@ -25,7 +25,7 @@ def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..
         tables.published(spark, places, COUNTED)
     write(places, 0, 25)
     with pytest.raises(Stopped):
-        microbatch.keep(a_run(step=before_windows), COUNTED, log.read)
+        microbatch.keep(a_run(step=before_windows), COUNTED, log)
     assert tables.published(spark, places, COUNTED).count() == 0
     fresh = tables.fresh(spark, places, COUNTED)
     rows = fresh.collect()
@@ -33,7 +33,7 @@ def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..
     assert {(r.window_start.timestamp(), r.site): (r.visits, r.who_estimate) for r in rows} == {
         (start.timestamp(), site): said for (start, site), said in truth.items()
     }
-    microbatch.keep(a_run(), COUNTED, log.read)
+    microbatch.keep(a_run(), COUNTED, log)
     published = tables.published(spark, places, COUNTED)
     assert published.columns == [*fresh.columns, "revision", "updated_time"]
     assert sorted(published.drop("revision", "updated_time").collect()) == sorted(rows)

@@ -1,0 +1,139 @@
+"""How a Kafka broker is reached: the table [kafka] of a places file, as options of Java's and of Python's client.
+
+A secret never stands in the file: it is a reference, ${file:PATH:NAME} (a properties file) or ${env:NAME}. Java's
+client gets the reference and opens it itself (Kafka's config providers), so that no plan, log or checkpoint of Spark
+has the secret; the file or the variable has to be on the executors too.
+"""
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+
+REFERENCE = re.compile(r"\$\{(?:env:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<path>[^:}]+):(?P<name>[^:}]+))\}")
+PROVIDERS = {
+    "config.providers": "file,env",
+    "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+    "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+}
+MODULES = {"PLAIN": "plain.PlainLoginModule"}
+SCRAM = "scram.ScramLoginModule"
+
+
+class Kafka(BaseModel):
+    """Where the broker is and how to log in. Relative paths start at the folder of the places file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    servers: str
+    """host:port, several with commas."""
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = None
+    """A reference."""
+    authorities: str | None = None
+    """PEM file with the certificates that sign the broker's; None: those that the system trusts."""
+    certificate: str | None = None
+    """PEM file with the client's own key and certificate, for mutual TLS."""
+    certificate_password: str | None = None
+    """A reference."""
+    allow_plaintext: bool = False
+    """Whether records may cross a network without TLS."""
+
+    @field_validator("servers")
+    @classmethod
+    def _named(cls, servers: str) -> str:
+        for server in servers.split(","):
+            if not re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*", server):
+                raise ValueError("give host:port, several with commas")
+        return servers
+
+    @field_validator("password", "certificate_password")
+    @classmethod
+    def _referred(cls, secret: str | None, info: ValidationInfo) -> str | None:
+        if secret is None:
+            return None
+        found = REFERENCE.fullmatch(secret)
+        if not found:
+            raise ValueError("a secret does not belong into this file: give ${file:PATH:NAME} or ${env:NAME}")
+        return f"${{file:{_below(info, found['path'])}:{found['name']}}}" if found["path"] else secret
+
+    @field_validator("authorities", "certificate")
+    @classmethod
+    def _there(cls, path: str | None, info: ValidationInfo) -> str | None:
+        return None if path is None else _below(info, path)
+
+    @model_validator(mode="after")
+    def _together(self) -> "Kafka":
+        if self.security.startswith("SASL") and not (self.username and self.password):
+            raise ValueError(f"{self.security} needs a username and a password")
+        if not self.security.endswith("SSL") and not self.allow_plaintext:
+            away = [server.strip() for server in self.servers.split(",") if not _loopback(server)]
+            if away:
+                raise ValueError(
+                    f"{away[0]} is another machine and {self.security} is not encrypted: use SSL or SASL_SSL, or say "
+                    "allow_plaintext = true"
+                )
+        return self
+
+    def for_java(self) -> dict[str, str]:
+        """Options of Java's client, with references for secrets."""
+        said = {"bootstrap.servers": self.servers, "security.protocol": self.security}
+        if self.security.startswith("SASL"):
+            module = f"org.apache.kafka.common.security.{MODULES.get(self.mechanism, SCRAM)}"
+            said["sasl.mechanism"] = self.mechanism
+            said["sasl.jaas.config"] = f'{module} required username="{self.username}" password="{self.password}";'
+        if self.authorities:
+            said |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.authorities}
+        if self.certificate:
+            said |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": self.certificate}
+            if self.certificate_password:
+                said["ssl.key.password"] = self.certificate_password
+        return said | (PROVIDERS if "${" in "".join(said.values()) else {})
+
+    def for_python(self) -> dict[str, Any]:
+        """Options of confluent-kafka, with the secrets. Raises OSError, KeyError if one is not where it should be."""
+        said: dict[str, Any] = {"bootstrap.servers": self.servers, "security.protocol": self.security, "log_level": 0}
+        if self.security.startswith("SASL"):
+            said |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
+            said["sasl.password"] = opened(self.password)
+        if self.authorities:
+            said["ssl.ca.location"] = self.authorities
+        if self.certificate:
+            said |= {"ssl.key.location": self.certificate, "ssl.certificate.location": self.certificate}
+            if self.certificate_password:
+                said["ssl.key.password"] = opened(self.certificate_password)
+        return said
+
+
+def opened(reference: str | None) -> str:
+    """What a reference stands for. Raises OSError or KeyError, whose text names the file or the variable alone."""
+    found = REFERENCE.fullmatch(reference or "")
+    if not found:
+        raise KeyError("no reference")
+    if found["variable"]:
+        if found["variable"] not in os.environ:
+            raise KeyError(f"the environment has no variable {found['variable']}")
+        return os.environ[found["variable"]]
+    for line in Path(found["path"]).read_text().splitlines():
+        name, sign, value = line.partition("=")
+        if sign and name.strip() == found["name"]:
+            return value.strip()
+    raise KeyError(f"{found['path']} has no line {found['name']}=...")
+
+
+def _below(info: ValidationInfo, path: str) -> str:
+    folder = (info.context or {}).get("folder", ".")
+    return str((Path(folder) / path).resolve())
+
+
+def _loopback(server: str) -> bool:
+    host = server.strip().rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,156 @@
+"""What the broker says of a topic: its id, its partitions and offsets, its settings."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from jobs.broker.access import Kafka
+from jobs.run import Refused
+
+TIMEOUT_SECONDS = 30.0
+"""So long a broker may take to answer."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as the broker has it now."""
+
+    id: str
+    """Another one when the topic is deleted and made again."""
+    firsts: dict[int, int]
+    """By partition, the offset of the earliest record that is still there."""
+    ends: dict[int, int]
+    """By partition, the offset after the last record that a reader of committed records may see."""
+
+
+class Unreachable(Refused):
+    """The broker cannot be reached, or does not let this user in."""
+
+
+def client(kafka: Kafka, make: Callable[[dict[str, Any]], Any], **options: Any) -> Any:
+    """A client of confluent-kafka that keeps what went wrong last, for `refusal`. Raises Refused."""
+    heard: list[KafkaError] = []
+    try:
+        made = make(kafka.for_python() | {"error_cb": heard.append} | options)
+    except (OSError, KeyError) as error:
+        said = error.strerror if isinstance(error, OSError) else error.args[0]
+        raise Unreachable(f"a secret of [kafka] cannot be read: {said}.") from None
+    except KafkaException as error:
+        raise refusal(kafka, error, heard) from None
+    return made, heard
+
+
+def refusal(kafka: Kafka, error: KafkaException, heard: list[KafkaError]) -> Refused:
+    """What to say of an error of the client; `heard` is what it said before, which is often the cause."""
+    codes = {fault.code() for fault in [*heard, error.args[0]]}
+    if codes & {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
+        return Unreachable(
+            f"the broker {kafka.servers} does not let {kafka.username or 'this client'} in: user, password or "
+            "mechanism is wrong. Mend [kafka] in the places file."
+        )
+    if codes & {KafkaError._SSL}:
+        return Unreachable(
+            f"no TLS with the broker {kafka.servers}: its certificate is not signed by the authorities that [kafka] "
+            "names, or is of another host."
+        )
+    if codes & {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
+        return Unreachable(f"{kafka.username or 'this client'} may not do that on {kafka.servers}: an ACL is missing.")
+    if codes & {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}:
+        return Unreachable(f"the broker {kafka.servers} does not answer. Is it running, and is [kafka] right?")
+    return Refused(f"the broker {kafka.servers} refused: {error.args[0].name()}.")
+
+
+def describe(kafka: Kafka, name: str) -> Topic | None:
+    """The topic; None if there is none. Waits for partitions that have no leader at the moment. Raises Refused."""
+    admin, heard = client(kafka, AdminClient)
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            found = _result(admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS), heard)
+            parts = [TopicPartition(name, part.id) for part in found.partitions]
+            ends = (_offsets(admin, parts, spec, heard) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+            return Topic(str(found.topic_id), *ends)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            if code not in _ELECTING or time.monotonic() > until:
+                raise refusal(kafka, error, heard) from None
+            time.sleep(0.2)
+
+
+_ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+
+
+def existing(kafka: Kafka, name: str) -> Topic:
+    """The topic. Raises Refused if there is none."""
+    found = describe(kafka, name)
+    if found is None:
+        raise Refused(
+            f"there is no topic {name} on {kafka.servers}, or this user may not see it. Make it, or fill it with "
+            f"`headrace produce {name} FILE`."
+        )
+    return found
+
+
+def _offsets(
+    admin: AdminClient, parts: list[TopicPartition], spec: OffsetSpec, heard: list[KafkaError]
+) -> dict[int, int]:
+    """As a reader of committed records sees them."""
+    committed = IsolationLevel.READ_COMMITTED
+    asked = admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=committed, request_timeout=TIMEOUT_SECONDS)
+    return {part.partition: _wait(future, heard).offset for part, future in asked.items()}
+
+
+def since(kafka: Kafka, name: str, milliseconds: int) -> dict[int, int]:
+    """By partition, the first offset whose record timestamp is so late; the end where there is none. Raises Refused."""
+    topic = existing(kafka, name)
+    admin, heard = client(kafka, AdminClient)
+    parts = [TopicPartition(name, part) for part in topic.ends]
+    try:
+        found = _offsets(admin, parts, OffsetSpec.for_timestamp(milliseconds), heard)
+    except KafkaException as error:
+        raise refusal(kafka, error, heard) from None
+    return {part: topic.ends[part] if offset < 0 else offset for part, offset in found.items()}
+
+
+def settings(kafka: Kafka, name: str) -> Mapping[str, str]:
+    """The topic's settings, such as retention.ms. Raises Refused."""
+    admin, heard = client(kafka, AdminClient)
+    asked = ConfigResource(ResourceType.TOPIC, name)
+    try:
+        found = _result(admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS), heard)
+    except KafkaException as error:
+        raise refusal(kafka, error, heard) from None
+    return {name: entry.value for name, entry in found.items()}
+
+
+def create(kafka: Kafka, name: str, partitions: int) -> None:
+    """Make the topic, with the broker's defaults for the rest, and wait until it is there. Raises Refused."""
+    admin, heard = client(kafka, AdminClient)
+    try:
+        _result(admin.create_topics([NewTopic(name, partitions)], request_timeout=TIMEOUT_SECONDS), heard)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise refusal(kafka, error, heard) from None
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while describe(kafka, name) is None and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def _result(futures: Mapping[Any, Any], heard: list[KafkaError]) -> Any:
+    return _wait(next(iter(futures.values())), heard)
+
+
+def _wait(future: Any, heard: list[KafkaError]) -> Any:
+    """What was asked for; who is not let in learns it at once, and not when the time is over."""
+    while not future.done():
+        shut = [fault for fault in heard if fault.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)]
+        if shut:
+            raise KafkaException(shut[0])
+        time.sleep(0.01)
+    return future.result()

@@ -1,0 +1,98 @@
+"""Where in the log a run goes on: at the ledger's offsets, if the log is still the one that was read and has them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.broker.topics import Topic
+from jobs.run import Places, Refused, Run
+from jobs.sinks import ledger
+from jobs.sinks.ledger import Row
+from jobs.transforms.result import Result
+
+
+class Log(Protocol):
+    """jobs.sources.log, or something of its shape."""
+
+    def topic(self, places: Places, name: str) -> Topic: ...
+    def same(self, places: Places, name: str, home: str, topic_id: str) -> bool: ...
+    def begin(self, places: Places, name: str, start: str) -> dict[int, int]: ...
+    def read(
+        self,
+        spark: SparkSession,
+        places: Places,
+        name: str,
+        starting_offsets: str = ...,
+        max_records_per_batch: int | None = ...,
+        group: str | None = ...,
+    ) -> DataFrame: ...
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Records of one partition that were not read and are no longer in the log: offsets [first, after)."""
+
+    partition: int
+    first: int
+    after: int
+
+
+def check(run: Run, result: Result, log: Log, last: Row) -> Topic:
+    """See that the log is the one that was read, and goes on where the ledger stands; returns its topic.
+
+    Writes a row into the ledger when records are lost and that was accepted. Raises Refused when the topic is another
+    one, is shorter than what was read, or has lost records.
+    """
+    name = result.topic.TOPIC
+    now = log.topic(run.places, name)
+    home = last.log_home or "archive"
+    if last.end_offsets and not log.same(run.places, name, home, last.topic_id):
+        raise Refused(
+            f"topic {name} is not the one that {result.name} has read: it was deleted and made again, or it is of "
+            f"another log ({home} before, {run.places.log} now). Its offsets mean other records. Give the result a new "
+            "version in its name, or move its tables away to build them from this log."
+        )
+    for partition, offset in last.end_offsets.items():
+        if offset > now.ends.get(partition, 0):
+            raise Refused(
+                f"partition {partition} of topic {name} ends at offset {now.ends.get(partition, 0)}, but {result.name} "
+                f"has read it up to {offset}: the log was replaced or has lost its end. Bring it back, or give the "
+                "result a new version in its name."
+            )
+    if last.end_offsets and (lost := missing(last.end_offsets, now)):
+        _accept(run, result, last, lost)
+    return now
+
+
+def missing(read: dict[int, int], now: Topic) -> list[Lost]:
+    """What is gone before it was read. A partition that is new to the result was to be read from its offset 0."""
+    firsts = sorted(now.firsts.items())
+    return [Lost(part, read.get(part, 0), first) for part, first in firsts if first > read.get(part, 0)]
+
+
+def begin(run: Run, result: Result, log: Log, last: Row) -> Row:
+    """The ledger's last row, and where the run asks for a start and nothing is read yet, a new one that has it."""
+    if run.start is None:
+        return last
+    if last.end_offsets:
+        run.say(f"{result.name}: goes on from its ledger; --start counts in the first run of a result alone")
+        return last
+    offsets = log.begin(run.places, result.topic.TOPIC, run.start)
+    row = last.next("start", end_offsets=offsets, notes=(f"started at {run.start}",))
+    return ledger.write(run.places, result.name, row)
+
+
+def _accept(run: Run, result: Result, last: Row, lost: list[Lost]) -> None:
+    """Write a ledger row for the gap. Raises Refused unless the run accepts the loss."""
+    name = result.topic.TOPIC
+    said = "; ".join(f"partition {each.partition}, offsets {each.first} to {each.after - 1}" for each in lost)
+    if not run.accept_loss:
+        raise Refused(
+            f"topic {name} no longer has records that {result.name} has not read ({said}): retention was faster. "
+            "Bring them back, or run once with --accept-loss: it goes on behind them and the ledger says what is lost."
+        )
+    note = f"lost, and accepted: {said}"
+    ends = last.end_offsets | {each.partition: each.after for each in lost}
+    ledger.write(run.places, result.name, last.next("gap", end_offsets=ends, notes=(note,)))
+    run.say(f"{result.name}: {note}")

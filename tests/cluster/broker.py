@@ -1,0 +1,127 @@
+"""A real Kafka broker for tests: fetched as packages, started on this machine, stopped with everything it wrote."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import pyspark
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+ROOT = Path(__file__).parent.parent.parent
+JARS = ROOT / ".jars" / "broker-4.2.0"
+USER, PASSWORD = "reader", "c4nary-pa55word"
+"""Who may log in on the secured listener, and read what an ACL allows."""
+MEMORY = ["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+
+
+def jars() -> Path:
+    """The folder of the broker's jars, fetched the first time with the Ivy that pyspark brings."""
+    if not (JARS / "ready").exists():
+        ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+        wanted = ["-dependency", "org.apache.kafka", "kafka_2.13", "4.2.0", "-confs", "default"]
+        into = ["-retrieve", f"{JARS}/[artifact]-[revision](-[classifier]).[ext]"]
+        subprocess.run(["java", "-jar", str(ivy), *wanted, *into], check=True, capture_output=True)
+        (JARS / "ready").touch()
+    return JARS
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Broker:
+    """One broker that is its own controller (KRaft). `servers` speaks in the clear, `secured` over SASL and TLS."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        clear, secured, control = free_port(), free_port(), free_port()
+        self.servers, self.secured = f"127.0.0.1:{clear}", f"127.0.0.1:{secured}"
+        self.certificate = folder / "broker.pem"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._admin: AdminClient | None = None
+        folder.mkdir(parents=True)
+        self._make_certificate()
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{control}",
+            "listeners": f"CLEAR://{self.servers},SECURED://{self.secured},CONTROL://127.0.0.1:{control}",
+            "advertised.listeners": f"CLEAR://{self.servers},SECURED://{self.secured}",
+            "listener.security.protocol.map": "CLEAR:PLAINTEXT,SECURED:SASL_SSL,CONTROL:PLAINTEXT",
+            "inter.broker.listener.name": "CLEAR",
+            "controller.listener.names": "CONTROL",
+            "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.secured.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}";',
+            "ssl.keystore.location": str(folder / "broker.p12"),
+            "ssl.keystore.password": "broker-keystore",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "log.dirs": str(folder / "log"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "log.retention.check.interval.ms": "500",
+            "log.initial.task.delay.ms": "500",
+            "log.segment.delete.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+            **settings,
+        }
+        (folder / "server.properties").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        self._run("kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", "server.properties").wait(60)
+
+    def _make_certificate(self) -> None:
+        """A key of the broker's own for TLS on 127.0.0.1, and its certificate as clients want it."""
+        store = ["-keystore", str(self.folder / "broker.p12"), "-storepass", "broker-keystore", "-alias", "broker"]
+        name = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-validity", "30", "-storetype", "PKCS12"]
+        made = ["keytool", "-genkeypair", "-keyalg", "RSA", *store, *name]
+        subprocess.run(made, check=True, capture_output=True)
+        out = ["keytool", "-exportcert", "-rfc", *store, "-file", str(self.certificate)]
+        subprocess.run(out, check=True, capture_output=True)
+
+    def _run(self, main: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / "out.log").open("ab") as out:
+            command = ["java", *MEMORY, "-cp", f"{jars()}/*", main, *arguments]
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
+
+    def start(self) -> "Broker":
+        """Start it, and wait until it answers."""
+        self._process = self._run("kafka.Kafka", "server.properties")
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            try:
+                self.admin().list_topics(timeout=2)
+                return self
+            except KafkaException:
+                assert self._process.poll() is None, (self.folder / "out.log").read_text()[-2000:]
+        raise AssertionError("the broker did not answer in 90 seconds")
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Stop it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, how)
+            self._process.wait(60)
+
+    def admin(self) -> AdminClient:
+        """A client that may do everything."""
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
+        return self._admin

@@ -1,0 +1,113 @@
+"""The commands that fill and show the log, with Kafka as its home."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from jobs import run
+from jobs.sinks import archive, kafka_producer, ledger
+from jobs.sources import archive as archive_source
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import make
+from tests.jobs.admin import command
+from tests.jobs.sinks import readings
+
+KEYS = [f"key-{number}" for number in range(200)]
+
+
+def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
+    """Every record, by partition and offset, read by Kafka's own client."""
+    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
+    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    found: list[Any] = []
+    while len(found) < sum(ends.values()):
+        found += consumer.consume(1000, timeout=10)
+    consumer.close()
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))
+
+
+def test_the_same_key_lands_in_the_same_partition_in_both_homes_and_by_kafkas_own_partitioner(
+    broker: Broker, kafka_places: Path
+) -> None:
+    places = run.places(kafka_places)
+    assert places.kafka
+    ours, theirs = make(broker, "ours", 5), make(broker, "theirs", 5)
+    now = datetime.now(UTC).replace(microsecond=0)
+    headers = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+    batch = pa.record_batch(
+        {
+            "key": pa.array([key.encode() for key in KEYS] + [None] * 7, pa.binary()),
+            "value": pa.array([b"v"] * 206 + [None], pa.binary()),
+            "timestamp": pa.array([now + timedelta(seconds=n) for n in range(207)], pa.timestamp("us", "UTC")),
+            "headers": pa.array([[{"key": "from", "value": b"here"}]] + [None] * 206, headers),
+        }
+    )
+    done = kafka_producer.append(places.kafka, ours, None, [batch])
+    assert (done.records, sum(after - first for first, after in done.ranges.values())) == (207, 207)
+    archive.append(places.archive, ours, 5, [batch])
+    producer = Producer({"bootstrap.servers": broker.servers, "partitioner": "murmur2_random", "log_level": 0})
+    for key in KEYS:
+        producer.produce(theirs, b"v", key)
+    producer.flush()
+    mine = consumed(broker, ours, 5)
+    by_kafka = {m.key(): m.partition() for m in consumed(broker, theirs, 5)}
+    assert {m.key(): m.partition() for m in mine if m.key()} == by_kafka
+    kept = [row for p in range(5) for row in archive_source.records(places.archive, ours, p, 0, 1000).to_pylist()]
+    assert [(r["partition"], r["offset"], r["key"], r["value"]) for r in kept] == [
+        (m.partition(), m.offset(), m.key(), m.value()) for m in mine
+    ]
+    assert [int(r["timestamp"].timestamp() * 1000) for r in kept] == [m.timestamp()[1] for m in mine]
+    assert [[tuple(h.values()) for h in r["headers"]] for r in kept if r["headers"]] == [
+        m.headers() for m in mine if m.headers()
+    ]
+
+
+def test_produce_log_read_and_status(
+    broker: Broker, kafka_places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ("--places", str(kafka_places))
+    lines = [json.dumps({"who": f"w{n}", "n": n}) for n in range(20)]
+    (tmp_path / "some.ndjson").write_text("\n".join(lines))
+    assert command.run("produce", "said", str(tmp_path / "some.ndjson"), "--key", "who", "--partitions", "2", *at) == 0
+    assert "20 records into 2 partitions of 127.0.0.1" in capsys.readouterr().out
+    assert command.run("read", "said", "--limit", "100", *at) == 0
+    read = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(row["value"] for row in read) == sorted(lines)
+    sizes = [sum(row["partition"] == part for row in read) for part in (0, 1)]
+    assert command.run("log", "said", *at) == 0
+    shown = capsys.readouterr().out
+    assert all(f"│ {size - 1} " in shown for size in sizes)
+    assert command.run("produce", "said", str(tmp_path / "some.ndjson"), "--partitions", "3", *at) == 1
+    assert "has 2 partitions, not 3" in capsys.readouterr().err
+    assert command.run("read", "unsaid", *at) == 1
+    assert "there is no topic unsaid" in capsys.readouterr().err
+
+
+def test_status_shows_the_lag_and_when_unread_records_are_deleted(
+    broker: Broker, kafka_places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = run.places(kafka_places)
+    assert places.kafka
+    week = timedelta(days=7)
+    topic = make(broker, "lagging", 3, retention_ms=str(week // timedelta(milliseconds=1)))
+    now = datetime.now(UTC).replace(microsecond=0)
+    records = [r._replace(timestamp=now + timedelta(minutes=n)) for n, r in enumerate(readings.log(each=4))]
+    kafka_producer.append(places.kafka, topic, 3, [readings.batch(records)])
+    ledger.create(places, "lagging_v1")
+    first = ledger.Row(1, "start", 1, -1, log_home="kafka", definition={"topic": topic})
+    ledger.write(places, "lagging_v1", first)
+    oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})
+    read = first.next("batch", batch_id=0, records=3, end_offsets={0: 3, 1: 0, 2: 0}, record_time=records[2].timestamp)
+    ledger.write(places, "lagging_v1", read)
+    from jobs.admin import facts
+
+    found = facts._lag(places, read)
+    assert found.records == 9
+    assert found.minutes == 9.0
+    assert found.deleted_time == oldest + week

@@ -1,0 +1,154 @@
+"""What Kafka may do to a topic under a job: each has one outcome, and nothing is lost without a word."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import NewPartitions
+from pyspark.sql import SparkSession
+
+from jobs import run
+from jobs.run import Refused
+from jobs.sinks import archive
+from jobs.transforms.panes import Panes
+from jobs.transforms.windows import Tumbling
+from tests import delta
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import keep, make, named
+from tests.jobs.sinks import readings
+
+START = datetime(2024, 5, 1, 8, tzinfo=UTC)
+COUNTED = replace(
+    readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=None
+)
+
+
+def by_site(events: Any) -> Any:
+    return events.select("event_time", "site")
+
+
+@pytest.fixture
+def places(kafka_places: Path) -> run.Places:
+    return run.places(kafka_places)
+
+
+def counted(topic: str) -> Any:
+    return named(replace(COUNTED, transform=by_site), topic)
+
+
+def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a", **settings: Any) -> Producer:
+    """`count` readings a minute apart, into one partition."""
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0, **settings})
+    if settings:
+        producer.init_transactions(30)
+        producer.begin_transaction()
+    for minute in range(count):
+        time = START + timedelta(minutes=minute)
+        value = json.dumps({"taken_time": f"{time:%Y-%m-%dT%H:%M:%SZ}", "site": site, "device": "d"})
+        producer.produce(topic, value, b"d", partition, timestamp=int(time.timestamp() * 1000))
+    producer.flush()
+    return producer
+
+
+def counts(places: run.Places) -> dict[str, int]:
+    return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_records(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "made-again", 1)
+    send(broker, topic, 0, 10)
+    keep(spark, places, counted(topic))
+    next(iter(broker.admin().delete_topics([topic]).values())).result()
+    make(broker, topic, 1)
+    send(broker, topic, 0, 25)
+    with pytest.raises(Refused, match="made-again is not the one that counted_v1 has read"):
+        keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 10}
+
+
+def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_the_loss_is_accepted(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "retained", 2)
+    send(broker, topic, 0, 10)
+    send(broker, topic, 1, 4)
+    keep(spark, places, counted(topic))
+    send(broker, topic, 0, 20)
+    next(iter(broker.admin().delete_records([TopicPartition(topic, 0, 17)]).values())).result()
+    with pytest.raises(Refused, match=r"partition 0, offsets 10 to 16.*--accept-loss"):
+        keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 14}
+    _, said = keep(spark, places, counted(topic), accept_loss=True)
+    assert counts(places) == {"a": 14 + 13}
+    gaps = [row for row in delta.rows(places.table("counted_v1_ledger")) if row["kind"] == "gap"]
+    assert [dict(row["start_offsets"])[0] for row in gaps] == [10]
+    assert [dict(row["end_offsets"])[0] for row in gaps] == [17]
+    assert any("lost, and accepted" in line for line in said)
+
+
+def test_an_aborted_transaction_counts_for_nothing_and_a_committed_one_for_all(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "transactions", 1)
+    send(broker, topic, 0, 3, "aborted", **{"transactional.id": "one"}).abort_transaction(30)
+    send(broker, topic, 0, 5, "committed", **{"transactional.id": "two"}).commit_transaction(30)
+    keep(spark, places, counted(topic))
+    assert counts(places) == {"committed": 5}
+
+
+def test_partitions_that_are_added_are_read_from_their_first_record(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "grown", 1)
+    send(broker, topic, 0, 3)
+    keep(spark, places, counted(topic))
+    next(iter(broker.admin().create_partitions([NewPartitions(topic, 3)]).values())).result()
+    for partition in range(3):
+        send(broker, topic, partition, 4)
+    row, _ = keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 15}
+    assert row.end_offsets == {0: 7, 1: 4, 2: 4}
+
+
+def test_a_topic_that_takes_any_timestamp_is_refused(spark: SparkSession, broker: Broker, places: run.Places) -> None:
+    topic = make(broker, "any-time", 1, message_timestamp_after_max_ms=str(2**63 - 1))
+    send(broker, topic, 0, 1)
+    with pytest.raises(Refused, match=r"message\.timestamp\.after\.max\.ms"):
+        keep(spark, places, counted(topic))
+
+
+@pytest.mark.parametrize(
+    ("start", "count"),
+    [("latest", 0), ("2024-05-01T08:06:00Z", 4), ('{"NAME": {"0": 7}}', 3), ("earliest", 10)],
+    ids=["latest", "time", "offset", "earliest"],
+)
+def test_a_first_run_may_start_elsewhere(
+    spark: SparkSession, broker: Broker, places: run.Places, start: str, count: int, request: Any
+) -> None:
+    topic = make(broker, f"start-{request.node.callspec.id}", 1)
+    send(broker, topic, 0, 10)
+    keep(spark, places, counted(topic), start=start.replace("NAME", topic))
+    send(broker, topic, 0, 2)
+    _, said = keep(spark, places, counted(topic), start=start.replace("NAME", topic))
+    assert counts(places) == {"a": count + 2}
+    assert any("--start counts in the first run" in line for line in said)
+
+
+def test_tables_of_another_log_are_not_continued(spark: SparkSession, broker: Broker, places: run.Places) -> None:
+    topic = make(broker, "elsewhere", 1)
+    send(broker, topic, 0, 10)
+    archive.append(places.archive, topic, 1, [readings.batch(readings.log(each=5)[:5])])
+    keep(spark, places.model_copy(update={"log": "archive"}), counted(topic))
+    with pytest.raises(Refused, match="archive before, kafka now"):
+        keep(spark, places, counted(topic))
+
+
+def test_a_topic_that_is_not_there_is_named(spark: SparkSession, places: run.Places) -> None:
+    with pytest.raises(Refused, match="there is no topic nowhere"):
+        keep(spark, places, counted("nowhere"))

@@ -1,0 +1,136 @@
+"""A broker that asks who it is: who may read reads, who may not learns why, and the secret is nowhere."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from jobs import run
+from jobs.admin import flights
+from jobs.admin.warm import made_up
+from jobs.broker import topics
+from jobs.run import Refused
+from jobs.sinks import kafka_producer
+from tests import delta
+from tests.cluster.broker import PASSWORD, USER, Broker
+from tests.cluster.keeping import make
+
+ROOT = Path(__file__).parent.parent.parent
+TOPIC = "departures"
+RESULT = "departure_delay_v1"
+
+
+def allow(broker: Broker, kind: ResourceType, name: str, how: ResourcePatternType, what: AclOperation) -> None:
+    rule = AclBinding(kind, name, how, f"User:{USER}", "*", what, AclPermissionType.ALLOW)
+    next(iter(broker.admin().create_acls([rule]).values())).result()
+
+
+def forget(broker: Broker) -> None:
+    """Take all that was allowed back."""
+    anything = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    next(iter(broker.admin().delete_acls([anything]).values())).result()
+
+
+@pytest.fixture
+def secured(broker: Broker, tmp_path: Path) -> Iterator[Path]:
+    """A places file that logs in over TLS, with its password in a file beside it."""
+    (tmp_path / "kafka.secrets").write_text(f"# of the broker\npassword={PASSWORD}\n")
+    (tmp_path / "kafka.toml").write_text(
+        'log = "kafka"\narchive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n[kafka]\n'
+        f'servers = "{broker.secured}"\nsecurity = "SASL_SSL"\nmechanism = "PLAIN"\nusername = "{USER}"\n'
+        f'password = "${{file:kafka.secrets:password}}"\nauthorities = "{broker.certificate}"\n'
+    )
+    yield tmp_path / "kafka.toml"
+    forget(broker)
+
+
+def submit(places: Path, events: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the job as a scheduler does, with Spark's log of events, and with the whole story of what goes wrong."""
+    events.mkdir(exist_ok=True)
+    scripts = Path(sys.executable).parent
+    command = [str(scripts / "spark-submit"), "--properties-file", "conf/spark-local.conf"]
+    command += ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir=file://{events}"]
+    command += ["--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"]  # and Java's own log
+    environment = os.environ | {"HEADRACE_DEBUG": "1", "PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
+    return subprocess.run(
+        [*command, "jobs/departure_delay.py", "--places", str(places)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywhere(
+    broker: Broker, secured: Path, kafka_places: Path, tmp_path: Path
+) -> None:
+    clear = run.places(kafka_places).kafka
+    assert clear
+    make(broker, TOPIC, 2)
+    kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(30)))
+    for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
+        allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
+    allow(broker, ResourceType.GROUP, RESULT, ResourcePatternType.PREFIXED, AclOperation.READ)
+    good = submit(secured, tmp_path / "events")
+    assert good.returncode == 0, good.stderr
+    rows = delta.rows(tmp_path / "tables" / f"{RESULT}_panes")
+    assert sum(row["departures"] for row in rows) == 30
+
+    forget(broker)
+    for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
+        allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
+    kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(5)))
+    bad = submit(secured, tmp_path / "events")
+    assert bad.returncode == 1
+    assert "an ACL is missing" in bad.stdout + bad.stderr
+
+    said = [good.stdout, good.stderr, bad.stdout, bad.stderr]
+    assert not [text for text in said if PASSWORD in text]
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "kafka.secrets"]
+    assert any(path.is_relative_to(tmp_path / "events") for path in left)
+    assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
+
+
+def test_a_wrong_password_is_told_at_once(secured: Path) -> None:
+    (secured.parent / "kafka.secrets").write_text("password=wrong\n")
+    kafka = run.places(secured).kafka
+    assert kafka
+    with pytest.raises(Refused, match=f"does not let {USER} in"):
+        topics.describe(kafka, TOPIC)
+
+
+def test_an_authority_that_did_not_sign_is_told(secured: Path, tmp_path: Path) -> None:
+    store = ["-keystore", str(tmp_path / "o.p12"), "-storepass", "another-store", "-alias", "o", "-storetype", "PKCS12"]
+    for command in (["-genkeypair", "-keyalg", "RSA", "-dname", "CN=other"], ["-exportcert", "-rfc", "-file", "o.pem"]):
+        subprocess.run(["keytool", *command, *store], check=True, capture_output=True, cwd=tmp_path)
+    text = secured.read_text().splitlines()
+    secured.write_text("\n".join([line for line in text if "authorities" not in line] + ['authorities = "o.pem"']))
+    kafka = run.places(secured).kafka
+    assert kafka
+    with pytest.raises(Refused, match="no TLS with the broker"):
+        topics.describe(kafka, TOPIC)
+
+
+def test_a_secret_that_is_not_there_is_named(secured: Path) -> None:
+    (secured.parent / "kafka.secrets").write_text("user=x\n")
+    kafka = run.places(secured).kafka
+    assert kafka
+    with pytest.raises(Refused, match=r"kafka\.secrets has no line password="):
+        topics.describe(kafka, TOPIC)
+
+
+def test_a_broker_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 2.0)
+    with pytest.raises(Refused, match=r"127\.0\.0\.1:1 does not answer"):
+        topics.describe(topics.Kafka(servers="127.0.0.1:1"), TOPIC)
