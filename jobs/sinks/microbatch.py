@@ -56,7 +56,6 @@ def keep(run: Run, result: Result, log: Log) -> Row:
             raise keeper.failure or error from None
         finally:
             query.stop()
-            keeper.let_go()
         keeper.publish_rest()
         return keeper.last
 
@@ -207,12 +206,6 @@ class Keeper:
         self.last = ledger.close(self.run, row, self._commit(row, "ledger"))
         self._tell_kafka()
         self.run.closed(self.result.name, self.last, self._lag())
-
-    def let_go(self) -> None:
-        """Close the connection to Kafka."""
-        if self.group is not None:
-            self.group.close()
-            self.group = None
 
     def _tell_kafka(self) -> None:
         """Commit the offsets under the result's name, for whoever watches Kafka's consumer groups."""
