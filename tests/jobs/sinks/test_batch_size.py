@@ -19,7 +19,7 @@ from tests import delta
 from tests.jobs.sinks import readings
 from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
 
-RECORDS = readings.log(seed=2, each=40)
+RECORDS = readings.log(seed=2, each=25)
 
 
 @given(
