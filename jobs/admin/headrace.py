@@ -11,6 +11,7 @@ import typer
 from jobs.admin.accuracy import accuracy
 from jobs.admin.audit import audit
 from jobs.admin.demo import demo
+from jobs.admin.doctor import doctor
 from jobs.admin.log import log
 from jobs.admin.produce import produce
 from jobs.admin.read import read
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, produce, log, read, audit, replay, status, accuracy, requeue):
+for command in (demo, produce, log, read, audit, replay, status, doctor, accuracy, requeue):
     app.command()(command)
 
 

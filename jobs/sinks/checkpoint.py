@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.fs as fs
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
@@ -17,8 +18,11 @@ def folder(checkpoints: str, name: str, generation: int) -> str:
     return f"{checkpoints}/{name}/generation-{generation:05d}"
 
 
-def exists(spark: SparkSession, path: str) -> bool:
-    """Whether there is such a file or folder."""
+def exists(spark: SparkSession | None, path: str) -> bool:
+    """Whether there is such a file or folder. Here and below: without Spark, pyarrow looks."""
+    if spark is None:
+        system, place = _system(path)
+        return bool(system.get_file_info(place).type != fs.FileType.NotFound)
     return bool(_files(spark, path).exists(_path(spark, path)))
 
 
@@ -31,7 +35,7 @@ def move_aside(spark: SparkSession, path: str) -> str:
     return f"{path}.aside-{number}"
 
 
-def end_offsets(spark: SparkSession, path: str, batch_id: int) -> dict[int, int]:
+def end_offsets(spark: SparkSession | None, path: str, batch_id: int) -> dict[int, int]:
     """By partition, the offset after the last record of a batch, as Spark planned it. Raises Unreadable."""
     lines = _text(spark, f"{path}/offsets/{batch_id}").splitlines()
     try:
@@ -48,7 +52,7 @@ def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | N
     return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
 
 
-def disagreement(spark: SparkSession, path: str, last: Row) -> str | None:
+def disagreement(spark: SparkSession | None, path: str, last: Row) -> str | None:
     """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used."""
     if not exists(spark, path):
         return None if last.batch_id < 0 else "is missing"
@@ -74,28 +78,50 @@ def disagreement(spark: SparkSession, path: str, last: Row) -> str | None:
     return None
 
 
-def _newest(spark: SparkSession, path: str, log: str) -> int:
+def _newest(spark: SparkSession | None, path: str, log: str) -> int:
     if not exists(spark, f"{path}/{log}"):
         return -1
-    names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
+    if spark is None:
+        system, place = _system(f"{path}/{log}")
+        names = [info.base_name for info in system.get_file_info(fs.FileSelector(place))]
+    else:
+        names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
     return max((int(name) for name in names if name.isdigit()), default=-1)
 
 
-def _text(spark: SparkSession, path: str) -> str:
+def _text(spark: SparkSession | None, path: str) -> str:
+    text = _read(path) if spark is None else _read_by_java(spark, path)
+    if not text.startswith("v") and not text.startswith("{"):
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} is empty or garbled")
+    return text
+
+
+def _read(path: str) -> str:
+    system, place = _system(path)
+    try:
+        with system.open_input_file(place) as file:
+            return bytes(file.read()).decode(errors="replace")
+    except OSError as error:
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({type(error).__name__})") from None
+
+
+def _read_by_java(spark: SparkSession, path: str) -> str:
     jvm = spark._jvm
     assert jvm
     try:
         stream = _files(spark, path).open(_path(spark, path))
         try:
-            text = str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
         finally:
             stream.close()
     except Py4JJavaError as error:
         cause = error.java_exception.getClass().getSimpleName()
         raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
-    if not text.startswith("v") and not text.startswith("{"):
-        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} is empty or garbled")
-    return text
+
+
+def _system(path: str) -> tuple[fs.FileSystem, str]:
+    found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+    return found
 
 
 def _path(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]

@@ -36,6 +36,19 @@ def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
             release()
 
 
+def holder(folder: str, name: str) -> str | None:
+    """Who runs result `name` now, on this machine; None if nobody does."""
+    path = Path(folder) / f"{name}.lock"
+    if not path.exists():
+        return None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "a process"
+    return None
+
+
 def _take(file: IO[str], name: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

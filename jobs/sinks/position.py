@@ -44,24 +44,29 @@ def check(run: Run, result: Result, log: Log, last: Row) -> Topic:
     Writes a row into the ledger when records are lost and that was accepted. Raises Refused when the topic is another
     one, is shorter than what was read, or has lost records.
     """
-    name = result.topic.TOPIC
-    now = log.topic(run.places, name)
+    now = compare(run.places, result.name, result.topic.TOPIC, log, last)
+    if last.end_offsets and (lost := missing(last.end_offsets, now)):
+        _accept(run, result, last, lost)
+    return now
+
+
+def compare(places: Places, name: str, topic: str, log: Log, last: Row) -> Topic:
+    """What the log has of the topic now. Raises Refused if it is not the topic that result `name` has read."""
+    now = log.topic(places, topic)
     home = last.log_home or "archive"
-    if last.end_offsets and not log.same(run.places, name, home, last.topic_id):
+    if last.end_offsets and not log.same(places, topic, home, last.topic_id):
         raise Refused(
-            f"topic {name} is not the one that {result.name} has read: it was deleted and made again, or it is of "
-            f"another log ({home} before, {run.places.log} now). Its offsets mean other records. Give the result a new "
+            f"topic {topic} is not the one that {name} has read: it was deleted and made again, or it is of "
+            f"another log ({home} before, {places.log} now). Its offsets mean other records. Give the result a new "
             "version in its name, or move its tables away to build them from this log."
         )
     for partition, offset in last.end_offsets.items():
         if offset > now.ends.get(partition, 0):
             raise Refused(
-                f"partition {partition} of topic {name} ends at offset {now.ends.get(partition, 0)}, but {result.name} "
+                f"partition {partition} of topic {topic} ends at offset {now.ends.get(partition, 0)}, but {name} "
                 f"has read it up to {offset}: the log was replaced or has lost its end. Bring it back, or give the "
                 "result a new version in its name."
             )
-    if last.end_offsets and (lost := missing(last.end_offsets, now)):
-        _accept(run, result, last, lost)
     return now
 
 
@@ -86,13 +91,23 @@ def begin(run: Run, result: Result, log: Log, last: Row) -> Row:
 def _accept(run: Run, result: Result, last: Row, lost: list[Lost]) -> None:
     """Write a ledger row for the gap. Raises Refused unless the run accepts the loss."""
     name = result.topic.TOPIC
-    said = "; ".join(f"partition {each.partition}, offsets {each.first} to {each.after - 1}" for each in lost)
+    said = shown(lost)
     if not run.accept_loss:
-        raise Refused(
-            f"topic {name} no longer has records that {result.name} has not read ({said}): retention was faster. "
-            "Bring them back, or run once with --accept-loss: it goes on behind them and the ledger says what is lost."
-        )
+        raise Refused(loss(name, result.name, lost))
     note = f"lost, and accepted: {said}"
     ends = last.end_offsets | {each.partition: each.after for each in lost}
     ledger.write(run.places, result.name, last.next("gap", end_offsets=ends, notes=(note,)))
     run.say(f"{result.name}: {note}")
+
+
+def loss(topic: str, name: str, lost: list[Lost]) -> str:
+    """That records are gone which result `name` has not read, and what to do."""
+    return (
+        f"topic {topic} no longer has records that {name} has not read ({shown(lost)}): retention was faster. "
+        "Bring them back, or run once with --accept-loss: it goes on behind them and the ledger says what is lost."
+    )
+
+
+def shown(lost: list[Lost]) -> str:
+    """The offsets in words."""
+    return "; ".join(f"partition {each.partition}, offsets {each.first} to {each.after - 1}" for each in lost)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.run import Places, Refused
@@ -48,7 +49,7 @@ def resume(
     _check_tables(places, result.name, expected, last)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last)
-    strays = _strays(places, last)
+    strays = unclosed(places, last)
     planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
     if wrong is None and strays and not (finish and _in_flight(strays, last, planned)):
         wrong = "does not know of a write that was not finished"
@@ -103,24 +104,33 @@ def _check_definition(result: Result, transform: str, last: Row, spark_version: 
 
 
 def _check_tables(places: Places, name: str, expected: list[layout.Table], last: Row) -> None:
-    remedy = (
-        f"Bring it back from a backup, or, to rebuild {name} from the log, move all its tables away "
-        f"({places.table(name)}*) and run again."
-    )
     for table in expected:
-        path, known = places.table(table.name), last.tables.get(table.name)
-        found = tables.find(path)
-        if known is None or found is None:
-            raise Refused(f"the table {path} is gone. {remedy}")
-        if str(found.metadata().id) != known["id"]:
-            raise Refused(f"the table {path} was replaced: it is not the one that the ledger knows. {remedy}")
-        if found.version() < known["version"]:
-            raise Refused(f"the table {path} is older than its ledger, as after a restored backup. {remedy}")
-        if _shape(json.loads(found.schema().to_json())) != _shape(json.loads(table.columns.json())):
+        path = places.table(table.name)
+        wrong = table_fault(places, name, table.name, last)
+        if wrong:
+            raise Refused(wrong)
+        if _shape(json.loads(DeltaTable(path).schema().to_json())) != _shape(json.loads(table.columns.json())):
             raise Refused(
                 f"the columns of {path} are not those of the job. Give the result a new version in its name, or change "
                 "the columns back."
             )
+
+
+def table_fault(places: Places, name: str, table: str, last: Row) -> str | None:
+    """Why a table of result `name` is not the one that its ledger knows, and what to do; None if it is."""
+    remedy = (
+        f"Bring it back from a backup, or, to rebuild {name} from the log, move all its tables away "
+        f"({places.table(name)}*) and run again."
+    )
+    path, known = places.table(table), last.tables.get(table)
+    found = tables.find(path)
+    if known is None or found is None:
+        return f"the table {path} is gone. {remedy}"
+    if str(found.metadata().id) != known["id"]:
+        return f"the table {path} was replaced: it is not the one that the ledger knows. {remedy}"
+    if found.version() < known["version"]:
+        return f"the table {path} is older than its ledger, as after a restored backup. {remedy}"
+    return None
 
 
 def _shape(schema: dict[str, object]) -> object:
@@ -135,8 +145,8 @@ def _shape(schema: dict[str, object]) -> object:
     }
 
 
-def _strays(places: Places, last: Row) -> list[dict[str, object]]:
-    """Our commits that are in the tables and not in the ledger."""
+def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
+    """Our commits that are in the tables and not in the ledger: of a batch that was not closed."""
     found = []
     for name, known in last.tables.items():
         commits = tables.commits_after(places.table(name), known["version"])

@@ -123,6 +123,19 @@ def _said(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
     return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
 
 
+def foreign(path: str) -> list[tuple[int, str]]:
+    """(version, operation) of the commits that changed rows and are not ours, oldest first."""
+    found = []
+    for entry in DeltaTable(path).history():
+        said = json.loads(entry.get("userMetadata") or "{}")
+        if entry.get("operation") in _CHANGES and not {"sequence", "step"} & said.keys():
+            found.append((int(entry["version"]), str(entry["operation"])))
+    return found[::-1]
+
+
+_CHANGES = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE", "COPY INTO")
+
+
 def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
     """Whether a file of the table may hold a `column` in [first, after), by the statistics in the Delta log."""
     files = pa.table(DeltaTable(path).get_add_actions(flatten=True))

@@ -31,6 +31,7 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doubles_nothing(
     tmp_path: Path, own_broker: Broker, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,16 +61,16 @@ def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Pa
     world = World(tmp_path / "world")
     world.write(readings.log(each=8))
     sleeping = world.start()
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
         time.sleep(0.01)
     os.killpg(sleeping.pid, signal.SIGSTOP)
     second = world.start()
-    _, said = second.communicate(timeout=120)
+    _, said = second.communicate(timeout=300)
     os.killpg(sleeping.pid, signal.SIGCONT)
     assert second.returncode == 1
     assert "running already" in said
-    assert sleeping.wait(120) == 0
+    assert sleeping.wait(300) == 0
     world.check()
 
 
@@ -90,7 +91,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
         filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
         world.write(log[18:])
         full = world.start()
-        _, said = full.communicate(timeout=120)
+        _, said = full.communicate(timeout=300)
         assert full.returncode == 1
         assert "the disk is full" in said
         filler.unlink()
@@ -109,7 +110,7 @@ def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_p
     log = readings.log(each=20)
     world.write(log[:30])
     process = world.start()
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
         time.sleep(0.01)
     own_broker.kill()

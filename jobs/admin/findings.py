@@ -1,0 +1,158 @@
+"""What is wrong with a result, or worth knowing: its ledger, its tables, its checkpoint and its log side by side."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jobs.admin import facts
+from jobs.run import Places, Refused
+from jobs.sinks import checkpoint, ledger, locks, position, recovery, tables
+from jobs.sinks.ledger import Row
+from jobs.sources import log
+from jobs.sources.tables import query
+
+SOON = timedelta(days=1)
+"""The log deletes what is not read within this time: then it is told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found. `wrong`: somebody has to act, or the next run refuses or its numbers are doubtful."""
+
+    wrong: bool
+    what: str
+    remedy: str
+
+
+def of(places: Places, name: str) -> list[Finding]:
+    """All that is found of result `name`; nothing if all is well. Runs without Java."""
+    try:
+        last = ledger.last(places, name)
+    except Exception as error:  # deltalake raises many kinds for a damaged table
+        path = ledger.path(places, name)
+        return [
+            Finding(
+                True,
+                f"the ledger {path} cannot be read ({type(error).__name__})",
+                f"bring it back from a backup, or move {places.table(name)}* away: the next run builds all anew",
+            )
+        ]
+    if last is None:
+        return [Finding(False, "it has no rows in its ledger yet", "run its job")]
+    holder = locks.holder(places.checkpoints, name)
+    if holder:
+        return [
+            *_found(_rows, places, name, last),
+            Finding(False, f"it is running now ({holder}): what a batch leaves half done is not looked at", "wait"),
+        ]
+    looks = (_rows, _tables, _unclosed, _foreign, _checkpoint, _aside, _unpublished, _log, _quarantine)
+    return [finding for look in looks for finding in _found(look, places, name, last)]
+
+
+def _found(
+    look: Callable[[Places, str, Row], Iterator[Finding]], places: Places, name: str, last: Row
+) -> list[Finding]:
+    """What one look finds; a table that cannot be read is a finding."""
+    try:
+        return list(look(places, name, last))
+    except Refused as error:
+        return [Finding(True, str(error), "")]
+    except Exception as error:
+        what = (
+            f"{look.__name__.strip('_')} cannot be looked at ({type(error).__name__}): a Delta log or file is damaged"
+        )
+        return [Finding(True, what, f"bring {places.table(name)}* back from a backup, or move them away and run again")]
+
+
+def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """Rows follow one another, and each begins where the one before it ended."""
+    columns = "sequence, kind, start_offsets, end_offsets, notes"
+    sql = f'select {columns} from "{name}_ledger" order by sequence'
+    rows = query(places, sql, f"{name}_ledger").to_pylist(maps_as_pydicts="strict")
+    remedy = f"bring the ledger back from a backup, or move {places.table(name)}* away and run again"
+    if [row["sequence"] for row in rows] != list(range(1, len(rows) + 1)):
+        yield Finding(True, f"the ledger {ledger.path(places, name)} has rows missing or doubled", remedy)
+    for before, after in itertools.pairwise(rows):
+        if (after["start_offsets"] or {}) != (before["end_offsets"] or {}):
+            what = f"row {after['sequence']} of the ledger does not begin where row {before['sequence']} ended"
+            yield Finding(True, what, remedy)
+    for row in rows:
+        if row["kind"] == "gap":
+            yield Finding(False, f"row {row['sequence']} of the ledger: {'; '.join(row['notes'] or [])}", "")
+
+
+def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """Each table is there, the same, and not older than the ledger."""
+    for table in last.tables:
+        wrong = recovery.table_fault(places, name, table, last)
+        if wrong:
+            what, _, remedy = wrong.partition(". ")
+            yield Finding(True, what, remedy)
+
+
+def _unclosed(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """Steps of a batch whose ledger row was never written."""
+    steps = [str(commit["step"]) for commit in recovery.unclosed(places, _there(places, last))]
+    if steps:
+        what = f"a run stopped in mid-batch: {', '.join(sorted(steps))} written, the ledger row not"
+        yield Finding(False, what, "run its job: it finishes the batch or takes it back")
+
+
+def _there(places: Places, last: Row) -> Row:
+    """The row with the tables that are there; the others are told elsewhere."""
+    from dataclasses import replace
+
+    return replace(last, tables={name: at for name, at in last.tables.items() if tables.find(places.table(name))})
+
+
+def _foreign(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """Rows that somebody else wrote or took away."""
+    for table in _there(places, last).tables:
+        for version, operation in tables.foreign(places.table(table)):
+            what = f"somebody else changed rows of {places.table(table)}: {operation}, version {version}"
+            remedy = f"the numbers are doubtful: move {places.table(name)}* away and run its job, it builds them anew"
+            yield Finding(True, what, remedy)
+
+
+def _checkpoint(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """The checkpoint is a cache: whatever is wrong with it, the next run goes on from the ledger."""
+    folder = checkpoint.folder(places.checkpoints, name, last.generation)
+    wrong = checkpoint.disagreement(None, folder, last)
+    if wrong:
+        yield Finding(False, f"the checkpoint {folder} {wrong}", "nothing: the next run goes on from the ledger")
+
+
+def _aside(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """Checkpoints that earlier runs moved aside."""
+    found = [] if "://" in places.checkpoints else list(Path(places.checkpoints, name).glob("*.aside-*"))
+    if found:
+        what = f"{len(found)} checkpoints that nothing reads any more: {places.checkpoints}/{name}/*.aside-*"
+        yield Finding(False, what, "delete them when you like")
+
+
+def _unpublished(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    if last.definition.get("windows") and not last.published:
+        yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
+
+
+def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """It is the topic that was read, and has what was not read yet."""
+    topic = last.definition.get("topic", "")
+    now = position.compare(places, name, topic, log, last)
+    lost = position.missing(last.end_offsets, now) if last.end_offsets else []
+    if lost:
+        yield Finding(True, position.loss(topic, name, lost), "")
+    at = log.deleted_at(places, topic, last.end_offsets)
+    if at is not None and not lost and at < datetime.now(UTC) + SOON:
+        what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
+        yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}")
+
+
+def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    found = facts.of(places, name)
+    if isinstance(found, facts.Facts) and found.waiting:
+        why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in found.reasons if count)
+        remedy = f"mend the topic's schema file, then: headrace requeue {name}"
+        yield Finding(False, f"{found.waiting:,} records wait in quarantine ({why})", remedy)
