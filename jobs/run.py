@@ -207,7 +207,7 @@ _KNOWN = (
 )
 
 
-_OF_KAFKA = (
+_OF_THE_LOG = (
     (
         "GroupAuthorizationException",
         "the broker does not let this user read under the result's name: an ACL is missing, READ on the groups that "
@@ -226,6 +226,10 @@ _OF_KAFKA = (
         "the topic has lost records while they were read, or was deleted. Run again: the next run says which",
     ),
     (
+        "no longer has the offsets",
+        "retention took records of the topic before they were read. Run again: the next run says which",
+    ),
+    (
         "org.apache.kafka.common.errors.TimeoutException",
         "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
     ),
@@ -235,7 +239,7 @@ _OF_KAFKA = (
 def explain(error: BaseException) -> str:
     """One line that says what went wrong and what to do; never the value of a record."""
     text = _causes(error)
-    for sign, said in _OF_KAFKA:
+    for sign, said in _OF_THE_LOG:
         if sign in text:
             return f"{said}."
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
