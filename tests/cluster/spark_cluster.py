@@ -142,7 +142,7 @@ class Submitted:
         """Whether it has not ended."""
         return self.process.poll() is None
 
-    def end(self, code: int = 0, seconds: float = 240) -> str:
+    def end(self, code: int = 0, seconds: float = 480) -> str:
         """Wait for it; what it said. It must end with this exit code."""
         try:
             self.process.wait(seconds)
@@ -165,6 +165,7 @@ def submit(
     small = {"spark.driver.memory": "768m", "spark.executor.memory": "512m", "spark.ui.enabled": "false"}
     small |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     small |= {"spark.local.dir": str(cluster.folder), "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+    small |= {"spark.sql.shuffle.partitions": "2"}
     for name, value in small.items():
         command += ["--conf", f"{name}={value}"]
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
