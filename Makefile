@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CLASSES := .jars/classes.jsa
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench notebook zip clean
+.PHONY: help setup demo test lint bench chaos notebook zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: $(VENV)/ready ## style, types
 
 bench: setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so
 	$(BIN)/python tests/bench/run.py --report tests/bench/RESULTS.md
+
+chaos: setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
+	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
 notebook: setup ## open the notebooks
 	$(BIN)/pip install --quiet --disable-pip-version-check jupyterlab

@@ -9,10 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from jobs.broker.access import Kafka
+from jobs.running.errors import Refused, explain, one_line_errors
+from jobs.running.progress import Progress
+
+__all__ = ["Places", "Progress", "Refused", "Run", "explain", "job", "one_line_errors", "places", "session"]
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,10 +35,6 @@ SCHEMES = ("s3", "gs", "abfss", "hdfs")
 
 LOCAL_PROFILE = "spark-local.conf"
 """Spark settings beside the places file, for sessions that spark-submit did not start."""
-
-
-class Refused(Exception):
-    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
 
 
 class Places(BaseModel):
@@ -105,6 +103,8 @@ class Run:
     start: str | None = None
     """Where the first run of a result begins: "earliest", "latest", Kafka's JSON of offsets, or a time; None: earliest.
     """
+    topics: tuple[str, ...] = ()
+    """Topics named as arguments, for a job that takes them."""
     accept_loss: bool = False
     """Whether to go on behind records that the log lost before they were read."""
     step: Callable[[str], None] = lambda _: None
@@ -173,113 +173,12 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     return spark
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn what went wrong into one line on standard error and exit code 1."""
-    try:
-        yield
-    except Refused as error:
-        print(f"headrace: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("headrace: stopped", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        print(f"headrace: {explain(error)}", file=sys.stderr)
-        if os.environ.get("HEADRACE_DEBUG"):
-            raise
-        sys.exit(1)
-
-
-_KNOWN = (
-    ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
-    ("File too large", "the system allows no larger file. Raise the limit (ulimit -f) and run again"),
-    ("Permission denied", "permission denied. Give this user the right to write there and run again"),
-    ("AccessControlException", "permission denied. Give this user the right to write there and run again"),
-    ("Read-only file system", "the file system is read-only. Mount it for writing and run again"),
-    (
-        "BindException",
-        "a port is in use. Stop the other process or give Spark another (spark.driver.port, spark.ui.port)",
-    ),
-    (
-        "UNRESOLVED DEPENDENCIES",
-        "Spark's jars could not be fetched. Check the network, or install them with `make setup`",
-    ),
-    (
-        "Failed to find data source: delta",
-        "Spark has no Delta jars: start it with --properties-file conf/spark-local.conf",
-    ),
-    (
-        "OutOfMemoryError",
-        "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job",
-    ),
-)
-
-
-_SAID_WITHOUT_PATH = (
-    (
-        "No module named 'jobs'",
-        "the executors have not got the project: build the zip with `make zip`, give --py-files dist/headrace.zip",
-    ),
-    (
-        "GroupAuthorizationException",
-        "the broker does not let this user read under the result's name: an ACL is missing, READ on the groups that "
-        "begin with it",
-    ),
-    ("TopicAuthorizationException", "the broker does not let this user read the topic: an ACL is missing"),
-    ("SaslAuthenticationException", "the broker does not let this user in: mend [kafka] in the places file"),
-    ("SslAuthenticationException", "no TLS with the broker: mend authorities of [kafka] in the places file"),
-    (
-        "KAFKA_MALFORMED_RECORD_TIMESTAMP",
-        "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
-        "message.timestamp.after.max.ms, and delete the records up to it with kafka-delete-records",
-    ),
-    (
-        "KAFKA_DATA_LOSS",
-        "the topic has lost records while they were read, or was deleted. Run again: the next run says which",
-    ),
-    (
-        "no longer has the offsets",
-        "retention took records of the topic before they were read. Run again: the next run says which",
-    ),
-    (
-        "org.apache.kafka.common.errors.TimeoutException",
-        "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
-    ),
-)
-
-
-def explain(error: BaseException) -> str:
-    """One line that says what went wrong and what to do; never the value of a record."""
-    text = _causes(error)
-    for sign, said in _SAID_WITHOUT_PATH:
-        if sign in text:
-            return f"{said}."
-    path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
-    for sign, said in _KNOWN:
-        if sign in text:
-            return f"{said} ({path[1]})." if path and "port" not in said else f"{said}."
-    kind = re.findall(r"([\w.]+(?:Exception|Error))", text)
-    condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
-    name = condition[1] if condition else kind[0] if kind else type(error).__name__
-    return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
-
-
-def _causes(error: BaseException) -> str:
-    """What the error says, and what Java says of its causes."""
-    said, cause = [str(error)], getattr(error, "_origin", None) or getattr(error, "java_exception", None)
-    for _ in range(20):
-        if cause is None:
-            break
-        said.append(str(cause.toString()))
-        cause = cause.getCause()
-    return "\n".join(said)
-
-
-def job(main: Callable[[Run], Any]) -> None:
-    """Run a job file as a program: arguments in, exit code out."""
+def job(main: Callable[[Run], Any], topics: bool = False) -> None:
+    """Run a job file as a program: arguments in, exit code out. `topics`: it takes names of topics as arguments."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    if topics:
+        parser.add_argument("topics", nargs="+", help="topics of the log")
     parser.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
     parser.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
     parser.add_argument(
@@ -296,30 +195,3 @@ def job(main: Callable[[Run], Any]) -> None:
         watch = Progress()
         main(Run(spark, where, arguments.continuous, arguments.start, arguments.accept_loss, closed=watch.closed))
         watch.end("done")
-
-
-class Progress:
-    """Lines on standard error about closed batches, at most one a second."""
-
-    def __init__(self) -> None:
-        self._begun = self._said = time.monotonic()
-        self._records = self._batches = 0
-
-    def closed(self, name: str, row: Any, lag: int | None) -> None:
-        """Take note of a ledger row."""
-        self._records += row.records
-        self._batches += row.kind == "batch"
-        if time.monotonic() - self._said >= 1 and row.kind == "batch":
-            self._said = time.monotonic()
-            left = "" if lag is None else f", lag {lag:,} records"
-            print(f"{name}: {self.words()}{left}", file=sys.stderr, flush=True)
-
-    def words(self) -> str:
-        """What has been read so far."""
-        seconds = time.monotonic() - self._begun
-        batches = "1 batch" if self._batches == 1 else f"{self._batches} batches"
-        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {batches}"
-
-    def end(self, name: str) -> None:
-        """The last line."""
-        print(f"{name}: {self.words() if self._batches else 'nothing new in the log'}", file=sys.stderr, flush=True)

@@ -44,6 +44,8 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
 
     with run.one_line_errors():
         places = run.places(places_file)
+        if places.log != "archive":
+            raise run.Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
         if _filled(places) and _all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:

@@ -139,6 +139,11 @@ def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[byte
     name, topic = result.name, result.topic.TOPIC
     ends, skipped = _read(places, name)
     log = Snapshot(places.archive, topic).refresh()
+    if any(log.ends.get(partition, 0) < end for partition, end in ends.items()):
+        raise Refused(
+            f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
+            f"{name} has read it. Copy it from Kafka first: jobs/archive.py {topic}."
+        )
     # An event is at most so much later than its record: the gate sees to it.
     since = min(window.start for window in drawn) - timedelta(seconds=MAX_AHEAD_SECONDS)
     near = _dates(drawn) if not isinstance(result.topic.COLUMNS[result.topic.EVENT_TIME].dataType, LongType) else None

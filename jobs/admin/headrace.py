@@ -9,11 +9,13 @@ import sys
 import typer
 
 from jobs.admin.accuracy import accuracy
+from jobs.admin.audit import audit
 from jobs.admin.compact import compact
 from jobs.admin.demo import demo
 from jobs.admin.log import log
 from jobs.admin.produce import produce
 from jobs.admin.read import read
+from jobs.admin.replay import replay
 from jobs.admin.requeue import requeue
 from jobs.admin.retain import retain
 from jobs.admin.status import status
@@ -24,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, produce, log, read, status, accuracy, requeue, retain, compact):
+for command in (demo, produce, log, read, audit, replay, status, accuracy, requeue, retain, compact):
     app.command()(command)
 
 

@@ -70,7 +70,8 @@ def describe(kafka: Kafka, name: str) -> Topic | None:
     until = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            found = _result(admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS), heard)
+            asked = admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS)
+            found = wait(admin, asked[name], heard)
             parts = [TopicPartition(name, part.id) for part in found.partitions]
             ends = (_offsets(admin, parts, spec, heard) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
             return Topic(str(found.topic_id), *ends)
@@ -103,7 +104,7 @@ def _offsets(
     """As a reader of committed records sees them."""
     committed = IsolationLevel.READ_COMMITTED
     asked = admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=committed, request_timeout=TIMEOUT_SECONDS)
-    return {part.partition: _wait(future, heard).offset for part, future in asked.items()}
+    return {part.partition: wait(admin, future, heard).offset for part, future in asked.items()}
 
 
 def since(kafka: Kafka, name: str, milliseconds: int) -> dict[int, int]:
@@ -123,7 +124,8 @@ def settings(kafka: Kafka, name: str) -> Mapping[str, str]:
     admin, heard = client(kafka, AdminClient)
     asked = ConfigResource(ResourceType.TOPIC, name)
     try:
-        found = _result(admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS), heard)
+        futures = admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS)
+        found = wait(admin, futures[asked], heard)
     except KafkaException as error:
         raise refusal(kafka, error, heard) from None
     return {name: entry.value for name, entry in found.items()}
@@ -133,7 +135,7 @@ def create(kafka: Kafka, name: str, partitions: int) -> None:
     """Make the topic, with the broker's defaults for the rest, and wait until it is there. Raises Refused."""
     admin, heard = client(kafka, AdminClient)
     try:
-        _result(admin.create_topics([NewTopic(name, partitions)], request_timeout=TIMEOUT_SECONDS), heard)
+        wait(admin, admin.create_topics([NewTopic(name, partitions)], request_timeout=TIMEOUT_SECONDS)[name], heard)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise refusal(kafka, error, heard) from None
@@ -142,15 +144,11 @@ def create(kafka: Kafka, name: str, partitions: int) -> None:
         time.sleep(0.1)
 
 
-def _result(futures: Mapping[Any, Any], heard: list[KafkaError]) -> Any:
-    return _wait(next(iter(futures.values())), heard)
-
-
-def _wait(future: Any, heard: list[KafkaError]) -> Any:
+def wait(admin: AdminClient, future: Any, heard: list[KafkaError]) -> Any:
     """What was asked for; who is not let in learns it at once, and not when the time is over."""
     while not future.done():
+        admin.poll(0.01)  # fills `heard`
         shut = [fault for fault in heard if fault.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)]
         if shut:
             raise KafkaException(shut[0])
-        time.sleep(0.01)
     return future.result()

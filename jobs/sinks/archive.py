@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +56,10 @@ def append(
     commit is written. Raises Refused for a wrong name or number, OSError and deltalake's DeltaError from the store.
     """
     topics.check_topic(topic)
-    count = topics.partitions(path, topic, partitions, topics.known(topics.opened(path), topic).partitions)
+    known = topics.known(topics.opened(path), topic)
+    if known.kept:
+        raise Refused(f"topic {topic} in {path} is a copy of Kafka's, kept by jobs/archive.py: produce into Kafka.")
+    count = topics.partitions(path, topic, partitions, known.partitions)
     done = Appended(0, {})
     keyless = 0
     stage: dict[int, PartitionFiles] = {}
@@ -116,7 +120,7 @@ def _close(stage: dict[int, PartitionFiles]) -> None:
 def _commit(path: str, topic: str, count: int, stage: dict[int, PartitionFiles], done: Appended) -> None:
     """Make the files part of the table; where another append took their offsets, give them new ones first."""
     parts = {partition: files for partition, files in stage.items() if files.written}
-    with _queue(path):
+    with queue(path):
         for attempt in range(ATTEMPTS):
             table = topics.opened(path) or topics.created(path)
             known = topics.known(table, topic)
@@ -135,7 +139,7 @@ def _commit(path: str, topic: str, count: int, stage: dict[int, PartitionFiles],
             raise Refused(
                 f"topic {topic}: other producers were faster {ATTEMPTS} times; nothing was written, try again."
             )
-        _checkpoint(table)
+        checkpoint(table)
     for partition, files in parts.items():
         first, end = files.written[0].first, files.written[-1].end
         done.records += end - first
@@ -144,22 +148,28 @@ def _commit(path: str, topic: str, count: int, stage: dict[int, PartitionFiles],
 
 def _write(table: DeltaTable, topic: str, count: int, written: list[Written]) -> None:
     """One Delta commit. Raises CommitFailedError if somebody else has committed to the topic since `table` was read."""
+    spans: dict[int, list[int]] = {}
+    for file in written:
+        spans.setdefault(file.partition, [file.first, file.end - 1])[1] = file.end - 1
+    marks = {f"partitions:{topic}": count}
+    marks |= {f"end:{topic}:{partition}": last + 1 for partition, (_, last) in spans.items()}
+    write(table, topic, written, marks, {"offsets": {str(partition): span for partition, span in spans.items()}})
+
+
+def write(table: DeltaTable, topic: str, written: list[Written], marks: dict[str, int], said: dict[str, Any]) -> None:
+    """One Delta commit of files and marks. Raises CommitFailedError if one of the marks has moved since."""
     now = int(time.time() * 1000)
     adds: list[AddAction | RemoveAction] = [
         AddAction(file.path, file.bytes, _folders(topic, file), now, True, file.statistics()) for file in written
     ]
-    spans: dict[int, list[int]] = {}
-    for file in written:
-        spans.setdefault(file.partition, [file.first, file.end - 1])[1] = file.end - 1
-    marks = [Transaction(f"partitions:{topic}", count)]
-    marks += [Transaction(f"end:{topic}:{partition}", last + 1) for partition, (_, last) in spans.items()]
-    said = json.dumps({"topic": topic, "offsets": {str(partition): span for partition, span in spans.items()}})
+    told = {"userMetadata": json.dumps({"topic": topic} | said)}
+    moved = [Transaction(name, value) for name, value in marks.items()]
     table.create_write_transaction(
         adds,
         "append",
         table.schema(),
         list(PARTITIONED_BY),
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": said}, app_transactions=marks),
+        commit_properties=CommitProperties(custom_metadata=told, app_transactions=moved),
         # Made below instead: a checkpoint that fails must not look like a commit that failed.
         post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
     )
@@ -169,7 +179,8 @@ def _folders(topic: str, file: Written) -> dict[str, str | None]:
     return {"topic": topic, "partition": str(file.partition)}
 
 
-def _checkpoint(table: DeltaTable) -> None:
+def checkpoint(table: DeltaTable) -> None:
+    """Make a Delta checkpoint if one is due."""
     with contextlib.suppress(DeltaError, OSError):
         table.update_incremental()
         if table.version() % CHECKPOINT_COMMITS == 0:
@@ -177,7 +188,7 @@ def _checkpoint(table: DeltaTable) -> None:
 
 
 @contextlib.contextmanager
-def _queue(path: str) -> Iterator[None]:
+def queue(path: str) -> Iterator[None]:
     """Producers on one machine commit one after the other; elsewhere the conflict of their marks decides."""
     if "://" in path:
         yield

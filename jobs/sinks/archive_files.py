@@ -27,6 +27,9 @@ ROW_GROUP_BYTES = 64 * 2**20
 FILE_RECORDS = 16 * ROW_GROUP_RECORDS
 """Most records of a file: its footer is read for every batch that touches it."""
 
+COVERS = "headrace.covers"
+"""In the footer of a file that was copied from Kafka: FROM-TO, the offsets from FROM up to but without TO."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SCHEMA = pa.schema([field for field in to_arrow_schema(COLUMNS, timezone="UTC") if field.name not in PARTITIONED_BY])
 """The columns in a file; the others are its folders."""
@@ -40,6 +43,7 @@ class Written:
     """Relative to the table."""
     partition: int
     first: int
+    last: int
     records: int
     first_us: int
     last_us: int
@@ -48,7 +52,7 @@ class Written:
     @property
     def end(self) -> int:
         """The offset after its last."""
-        return self.first + self.records
+        return self.last + 1
 
     def statistics(self) -> str:
         """For the Delta log; times are rounded outwards to a millisecond, the finest that every reader knows."""
@@ -64,13 +68,18 @@ def _iso(milliseconds: int) -> str:
 
 
 class PartitionFiles:
-    """Writes the files of one partition of a topic below the table `path`, from offset `first` on."""
+    """Writes the files of one partition of a topic below the table `path`, from offset `first` on.
 
-    def __init__(self, path: str, topic: str, partition: int, first: int) -> None:
+    Records that bring their offsets keep them, with gaps. With `covers_from` each file says which offsets were read for
+    it, so that a gap within is known to hold no record: from there for the first file, to where the next begins.
+    """
+
+    def __init__(self, path: str, topic: str, partition: int, first: int, covers_from: int | None = None) -> None:
         self._system, self._root = filesystem(path)
         self._folder = f"topic={topic}/partition={partition}"
         self._partition = partition
         self._next = first
+        self._covers_from = covers_from
         self._waiting: list[pa.RecordBatch] = []
         self._records = self._bytes = 0
         self._writer: Any = None
@@ -85,10 +94,10 @@ class PartitionFiles:
         if self._records >= ROW_GROUP_RECORDS or self._bytes >= ROW_GROUP_BYTES:
             self._flush(everything=self._bytes >= ROW_GROUP_BYTES)
 
-    def close(self) -> None:
-        """Write what waits and finish the file. Raises OSError."""
+    def close(self, until: int | None = None) -> None:
+        """Write what waits and finish the file, which covers the offsets before `until`. Raises OSError."""
         self._flush(everything=True)
-        self._finish()
+        self._finish(until)
 
     def discard(self) -> None:
         """Delete the files; none of them may have been committed. What cannot be deleted stays: no reader sees it."""
@@ -116,18 +125,20 @@ class PartitionFiles:
 
     def _write(self, rows: pa.Table) -> None:
         """Write one row group."""
-        offsets = pa.array(np.arange(self._next, self._next + len(rows)))
-        rows = rows.append_column("offset", offsets)
-        rows = rows.append_column("timestampType", pa.repeat(pa.scalar(0, pa.int32()), len(rows)))
+        if "offset" not in rows.schema.names:
+            rows = rows.append_column("offset", pa.array(np.arange(self._next, self._next + len(rows))))
+            rows = rows.append_column("timestampType", pa.repeat(pa.scalar(0, pa.int32()), len(rows)))
+        first, last = rows["offset"][0].as_py(), rows["offset"][-1].as_py()
         times = pc.min_max(rows["timestamp"].cast(pa.int64()))
         first_us, last_us = times["min"].as_py(), times["max"].as_py()
         if self._open is None:
-            self._open = Written(self._name(), self._partition, self._next, 0, first_us, last_us, 0)
+            self._open = Written(self._name(), self._partition, first, last, 0, first_us, last_us, 0)
             self._writer = self._create(self._open.path)
         self._writer.write_table(rows.select(SCHEMA.names).cast(SCHEMA), row_group_size=ROW_GROUP_RECORDS)
-        self._next += len(rows)
+        self._next = last + 1
         self._open = replace(
             self._open,
+            last=last,
             records=self._open.records + len(rows),
             first_us=min(self._open.first_us, first_us),
             last_us=max(self._open.last_us, last_us),
@@ -135,17 +146,21 @@ class PartitionFiles:
         if self._open.records >= FILE_RECORDS:
             self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, until: int | None = None) -> None:
         if self._open is None:
             return
         file, self._open = self._open, None
         writer, self._writer = self._writer, None
+        if self._covers_from is not None:
+            until = until or file.end
+            writer.add_key_value_metadata({COVERS: f"{self._covers_from}-{until}"})
+            self._covers_from = until
         writer.close()
         self.written.append(replace(file, bytes=self._system.get_file_info(f"{self._root}/{file.path}").size))
 
     def _moved(self, file: Written, by: int) -> Written:
         """Copy the file with other offsets, a row group at a time, and delete it."""
-        moved = replace(file, path=self._name(), first=file.first + by)
+        moved = replace(file, path=self._name(), first=file.first + by, last=file.last + by)
         source = pq.ParquetFile(self._system.open_input_file(f"{self._root}/{file.path}"))
         with source, self._create(moved.path) as writer:
             for group in range(source.num_row_groups):

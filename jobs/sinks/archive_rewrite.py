@@ -9,7 +9,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import pyarrow as pa
@@ -20,12 +20,11 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 from jobs.run import Refused
+from jobs.sinks import archive
 from jobs.sinks import archive_topic as topics
-from jobs.sinks.archive_files import FILE_RECORDS, SCHEMA, PartitionFiles, Written, filesystem
+from jobs.sinks.archive_files import COVERS, SCHEMA, PartitionFiles, Written, filesystem
 from schemas.archive import PARTITIONED_BY
 
-ATTEMPTS = 50
-"""How often a commit is tried again after a producer was faster."""
 VACUUM_HOURS = 168
 """Files that the table no longer holds are deleted after a week, as Delta's VACUUM does: so long a reader that has
 begun, and Delta's time travel, may still want them."""
@@ -43,43 +42,6 @@ class Held:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Gapped(Written):
-    """A finished file whose offsets may have gaps."""
-
-    last: int = -1
-
-    @property
-    def end(self) -> int:
-        """The offset after its last."""
-        return self.last + 1
-
-
-class KeptFiles(PartitionFiles):
-    """Writes files of records that keep the offsets they have."""
-
-    def _write(self, rows: pa.Table) -> None:
-        """Write one row group."""
-        span = pc.min_max(rows["offset"])
-        times = pc.min_max(rows["timestamp"].cast(pa.int64()))
-        first_us, last_us = times["min"].as_py(), times["max"].as_py()
-        if not isinstance(self._open, Gapped):
-            first = span["min"].as_py()
-            self._open = Gapped(self._name(), self._partition, first, 0, first_us, last_us, 0)
-            self._writer = self._create(self._open.path)
-        self._writer.write_table(rows)
-        self._open = replace(
-            self._open,
-            first=min(self._open.first, span["min"].as_py()),
-            last=max(self._open.last, span["max"].as_py()),
-            records=self._open.records + len(rows),
-            first_us=min(self._open.first_us, first_us),
-            last_us=max(self._open.last_us, last_us),
-        )
-        if self._open.records >= FILE_RECORDS:
-            self._finish()
-
-
 @dataclass
 class Change:
     """What a commit does to a topic: files that leave, files that come, and marks.
@@ -88,7 +50,7 @@ class Change:
     """
 
     old: list[Held] = field(default_factory=list)
-    new: list[KeptFiles] = field(default_factory=list)
+    new: list[PartitionFiles] = field(default_factory=list)
     marks: dict[str, int] = field(default_factory=dict)
     """A mark that is greater in the table already stays as it is."""
     begun: bool = False
@@ -140,7 +102,18 @@ def columns(path: str, file: Held, names: Sequence[str]) -> pa.Table:
     return table.cast(pa.schema([SCHEMA.field(name) for name in names]))
 
 
-def copy(path: str, file: Held, into: KeptFiles, keep: Callable[[pa.Table], pa.Array]) -> None:
+def covers(path: str, file: Held) -> tuple[int, int] | None:
+    """The offsets [from, to) that were read for a file that was copied from Kafka; None for others. Raises OSError."""
+    system, root = filesystem(path)
+    with pq.ParquetFile(system.open_input_file(f"{root}/{file.path}")) as source:
+        said = (source.metadata.metadata or {}).get(COVERS.encode())
+    if said is None:
+        return None
+    first, _, after = said.decode().partition("-")
+    return int(first), int(after)
+
+
+def copy(path: str, file: Held, into: PartitionFiles, keep: Callable[[pa.Table], pa.Array]) -> None:
     """Write the records of `file` for which `keep` is true, a row group at a time. Raises OSError."""
     system, root = filesystem(path)
     with pq.ParquetFile(system.open_input_file(f"{root}/{file.path}")) as source:
@@ -154,21 +127,23 @@ def commit(path: str, topic: str, change: Change, said: Mapping[str, object]) ->
     """Make the change, in one commit, or nothing. Raises Refused if another run has taken one of its files away."""
     change.begun = True
     added = {file.path for file in change.written}
-    for attempt in range(ATTEMPTS):
-        table = DeltaTable(path)
-        there = {file.path for file in held(table, topic)}
-        if attempt and added and added <= there:
-            return  # the commit that seemed to fail had come through
-        if not {file.path for file in change.old} <= there:
-            change.discard()
-            raise Refused(f"topic {topic}: another run has changed the same records meanwhile; run again.")
-        try:
-            _write(table, topic, change, said)
-            return
-        except CommitFailedError:
-            time.sleep(0.02 * attempt)
+    with archive.queue(path):
+        for attempt in range(archive.ATTEMPTS):
+            table = DeltaTable(path)
+            there = {file.path for file in held(table, topic)}
+            if attempt and added and added <= there:
+                return  # the commit that seemed to fail had come through
+            if not {file.path for file in change.old} <= there:
+                change.discard()
+                raise Refused(f"topic {topic}: another run has changed the same records meanwhile; run again.")
+            try:
+                _write(table, topic, change, said)
+                archive.checkpoint(table)
+                return
+            except CommitFailedError:
+                time.sleep(0.02 * attempt)
     change.discard()
-    raise Refused(f"topic {topic}: producers were faster {ATTEMPTS} times; nothing was changed, run again.")
+    raise Refused(f"topic {topic}: producers were faster {archive.ATTEMPTS} times; nothing was changed, run again.")
 
 
 def _write(table: DeltaTable, topic: str, change: Change, said: Mapping[str, object]) -> None:

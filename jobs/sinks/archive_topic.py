@@ -13,6 +13,8 @@ from jobs.run import Refused
 from schemas.archive import COLUMNS, PARTITIONED_BY
 
 DEFAULT_PARTITIONS = 4
+KEPT = "kept:{topic}"
+"""Mark of a topic that jobs/archive.py keeps."""
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -23,6 +25,8 @@ class Known:
     partitions: int
     ends: dict[int, int]
     paths: set[str]
+    kept: bool = False
+    """Whether it is a copy of a topic in Kafka."""
 
 
 def check_topic(topic: str) -> None:
@@ -58,7 +62,8 @@ def known(table: DeltaTable | None, topic: str) -> Known:
     ends = {p: table.transaction_version(f"end:{topic}:{p}") or 0 for p in range(count)}
     for row in rows:
         ends[row["partition.partition"]] = max(ends.get(row["partition.partition"], 0), row["max.offset"] + 1)
-    return Known(count, ends, {row["path"] for row in rows})
+    kept = table.transaction_version(KEPT.format(topic=topic)) is not None
+    return Known(count, ends, {row["path"] for row in rows}, kept)
 
 
 def partitions(path: str, topic: str, asked: int | None, there: int) -> int:

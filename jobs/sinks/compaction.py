@@ -1,6 +1,7 @@
 """Compaction of the archive: of the records of a key in a topic the last one stays.
 
-What stays keeps its offset, and the gaps are no loss: the mark `first:TOPIC:PARTITION` says where a partition begins.
+What stays keeps its offset, and the gaps are no loss: the mark `first:TOPIC:PARTITION` says where a partition begins,
+`compacted:TOPIC:PARTITION` up to where it has been compacted.
 Records without a key all stay (Kafka would not take them on a compacted topic, and drops them). A record without a
 value is a tombstone: its key is deleted. It stays until a compaction that comes long enough after the first that met it
 (`tombstones:TOPIC:PARTITION`, the offset up to which they were met; `tombstones_time:...`, when, milliseconds), so that
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from jobs.sinks import archive_rewrite as rewrite
-from jobs.sinks.archive_files import SCHEMA
+from jobs.sinks.archive_files import SCHEMA, PartitionFiles
 from jobs.sinks.archive_rewrite import Held
 from jobs.transforms import durations
 
@@ -92,8 +93,8 @@ def _latest(path: str, files: list[Held]) -> pa.Table:
 def _leaving(path: str, file: Held, latest: pa.Table, until: int, tombstones_until: int) -> tuple[pa.Array, pa.Array]:
     """The offsets that leave the file: of records with a later one, and of tombstones."""
     none = pa.array([], pa.int64())
-    if file.first >= until:
-        return none, none
+    if file.first >= until or (rewrite.covers(path, file) or (0, 0))[1] > until:
+        return none, none  # what the file says of offsets from `until` on is to stay
     may_be_dead = file.first < tombstones_until
     rows = rewrite.columns(path, file, ["key", "offset", *(["value"] if may_be_dead else [])])
     offsets = rows["offset"].combine_chunks()
@@ -115,6 +116,7 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], parts: list[Part],
     for part in (part for part in parts if part.newly_met):
         marks |= {f"tombstones:{topic}:{part.partition}": part.until}
         marks |= {f"tombstones_time:{topic}:{part.partition}": now_ms}
+    marks |= {f"compacted:{topic}:{part.partition}": part.until for part in parts if part.superseded + part.tombstones}
     if not any(part.newly_met or part.superseded or part.tombstones for part in parts):
         return
     with rewrite.Change(marks=marks) as change:
@@ -122,7 +124,7 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], parts: list[Part],
             # Files side by side that lose records become one: compaction leaves little of each.
             for changed, together in groupby(part.files, key=lambda file: file[1] is not None):
                 if changed:
-                    change.new.append(rewrite.KeptFiles(path, topic, part.partition, 0))
+                    change.new.append(PartitionFiles(path, topic, part.partition, 0))
                     for file, leaving in together:
                         change.old.append(file)
                         rewrite.copy(path, file, change.new[-1], partial(_stays, leaving))

@@ -1,5 +1,6 @@
 """The producer of Kafka: idempotent, each record acknowledged by all replicas, keys in the archive's partitions."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,7 +28,7 @@ def append(kafka: Kafka, topic: str, partitions: int | None, records: Iterable[p
     """
     check_topic(topic)
     count = _partitions(kafka, topic, partitions)
-    sending = _Sending(kafka, topic)
+    sending = _Sending(kafka, topic, _kept_ms(kafka, topic))
     keyless = 0
     for batch in records:
         if "partition" in batch.schema.names:
@@ -55,30 +56,51 @@ def _partitions(kafka: Kafka, topic: str, asked: int | None) -> int:
     return len(found.ends)
 
 
+def _kept_ms(kafka: Kafka, topic: str) -> int | None:
+    """How long the topic keeps a record after its own timestamp; None: for ever, or after its arrival."""
+    said = topics.settings(kafka, topic)
+    kept = int(said.get("retention.ms", -1))
+    by_record = said.get("message.timestamp.type") != "LogAppendTime" and "delete" in said.get(
+        "cleanup.policy", "delete"
+    )
+    return kept if kept >= 0 and by_record else None
+
+
 class _Sending:
     """Records on their way, and what became of them."""
 
-    def __init__(self, kafka: Kafka, topic: str) -> None:
-        self._kafka, self._topic = kafka, topic
+    def __init__(self, kafka: Kafka, topic: str, kept_ms: int | None) -> None:
+        self._kafka, self._topic, self._kept_ms = kafka, topic, kept_ms
         self._producer, self._heard = topics.client(kafka, Producer, **SETTINGS)
         self._failed: list[Any] = []
         self._done = Appended(0, {})
 
     def send(self, batch: pa.RecordBatch, partitions: list[int]) -> None:
         times = batch["timestamp"].cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_pylist()
+        self._check_age(min(times, default=None))
         headers = batch["headers"].to_pylist() if "headers" in batch.schema.names else [None] * batch.num_rows
         keys, values = batch["key"].to_pylist(), batch["value"].to_pylist()
-        for key, value, time, more, partition in zip(keys, values, times, headers, partitions, strict=True):
-            self._send(key, value, partition, time, [(h["key"], h["value"]) for h in more or ()])
+        for key, value, moment, more, partition in zip(keys, values, times, headers, partitions, strict=True):
+            self._send(key, value, partition, moment, [(h["key"], h["value"]) for h in more or ()])
         self._producer.poll(0)
         self._check()
 
-    def _send(self, key: Any, value: Any, partition: int, time: int, headers: list[tuple[str, Any]]) -> None:
+    def _check_age(self, oldest: int | None) -> None:
+        """Raises Refused for records that the topic's retention would delete as soon as they are there."""
+        if oldest is None or self._kept_ms is None or oldest >= time.time() * 1000 - self._kept_ms:
+            return
+        raise Refused(
+            f"topic {self._topic} keeps records for {self._kept_ms / 86_400_000:,.1f} days after their timestamp, and "
+            f"some are older: Kafka would delete them at once. {self._done.records:,} records are in Kafka. Change it: "
+            f"kafka-configs --alter --entity-type topics --entity-name {self._topic} --add-config retention.ms=-1"
+        )
+
+    def _send(self, key: Any, value: Any, partition: int, moment: int, headers: list[tuple[str, Any]]) -> None:
         more: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, partition, on_delivery=self._delivered, timestamp=time, **more
+                    self._topic, value, key, partition, on_delivery=self._delivered, timestamp=moment, **more
                 )
                 return
             except BufferError:

@@ -124,10 +124,13 @@ def write(places: Places, name: str, row: Row) -> Row:
     table = DeltaTable(path(places, name))
     if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
         raise Refused(f"{path(places, name)} has a row {row.sequence} already: another run of {name} is writing too.")
+    columns = arrow_schema()
+    older = {field.name for field in table.schema().fields} != set(columns.names)
     write_deltalake(
         table,
-        pa.Table.from_pylist([said], schema=arrow_schema()),
+        pa.Table.from_pylist([said], schema=columns),
         mode="append",
+        schema_mode="merge" if older else None,  # a ledger of an older version gets the new columns
         commit_properties=CommitProperties(
             custom_metadata={"userMetadata": commit.metadata()},
             app_transactions=[Transaction(f"{name}:ledger", row.sequence)],

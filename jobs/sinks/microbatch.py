@@ -19,6 +19,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.broker.groups import Group
 from jobs.run import Refused, Run
 from jobs.sinks import checkpoint, ledger, locks, passes, position, publish, reach, recovery, tables
+from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
 from jobs.sinks.position import Log
 from jobs.transforms import durations
@@ -31,35 +32,48 @@ def keep(run: Run, result: Result, log: Log) -> Row:
     Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check.
     """
     with locks.only_run(run.spark, run.places.checkpoints, result.name):
-        reach.check(run.spark, run.places)
+        reach.check(run.spark, "tables", run.places.tables)
         start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")
         keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
-        records = log.read(
-            run.spark,
-            run.places,
-            result.topic.TOPIC,
-            starting_offsets=_kafka_json(result.topic.TOPIC, start.last.end_offsets),
-            max_records_per_batch=result.max_records_per_batch,
-            group=result.name,
-        )
-        trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
-        keeper.query = query = (
-            records.writeStream.foreachBatch(keeper.batch)
-            .option("checkpointLocation", start.checkpoint)
-            .queryName(result.name)
-            .trigger(**trigger)
-            .start()
-        )
-        try:
-            run.watch(query)
-        except BaseException as error:
-            raise keeper.failure or error from None
-        finally:
-            query.stop()
-            keeper.let_go()
+        while not _stream(run, result, log, start.last, keeper):
+            pass
         keeper.publish_rest()
         return keeper.last
+
+
+def _stream(run: Run, result: Result, log: Log, last: Row, keeper: "Keeper") -> bool:
+    """Run the query to its end; False if it is to start again with another size of batches."""
+    records = log.read(
+        run.spark,
+        run.places,
+        result.topic.TOPIC,
+        starting_offsets=_kafka_json(result.topic.TOPIC, last.end_offsets),
+        max_records_per_batch=keeper.size.limit if run.continuous else result.max_records_per_batch,
+        group=result.name,
+    )
+    trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
+    keeper.query = query = (
+        records.writeStream.foreachBatch(keeper.batch)
+        .option("checkpointLocation", keeper.checkpoint)
+        .queryName(result.name)
+        .trigger(**trigger)
+        .start()
+    )
+    try:
+        run.watch(query)
+    except BaseException as error:
+        if isinstance(keeper.failure, _Resized):
+            keeper.failure = None
+            return False
+        raise keeper.failure or error from None
+    finally:
+        query.stop()
+    return True
+
+
+class _Resized(Exception):
+    """Ends a query whose batches are to have another size. Its last batch is closed: it is not done again."""
 
 
 def _start(run: Run, result: Result, log: Log) -> recovery.Start:
@@ -87,6 +101,11 @@ class Keeper:
     group: Group | None = None
     tells_kafka: bool = True
     published_at: float = field(default_factory=time.monotonic)
+    size: BatchSize = field(init=False)
+
+    def __post_init__(self) -> None:
+        floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
+        self.size = BatchSize(durations.seconds(self.result.batch_target), min(floor, ceiling), ceiling)
 
     def batch(self, records: DataFrame, batch_id: int) -> None:
         """One microbatch, from its records to its ledger row. A batch that the ledger has already is left alone."""
@@ -99,7 +118,7 @@ class Keeper:
             raise
 
     def _batch(self, records: DataFrame, batch_id: int) -> None:
-        spark, result = records.sparkSession, self.result
+        spark, result, begun = records.sparkSession, self.result, time.monotonic()
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
         with ExitStack() as cached:
@@ -111,9 +130,12 @@ class Keeper:
             self._append(passed.output, f"{result.name}_panes" if result.panes else result.name, row)
             if passed.filters is not None and passed.filters.num_rows:
                 row = self._filtered(row, passed.filters)
+        seconds = time.monotonic() - begun
         if self.run.continuous and self._publish_due():  # a scheduled run publishes at its end
             row = self._published(spark, row)
         self._close(row)
+        if self.run.continuous and self.size.moved(row.records, seconds):
+            raise _Resized
 
     def _pass(self, records: DataFrame, cached: ExitStack) -> passes.Pass:
         result, filters = self.result, None
@@ -208,12 +230,6 @@ class Keeper:
         self.last = ledger.close(self.run, row, self._commit(row, "ledger"))
         self._tell_kafka()
         self.run.closed(self.result.name, self.last, self._lag())
-
-    def let_go(self) -> None:
-        """Close the connection to Kafka."""
-        if self.group is not None:
-            self.group.close()
-            self.group = None
 
     def _tell_kafka(self) -> None:
         """Commit the offsets under the result's name, for whoever watches Kafka's consumer groups."""

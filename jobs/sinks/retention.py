@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from jobs.sinks import archive_rewrite as rewrite
+from jobs.sinks.archive_files import PartitionFiles
 
 
 class Sized(Protocol):
@@ -71,9 +72,10 @@ def remove(path: str, topic: str, firsts: Mapping[int, int]) -> None:
             if file.first < first:
                 change.old.append(file)
             if file.first < first <= file.last:
-                change.new.append(rewrite.KeptFiles(path, topic, file.partition, first))
+                covered = rewrite.covers(path, file)
+                change.new.append(PartitionFiles(path, topic, file.partition, 0, first if covered else None))
                 rewrite.copy(path, file, change.new[-1], partial(_from, first))
-                change.new[-1].close()
+                change.new[-1].close(covered and covered[1])
         said = {"retention": {str(partition): first for partition, first in sorted(firsts.items())}}
         rewrite.commit(path, topic, change, said)
 

@@ -71,7 +71,13 @@ class Snapshot:
 
     def keeps(self, topic_id: str) -> bool:
         """Whether the records are those of the Kafka topic with this id."""
-        return bool(self._table and self._table.transaction_version(f"kafka:{self.topic}:{topic_id}"))
+        return self.mark(f"kafka:{topic_id}") is not None
+
+    def mark(self, name: str) -> int | None:
+        """A mark of the topic, such as "kept" or "first:0"; None if it was never set."""
+        kind, colon, more = name.partition(":")
+        found = self._table.transaction_version(f"{kind}:{self.topic}{colon}{more}") if self._table else None
+        return None if found is None else int(found)
 
     def _listed(self) -> Iterator[LogFile]:
         actions = pa.table(self._table.get_add_actions(flatten=True))
@@ -104,7 +110,7 @@ class Snapshot:
 
     def _first_offsets(self) -> dict[int, int]:
         """From the marks of retention and compaction; a partition without one begins with its first file."""
-        marks = {part: self._table.transaction_version(f"first:{self.topic}:{part}") for part in self.ends}
+        marks = {part: self.mark(f"first:{part}") for part in self.ends}
         return {partition: mark for partition, mark in marks.items() if mark is not None}
 
 

@@ -50,9 +50,9 @@ def batches(files: Sequence[LogFile], topic: str, partition: int, start: int, en
     """Every record of `files` with an offset in [start, end), in order of offset. Raises ArchiveError."""
     wanted = schema()
     before = start - 1
-    for together in _runs([(file.first, file.last, file) for file in files]):
+    for together in runs([(file.first, file.last, file) for file in files]):
         groups = [group for file in together for group in _row_groups(file, start, end)]
-        for run in _runs(groups):
+        for run in runs(groups):
             table = pa.concat_tables([source.read_row_group(group, use_threads=False) for source, group in run])
             table = _cut(table, start, end)
             if len(table) == 0:
@@ -64,7 +64,7 @@ def batches(files: Sequence[LogFile], topic: str, partition: int, start: int, en
                 yield _whole(batch, wanted, topic, partition)
 
 
-def _runs(spans: list[tuple[int, int, Thing]]) -> Iterator[list[Thing]]:
+def runs(spans: list[tuple[int, int, Thing]]) -> Iterator[list[Thing]]:
     """Put spans (first, last, thing) in order; those that overlap come together."""
     run: list[Thing] = []
     reach = -1

@@ -21,7 +21,7 @@ from schemas.archive import COLUMNS
 FORMAT = "headrace_archive"
 """The name of the data source in Spark."""
 GONE = "no longer has the offsets"
-"""What is said of records that retention took while a query was to read them; jobs.run knows these words."""
+"""What is said of records that retention took while a query was to read them; jobs.running.errors knows these words."""
 
 
 class ArchiveSource(DataSource):

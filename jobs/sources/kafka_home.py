@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.broker import topics
@@ -12,7 +12,7 @@ from jobs.broker.topics import Topic
 from jobs.run import Places, Refused
 from jobs.sources import kafka_records
 from jobs.sources.archive import Ends, Snapshot
-from jobs.sources.offsets import Offsets
+from jobs.sources.offsets import Offsets, positions
 
 UNBOUNDED_MS = 2**53
 """A limit of Kafka's on timestamps that is none."""
@@ -61,10 +61,20 @@ def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
 
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic: committed records alone, with headers; it stops where records are missing."""
-    reader = spark.readStream.format("kafka").option("subscribe", name).option("groupIdPrefix", group)
-    reader = reader.option("includeHeaders", "true").option("failOnDataLoss", "true").options(**RETRIES)
-    said = _access(places).for_java() | {"isolation.level": "read_committed"}
-    return reader.options(**{f"kafka.{option}": value for option, value in said.items()})
+    return spark.readStream.format("kafka").options(**_options(places, name, group))
+
+
+def between(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
+    """The committed records with an offset in [start, end) of their partition, in order; a task for each partition."""
+    reader = spark.read.format("kafka").options(**_options(places, name, f"headrace-{name}"))
+    span = {"startingOffsets": positions(name, starts), "endingOffsets": positions(name, ends)}
+    return reader.options(**span).load()
+
+
+def _options(places: Places, name: str, group: str) -> dict[str, str]:
+    said = {"subscribe": name, "groupIdPrefix": group, "includeHeaders": "true", "failOnDataLoss": "true"} | RETRIES
+    broker = _access(places).for_java() | {"isolation.level": "read_committed"}
+    return said | {f"kafka.{option}": value for option, value in broker.items()}
 
 
 def _access(places: Places) -> Kafka:

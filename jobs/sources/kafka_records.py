@@ -1,5 +1,6 @@
 """Records of Kafka without Spark, for people who look at a topic."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,8 @@ from jobs.sources.archive_files import schema
 
 GROUP = "headrace-look"
 """Group of a reader that commits nothing."""
-AT_ONCE = 1_000
+AT_ONCE, AT_MOST_SECONDS = 1_000, 0.1
+"""The client hands over so many records, or what has come in so long."""
 
 
 def ends(kafka: Kafka, topic: str) -> list[Ends]:
@@ -33,13 +35,19 @@ def records(kafka: Kafka, topic: str, partition: int, offset: int, limit: int) -
     return pa.Table.from_pylist(rows, schema=schema())
 
 
+def offsets(kafka: Kafka, topic: str, partition: int, span: tuple[int, int], committed: bool) -> list[int]:
+    """The offsets in [first, after) that have a record; without `committed` those of aborted transactions too."""
+    with _Reader(kafka, topic, committed) as reader:
+        return [message.offset() for message in reader.messages(partition, *span, span[1] - span[0])]
+
+
 class _Reader:
     """A consumer that is told where to read."""
 
-    def __init__(self, kafka: Kafka, topic: str) -> None:
+    def __init__(self, kafka: Kafka, topic: str, committed: bool = True) -> None:
         self._kafka, self._topic = kafka, topic
         said = {"group.id": GROUP, "enable.auto.commit": False, "enable.partition.eof": True}
-        said |= {"isolation.level": "read_committed", "auto.offset.reset": "error"}
+        said |= {"isolation.level": f"read_{'committed' if committed else 'uncommitted'}", "auto.offset.reset": "error"}
         self._consumer, self._heard = topics.client(kafka, Consumer, **said)
 
     def __enter__(self) -> "_Reader":
@@ -60,11 +68,13 @@ class _Reader:
     def messages(self, partition: int, start: int, end: int, limit: int) -> Iterator[Any]:
         """At most `limit` records with an offset in [start, end). Raises Refused."""
         self._consumer.assign([TopicPartition(self._topic, partition, start)])
+        until = time.monotonic() + topics.TIMEOUT_SECONDS
         try:
             while limit > 0:
-                found = self._consumer.consume(min(limit, AT_ONCE), topics.TIMEOUT_SECONDS)
-                if not found:
+                found = self._consumer.consume(min(limit, AT_ONCE), AT_MOST_SECONDS)
+                if not found and time.monotonic() > until:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+                until = time.monotonic() + topics.TIMEOUT_SECONDS if found else until
                 for message in found:
                     fault = message.error()
                     if fault is not None and fault.code() == KafkaError._PARTITION_EOF:

@@ -85,5 +85,10 @@ def read(
     return stream.option("startingOffsets", positions(name, start)).load()  # type: ignore[no-any-return]
 
 
+def between(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
+    """The records of a topic in Kafka with an offset in [start, end) of their partition, in order, a task each."""
+    return kafka_home.between(spark, places, name, starts, ends)
+
+
 def _home(places: Places) -> ModuleType:
     return {"archive": archive_home, "kafka": kafka_home}[places.log]

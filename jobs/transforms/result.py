@@ -29,8 +29,8 @@ class TopicSchema(Protocol):
 class Result:
     """One result kept up to date.
 
-    Every constant here but `publish_every` and `max_records_per_batch` gives the numbers their meaning: changing one
-    needs a new version in `name`, and so a new table.
+    Every constant here but `publish_every` and those of batches gives the numbers their meaning: changing one needs a
+    new version in `name`, and so a new table.
     """
 
     name: str
@@ -51,10 +51,17 @@ class Result:
     publish_every: str = "1 minute"
     """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""
     max_records_per_batch: int = 500_000
-    """Bound of a microbatch."""
+    """Bound of a microbatch, and of the memory that it takes."""
+    batch_target: str = "5 seconds"
+    """A continuous run makes batches of so many records as take about this long; a scheduled run takes the bound."""
+    min_records_per_batch: int = 1_000
+    """A continuous run does not make its batches smaller, however long they take."""
 
     def __post_init__(self) -> None:
-        durations.seconds(self.allowed_lateness), durations.seconds(self.publish_every)
+        for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
+            durations.seconds(duration)
+        if self.min_records_per_batch < 1:
+            raise ValueError(f"{self.name}: min_records_per_batch must be 1 or more")
         if bool(self.panes) != bool(self.windows):
             raise ValueError(f"{self.name}: panes and windows come together")
         if getattr(self.topic, "COMPACTED", False) and (self.panes or self.membership):

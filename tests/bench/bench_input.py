@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Input:
     records_per_batch: int
     """About how many records a microbatch shall have."""
     cores: int
+    servers: str | None = None
+    """A broker that has the same records, to be read instead of the archive; DuckDB reads the archive all the same."""
 
     @property
     def batches(self) -> int:
@@ -38,6 +40,20 @@ class Input:
     def files_per_batch(self) -> int:
         """The same cut for a source that counts files."""
         return -(-self.files // self.batches)
+
+
+def into_kafka(log: Input, servers: str) -> Input:
+    """The same records, in the same partitions, in a new topic of the broker."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    broker, producer = import_module("jobs.broker.access"), import_module("jobs.sinks.kafka_producer")
+    name = f"{TOPIC}_{log.records}"
+    made = AdminClient({"bootstrap.servers": servers}).create_topics(
+        [NewTopic(name, PARTITIONS, config={"retention.ms": "-1"})]
+    )
+    made[name].result()
+    producer.append(broker.Kafka(servers=servers), name, PARTITIONS, bench_data.batches(log.records))
+    return replace(log, topic=name, servers=servers)
 
 
 def write(path: Path, records: int, records_per_batch: int, cores: int) -> Input:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
-from bench_input import Input
+from bench_input import TOPIC, Input
 from deltalake import DeltaTable
 
 HERE = Path(__file__).parent
@@ -45,7 +45,9 @@ class Contender:
 
 def script(name: str, log: Input, out: Path, *more: str) -> list[str]:
     """Command line of a script beside this file."""
-    common = ["--archive", log.archive, "--topic", log.topic, "--out", str(out), "--cores", str(log.cores)]
+    topic = log.topic if name != "duckdb_floor.py" else TOPIC
+    common = ["--archive", log.archive, "--topic", topic, "--out", str(out), "--cores", str(log.cores)]
+    more = ("--servers", log.servers, *more) if log.servers and name != "duckdb_floor.py" else more
     return [sys.executable, str(HERE / name), *common, *more]
 
 
@@ -61,7 +63,8 @@ def parquet(out: Path) -> Results:
 
 def plain(variant: str, log: Input, out: Path) -> list[str]:
     """Command line of plain Structured Streaming."""
-    return script("plain_spark.py", log, out, "--variant", variant, "--files-per-trigger", str(log.files_per_batch))
+    return script("plain_spark.py", log, out, "--variant", variant, "--files-per-trigger", str(log.files_per_batch),
+                  "--records-per-trigger", str(log.records_per_batch))  # fmt: skip
 
 
 def delta(out: Path) -> Results:

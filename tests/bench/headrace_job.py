@@ -17,7 +17,10 @@ def command(log: Input, out: Path) -> list[str]:
     """Command line of a scheduled run over the log, with tables and checkpoints in `out`."""
     places = out / "places.toml"
     lines = {"archive": log.archive, "tables": f"{out}/tables", "checkpoints": f"{out}/checkpoints"}
-    places.write_text("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+    kafka = f'log = "kafka"\n[kafka]\nservers = "{log.servers}"\n' if log.servers else ""
+    home, _, table = kafka.partition("\n")
+    written = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
+    places.write_text(f"{home}\n{written}{table}")
     submit = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert submit
     profile = os.environ.get("BENCH_PROFILE", str(ROOT / "conf" / "spark-local.conf"))
@@ -25,6 +28,7 @@ def command(log: Input, out: Path) -> list[str]:
         "env",
         f"--chdir={ROOT}",
         f"PYTHONPATH={ROOT}{os.pathsep}{HERE}",
+        f"BENCH_TOPIC={log.topic}",
         submit,
         "--properties-file",
         profile,

@@ -1,8 +1,11 @@
 """The benchmark's topic: page views, one JSON object a record; the record key is the user."""
 
+import os
+
 from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType
 
-TOPIC = "page_view"
+TOPIC = os.environ.get("BENCH_TOPIC", "page_view")
+"""The benchmark has a topic for each size in Kafka."""
 KEY = "user"
 EVENT_TIME = "ts"
 COLUMNS = StructType(

@@ -1,7 +1,7 @@
 """The peer: the three results in plain Structured Streaming, as a user would write them.
 
-Reads the same archive table through Delta's own streaming source, from version 0, as long as there is something to
-read; three queries, each with a watermark of 30 seconds and a native Delta sink. Variants:
+Reads the same archive table through Delta's own streaming source, from version 0, or the same topic from Kafka, as long
+as there is something to read; three queries, each with a watermark of 30 seconds and a native Delta sink. Variants:
 
 default   every setting of Spark and Delta as it comes (200 shuffle partitions)
 tuned     4 shuffle partitions, the RocksDB state store with changelog, Delta's log replayed with 2 tasks
@@ -21,6 +21,7 @@ TUNED = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.databricks.delta.snapshotPartitions": "2",
 }
+KAFKA = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
 RECORD = "user string, page string, ms bigint, ts bigint"
 
 
@@ -29,7 +30,7 @@ def session(variant: str, cores: int) -> SparkSession:
     builder = (
         SparkSession.builder.master(f"local[{cores}]")
         .appName(f"plain {variant}")
-        .config("spark.jars.packages", "io.delta:delta-spark_4.2_2.13:4.4.0")
+        .config("spark.jars.packages", f"io.delta:delta-spark_4.2_2.13:4.4.0,{KAFKA}")
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
         .config("spark.sql.session.timeZone", "UTC")
@@ -40,15 +41,25 @@ def session(variant: str, cores: int) -> SparkSession:
     return builder.getOrCreate()
 
 
-def events(spark: SparkSession, archive: str, topic: str, files_per_trigger: int) -> DataFrame:
+def events(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     """The decoded records with their event time and a watermark."""
-    log = (
-        spark.readStream.format("delta")
-        .option("startingVersion", 0)
-        .option("maxFilesPerTrigger", files_per_trigger)
-        .load(archive)
-        .where(F.col("topic") == topic)
-    )
+    if args.servers:
+        log = (
+            spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", args.servers)
+            .option("subscribe", args.topic)
+            .option("startingOffsets", "earliest")
+            .option("maxOffsetsPerTrigger", args.records_per_trigger)
+            .load()
+        )
+    else:
+        log = (
+            spark.readStream.format("delta")
+            .option("startingVersion", 0)
+            .option("maxFilesPerTrigger", args.files_per_trigger)
+            .load(args.archive)
+            .where(F.col("topic") == args.topic)
+        )
     record = log.select(F.from_json(F.col("value").cast("string"), RECORD).alias("record")).select("record.*")
     return record.withColumn("event_time", F.timestamp_millis("ts")).withWatermark("event_time", "30 seconds")
 
@@ -92,12 +103,13 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--cores", type=int, required=True)
     parser.add_argument("--files-per-trigger", type=int, required=True)
+    parser.add_argument("--records-per-trigger", type=int, required=True)
+    parser.add_argument("--servers")
     parser.add_argument("--variant", choices=("default", "tuned"), required=True)
     args = parser.parse_args()
     spark = session(args.variant, args.cores)
     queries = [
-        start(result(events(spark, args.archive, args.topic, args.files_per_trigger)), result.__name__, args.out)
-        for result in (hopping, distinct, first_seen)
+        start(result(events(spark, args)), result.__name__, args.out) for result in (hopping, distinct, first_seen)
     ]
     for query in queries:
         query.awaitTermination()

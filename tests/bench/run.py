@@ -8,10 +8,13 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
-from bench_input import Input, write
+from bench_input import ROOT, Input, into_kafka, write
 from compare import Difference, check_exact, check_oracle, compare
 from contenders import Contender, contenders
 from measure import Cost, measure
@@ -37,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=1, help="runs of each contender over each log")
     parser.add_argument("--records-per-batch", type=int, default=500_000, help="about how long a microbatch is")
     parser.add_argument("--cores", type=int, default=2, help="threads of each contender")
+    parser.add_argument("--kafka", action="store_true", help="read the log from a broker that is started for it")
     parser.add_argument("--results", type=Path, help="folder to keep: logs, tables, runs.jsonl (default: none kept)")
     parser.add_argument("--report", type=Path, help="file to append the Markdown section to (it is printed anyway)")
     parser.add_argument("--all-runs", action="store_true", help="report the earlier runs in --results as well")
@@ -88,16 +92,34 @@ def stored(path: Path) -> list[Run]:
     return [Run(**{**row, "cost": Cost(**row["cost"]), "difference": Difference(**row["difference"])}) for row in rows]
 
 
+@contextmanager
+def broker(wanted: bool) -> Iterator[str | None]:
+    """The address of a broker that has nothing yet, if one is wanted. It is no part of what is measured."""
+    if not wanted:
+        yield None
+        return
+    sys.path.append(str(ROOT))
+    kit = import_module("tests.cluster.broker")
+    with tempfile.TemporaryDirectory(prefix="headrace-broker-") as place:
+        started = kit.Broker(Path(place) / "broker", **{"log.retention.check.interval.ms": "300000"}).start()
+        try:
+            yield started.servers
+        finally:
+            started.stop()
+
+
 def benchmark(args: argparse.Namespace, folder: Path) -> str:
     """Measure all that was asked for; the Markdown section."""
     asked = set(args.contenders) | {ORACLE}
     names = [name for name in contenders() if name in asked or (name.startswith("plain-") and "plain" in asked)]
     history = folder / "runs.jsonl"
     runs = stored(history) if args.all_runs else []
-    for size in sorted(args.n):
-        place = folder / f"n{size}"
-        log = write(place / "archive", size, args.records_per_batch, args.cores)
-        runs += measured(names, log, place, args.repeat, history)
+    with broker(args.kafka) as servers:
+        for size in sorted(args.n):
+            place = folder / f"n{size}"
+            log = write(place / "archive", size, args.records_per_batch, args.cores)
+            log = into_kafka(log, servers) if servers else log
+            runs += measured(names, log, place, args.repeat, history)
     return section(runs, args.cores)
 
 

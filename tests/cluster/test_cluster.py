@@ -16,6 +16,7 @@ from jobs import departure_delay, run
 from jobs.admin import flights
 from jobs.admin.warm import made_up
 from jobs.sinks import archive, kafka_producer, ledger
+from jobs.sources.audit import audit
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make
@@ -139,6 +140,16 @@ def test_a_job_from_the_archive_keeps_them_too(
     same_tables(run.places(tmp_path / "places.toml"), local)
 
 
+def test_the_archive_is_kept_on_a_cluster_too(
+    cluster: SparkCluster, code: Path, broker: Broker, kafka_places: Path
+) -> None:
+    mine = in_kafka(broker, kafka_places)
+    submit(cluster, code, ROOT / "jobs" / "archive.py", TOPIC, "--places", str(kafka_places)).end()
+    found = audit(mine, TOPIC)
+    assert all(one.whole for one in found)
+    assert sum(one.records for one in found) == RECORDS
+
+
 SMALL_BATCHES = """
 from dataclasses import replace
 
@@ -193,7 +204,7 @@ def test_tables_that_executors_do_not_share_are_refused(cluster: SparkCluster, c
     """/proc/self/cwd is another folder in each process, as a local path is on each machine."""
     (tmp_path / "of_its_own.py").write_text(OF_ITS_OWN)
     said = submit(cluster, code, tmp_path / "of_its_own.py", str(tmp_path)).end(code=1)
-    assert f"headrace: the executors of {cluster.url} do not see the folder of tables" in said
+    assert f"headrace: the executors of {cluster.url} do not see the folder /proc/self/cwd/tables (tables)" in said
     assert not list((tmp_path / "tables").iterdir())
 
 

@@ -20,6 +20,7 @@ from jobs import run
 from jobs.admin import flights
 from jobs.admin.warm import made_up
 from jobs.broker import topics
+from jobs.broker.groups import Group
 from jobs.run import Refused
 from jobs.sinks import kafka_producer
 from tests import delta
@@ -48,12 +49,12 @@ def forget(broker: Broker) -> None:
 def secured(broker: Broker, tmp_path: Path) -> Iterator[Path]:
     """A places file that logs in over TLS, with its password in a file beside it."""
     (tmp_path / "kafka.secrets").write_text(f"# of the broker\npassword={PASSWORD}\n")
-    (tmp_path / "kafka.toml").write_text(
+    (tmp_path / "secured.toml").write_text(
         'log = "kafka"\narchive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n[kafka]\n'
         f'servers = "{broker.secured}"\nsecurity = "SASL_SSL"\nmechanism = "PLAIN"\nusername = "{USER}"\n'
         f'password = "${{file:kafka.secrets:password}}"\nauthorities = "{broker.certificate}"\n'
     )
-    yield tmp_path / "kafka.toml"
+    yield tmp_path / "secured.toml"
     forget(broker)
 
 
@@ -84,22 +85,31 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     allow(broker, ResourceType.GROUP, RESULT, ResourcePatternType.PREFIXED, AclOperation.READ)
     good = submit(secured, tmp_path / "events")
     assert good.returncode == 0, good.stderr
+    assert "not shown in Kafka" not in good.stdout + good.stderr
     rows = delta.rows(tmp_path / "tables" / f"{RESULT}_panes")
     assert sum(row["departures"] for row in rows) == 30
 
     forget(broker)
-    for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
+    for what in (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
     kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(5)))
     bad = submit(secured, tmp_path / "events")
     assert bad.returncode == 1
-    assert "an ACL is missing" in bad.stdout + bad.stderr
+    assert "does not let this user read the topic: an ACL is missing" in bad.stdout + bad.stderr
 
     said = [good.stdout, good.stderr, bad.stdout, bad.stderr]
     assert not [text for text in said if PASSWORD in text]
     left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "kafka.secrets"]
     assert any(path.is_relative_to(tmp_path / "events") for path in left)
     assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
+
+
+def test_offsets_that_may_not_be_committed_are_told(secured: Path) -> None:
+    kafka = run.places(secured).kafka
+    assert kafka
+    group = Group(kafka, RESULT, TOPIC)
+    with pytest.raises(Refused, match=f"{USER} may not do that .*: an ACL is missing"):
+        group.commit({0: 1})
 
 
 def test_a_wrong_password_is_told_at_once(secured: Path) -> None:

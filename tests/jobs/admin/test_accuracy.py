@@ -14,6 +14,7 @@ from jobs.admin import accuracy, catalogue, exact
 from jobs.run import Places
 from jobs.sinks import ledger, tables
 from jobs.sinks.ledger import Row
+from jobs.sources import archive
 from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
 from schemas import quarantine
@@ -64,7 +65,7 @@ def publish(places: Places, wrong: int = 0, more: int = 0) -> None:
         rows.append(shown | {"visits": counted[start, site][0] + more, "who_estimate": estimate})
     write_deltalake(places.table("visits_v1"), pa.Table.from_pylist(rows), mode="overwrite")
     ledger.create(places, "visits_v1")
-    ends = {partition: 25 for partition in (0, 1)}
+    ends = {end.partition: (end.last_offset or 0) + 1 for end in archive.ends(places.archive, "visits")}
     row = Row(1, "batch", 1, 0, records=25, quarantined=11, end_offsets=ends, published_sequence=1)
     ledger.write(places, "visits_v1", row)
 
@@ -116,6 +117,19 @@ def test_a_table_of_other_records_is_refused(laptop: Path, places: Places, capsy
     publish(places, more=1)
     assert run() == 1
     assert "do not hold the records" in capsys.readouterr().err
+
+
+def test_an_archive_that_does_not_reach_so_far_is_refused(
+    laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold_back(places)
+    publish(places)
+    last = ledger.last(places, "visits_v1")
+    assert last
+    further = {partition: end + 1 for partition, end in last.end_offsets.items()}
+    ledger.write(places, "visits_v1", last.next("batch", end_offsets=further, published_sequence=2))
+    assert run() == 1
+    assert "Copy it from Kafka first: jobs/archive.py visits" in capsys.readouterr().err
 
 
 def test_columns_that_the_transform_makes_are_refused(

@@ -61,3 +61,12 @@ def test_the_demo_shows_its_numbers_and_a_second_one_finds_nothing_new(tmp_path:
     assert "Nothing new in the log" in second.stdout
     tables = first.stdout[first.stdout.index("Which days") :]
     assert tables in second.stdout
+
+
+def test_the_demo_does_not_fill_kafka(tmp_path: Path) -> None:
+    places = tmp_path / "kafka.toml"
+    lines = [*(f'{name} = "{name}"' for name in ("archive", "tables", "checkpoints")), 'log = "kafka"']
+    places.write_text("\n".join([*lines, "[kafka]", 'servers = "127.0.0.1:1"']))
+    done = demo(places)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"headrace: the demo fills the archive, and {places} has the log in kafka."

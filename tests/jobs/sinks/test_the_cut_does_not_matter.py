@@ -1,11 +1,8 @@
 """The law: however the log is cut into batches, replayed or interrupted, the tables come out the same."""
 
-import itertools
 import json
-import math
 import os
 import shutil
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasketches import hll_sketch, hll_union
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -26,6 +22,7 @@ from jobs.transforms.membership import Membership
 from jobs.transforms.result import Result
 from tests import delta
 from tests.jobs.sinks import readings
+from tests.jobs.sinks.checks import answers, check_common, check_panes, check_seen
 from tests.jobs.sinks.readings import PANES, SEEN, Record
 
 LOG = readings.log()
@@ -104,88 +101,6 @@ class World:
 
     def rows(self, suffix: str = "") -> list[dict[str, Any]]:
         return delta.rows(f"{self.places.tables}/{self.result.name}{suffix}")
-
-
-def close(found: object, expected: object) -> bool:
-    if isinstance(expected, float) and isinstance(found, float):
-        return math.isclose(found, expected, rel_tol=1e-9)
-    return found == expected
-
-
-def check_common(world: World, allowed: timedelta) -> None:
-    bad = {(row["partition"], row["offset"]): row for row in world.rows("_quarantine")}
-    expected_bad = {(r.partition, r.offset): r for r in world.written if r.bad}
-    assert len(world.rows("_quarantine")) == len(bad)
-    assert {place: (row["reason"], row["field"]) for place, row in bad.items()} == {
-        place: r.bad for place, r in expected_bad.items()
-    }
-    for place, row in bad.items():
-        record = expected_bad[place]
-        assert (row["key"], row["value"], row["timestamp"]) == (record.key.encode(), record.value, record.timestamp)
-    ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
-    assert [row["sequence"] for row in ledger] == list(range(1, len(ledger) + 1))
-    for before, after in itertools.pairwise(ledger):
-        assert dict(after["start_offsets"]) == dict(before["end_offsets"])
-    ends = {p: sum(r.partition == p for r in world.written) for p in {r.partition for r in world.written}}
-    assert {p: offset for p, offset in dict(ledger[-1]["end_offsets"]).items() if offset} == ends
-    sums = [sum(row[name] for row in ledger) for name in ("records", "quarantined", "out_of_order", "late")]
-    assert sums == [len(world.written), len(bad), *readings.lateness(world.written, allowed)]
-
-
-def said(row: dict[str, Any]) -> dict[str, Any]:
-    found = {"records": row["records"], "ok": row["ok_count"], "devices": row["device_estimate"]}
-    return found | {n: (row[f"{n}_mean"], row[f"{n}_min"], row[f"{n}_max"]) for n in ("reading", "level")}
-
-
-def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Partial panes of one pane and group as what they say together."""
-    union = hll_union(12)
-    for row in rows:
-        union.update(hll_sketch.deserialize(row["device_sketch"]))
-    found = {"records": sum(r["records"] for r in rows), "ok": sum(r["ok_count"] for r in rows)}
-    found["devices"] = round(union.get_estimate())
-    for name in ("reading", "level"):
-        count = sum(r[f"{name}_count"] for r in rows)
-        some = [r for r in rows if r[f"{name}_count"]]
-        found[name] = (None, None, None)
-        if count:
-            low, high = min(r[f"{name}_min"] for r in some), max(r[f"{name}_max"] for r in some)
-            found[name] = (sum(r[f"{name}_sum"] for r in some) / count, low, high)
-    return found
-
-
-def check_same(found: dict[Any, dict[str, Any]], expected: dict[Any, dict[str, Any]]) -> None:
-    assert found.keys() == expected.keys()
-    for key, facts in expected.items():
-        for name, value in facts.items():
-            mine, due = (x if isinstance(value, tuple) else (x,) for x in (found[key][name], value))
-            assert all(close(a, b) for a, b in zip(mine, due, strict=True)), (key, name, found[key], facts)
-
-
-def check_panes(world: World) -> None:
-    check_common(world, timedelta(hours=2))
-    rows = world.rows()
-    published = {(r["window"], r["window_start"], r["window_end"], r["site"]): said(r) for r in rows}
-    assert len(published) == len(rows)
-    check_same(published, readings.windows(world.written))
-    parts = defaultdict(list)
-    for row in world.rows("_panes"):
-        parts[row["pane_start"], row["site"]].append(row)
-    check_same({key: merged(rows) for key, rows in parts.items()}, readings.panes(world.written))
-    ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
-    assert ledger[-1]["published_sequence"] >= max(row["sequence"] for row in ledger if row["kind"] == "batch")
-
-
-def answers(world: World) -> dict[tuple[int, int], bool | None]:
-    rows = world.rows()
-    found = {(row["record_partition"], row["record_offset"]): row["seen_before"] for row in rows}
-    assert len(found) == len(rows)
-    return found
-
-
-def check_seen(world: World) -> None:
-    check_common(world, timedelta(hours=6))
-    assert answers(world) == readings.seen(world.written, timedelta(hours=6))
 
 
 def check_forced(world: World) -> None:

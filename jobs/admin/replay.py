@@ -1,0 +1,43 @@
+"""headrace replay: the past of a topic again, from the archive into Kafka."""
+
+from typing import Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+POINT = "a time such as 2025-05-05T08:00:00Z, or an offset, which counts in each partition"
+
+
+def replay(
+    topic: Annotated[str, typer.Argument(help="Topic of the archive.")],
+    start: Annotated[str | None, typer.Option("--from", help=f"First record: {POINT}. Else the earliest.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help=f"Stop before it: {POINT}. Else the end.")] = None,
+    into: Annotated[
+        str | None, typer.Option(help="Topic of Kafka. Else the same name, which must then hold no records.")
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="1 is real time, 60 an hour in a minute. Else as fast as Kafka takes them."),
+    ] = None,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Send records of the archive into Kafka once more: same partitions, order, keys, timestamps and headers."""
+    from jobs import run
+    from jobs.broker import topics
+    from jobs.sinks import kafka_producer
+    from jobs.sources import replaying
+
+    home = run.places(places)
+    if home.kafka is None:
+        raise run.Refused(f"{places} does not say how Kafka is reached: add a table [kafka].")
+    starts, ends = replaying.span(home, topic, start, end)
+    there = topics.describe(home.kafka, into or topic)
+    if into is None and there is not None and there.firsts != there.ends:
+        raise run.Refused(
+            f"topic {topic} holds records in Kafka, and its readers would see them twice: name another with --into."
+        )
+    # Other retention than the archive's records need would delete them at once: the producer refuses then.
+    found = replaying.records(home, topic, starts, ends, speed)
+    done = kafka_producer.append(home.kafka, into or topic, len(ends), found)
+    typer.echo(f"{into or topic}: {done.records:,} records into {len(done.ranges)} partitions of {home.kafka.servers}")

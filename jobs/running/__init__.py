@@ -1,0 +1,1 @@
+"""What surrounds a run: its words about progress, and about what went wrong."""

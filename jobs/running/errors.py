@@ -1,0 +1,114 @@
+"""What goes wrong in a run, as one line for the person who started it."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Refused(Exception):
+    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1."""
+    try:
+        yield
+    except Refused as error:
+        print(f"headrace: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("headrace: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        print(f"headrace: {explain(error)}", file=sys.stderr)
+        if os.environ.get("HEADRACE_DEBUG"):
+            raise
+        sys.exit(1)
+
+
+_KNOWN = (
+    ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
+    ("File too large", "the system allows no larger file. Raise the limit (ulimit -f) and run again"),
+    ("Permission denied", "permission denied. Give this user the right to write there and run again"),
+    ("AccessControlException", "permission denied. Give this user the right to write there and run again"),
+    ("Read-only file system", "the file system is read-only. Mount it for writing and run again"),
+    (
+        "BindException",
+        "a port is in use. Stop the other process or give Spark another (spark.driver.port, spark.ui.port)",
+    ),
+    (
+        "UNRESOLVED DEPENDENCIES",
+        "Spark's jars could not be fetched. Check the network, or install them with `make setup`",
+    ),
+    (
+        "Failed to find data source: delta",
+        "Spark has no Delta jars: start it with --properties-file conf/spark-local.conf",
+    ),
+    (
+        "OutOfMemoryError",
+        "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job",
+    ),
+)
+
+
+_SAID_WITHOUT_PATH = (
+    (
+        "No module named 'jobs'",
+        "the executors have not got the project: build the zip with `make zip`, give --py-files dist/headrace.zip",
+    ),
+    (
+        "no longer has the offsets",
+        "retention took records of the topic before they were read. Run again: the next run says which",
+    ),
+    (
+        "GroupAuthorizationException",
+        "the broker does not let this user read under the result's name: an ACL is missing, READ on the groups that "
+        "begin with it",
+    ),
+    ("TopicAuthorizationException", "the broker does not let this user read the topic: an ACL is missing"),
+    ("SaslAuthenticationException", "the broker does not let this user in: mend [kafka] in the places file"),
+    ("SslAuthenticationException", "no TLS with the broker: mend authorities of [kafka] in the places file"),
+    (
+        "KAFKA_MALFORMED_RECORD_TIMESTAMP",
+        "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
+        "message.timestamp.after.max.ms, and delete the records up to it with kafka-delete-records",
+    ),
+    (
+        "KAFKA_DATA_LOSS",
+        "the topic has lost records while they were read, or was deleted. Run again: the next run says which",
+    ),
+    (
+        "org.apache.kafka.common.errors.TimeoutException",
+        "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
+    ),
+)
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what went wrong and what to do; never the value of a record."""
+    text = _causes(error)
+    for sign, said in _SAID_WITHOUT_PATH:
+        if sign in text:
+            return f"{said}."
+    path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
+    for sign, said in _KNOWN:
+        if sign in text:
+            return f"{said} ({path[1]})." if path and "port" not in said else f"{said}."
+    kind = re.findall(r"([\w.]+(?:Exception|Error))", text)
+    condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
+    name = condition[1] if condition else kind[0] if kind else type(error).__name__
+    return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
+
+
+def _causes(error: BaseException) -> str:
+    """What the error says, and what Java says of its causes."""
+    said, cause = [str(error)], getattr(error, "_origin", None) or getattr(error, "java_exception", None)
+    for _ in range(20):
+        if cause is None:
+            break
+        said.append(str(cause.toString()))
+        cause = cause.getCause()
+    return "\n".join(said)

@@ -1,0 +1,32 @@
+"""How far a run is, as lines on standard error."""
+
+import sys
+import time
+from typing import Any
+
+
+class Progress:
+    """Lines on standard error about closed batches, at most one a second."""
+
+    def __init__(self) -> None:
+        self._begun = self._said = time.monotonic()
+        self._records = self._batches = 0
+
+    def closed(self, name: str, row: Any, lag: int | None) -> None:
+        """Take note of a ledger row."""
+        self._records += row.records
+        self._batches += row.kind == "batch"
+        if time.monotonic() - self._said >= 1 and row.kind == "batch":
+            self._said = time.monotonic()
+            left = "" if lag is None else f", lag {lag:,} records"
+            print(f"{name}: {self.words()}{left}", file=sys.stderr, flush=True)
+
+    def words(self) -> str:
+        """What has been read so far."""
+        seconds = time.monotonic() - self._begun
+        batches = "1 batch" if self._batches == 1 else f"{self._batches} batches"
+        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {batches}"
+
+    def end(self, name: str) -> None:
+        """The last line."""
+        print(f"{name}: {self.words() if self._batches else 'nothing new in the log'}", file=sys.stderr, flush=True)

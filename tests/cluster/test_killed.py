@@ -1,0 +1,130 @@
+"""Jobs whose processes are killed, stopped, or meet a full disk: in the end their tables are those of the log."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import make
+from tests.cluster.kills import POINTS, Report, World, history
+from tests.jobs.sinks import readings
+
+SEED = 20
+AT_ONCE = 2
+"""Histories side by side: most of a run is the start of Java, on one core."""
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that may be killed."""
+    started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
+    make(started, readings.TOPIC.TOPIC, readings.PARTITIONS)
+    yield started
+    started.stop()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doubles_nothing(
+    tmp_path: Path, own_broker: Broker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dice = random.Random(SEED)
+    anytime = [(dice.choice(["panes", "seen"]), f"random:{dice.uniform(0, 5):.2f}") for _ in range(8)]
+    panes, seen = ([point for point in POINTS if point[0] == first] for first in ("panes", "seen"))
+    one, two, three = World(tmp_path / "one"), World(tmp_path / "two"), World(tmp_path / "kafka", own_broker.servers)
+    few = [("panes", "after panes"), ("seen", "before ledger"), ("panes", "after ledger")]
+    histories = [
+        (one, panes, {1: one.lose, 2: one.keep_copy, 5: one.truncate, 8: one.restore}),
+        (two, [*seen, *anytime[:5]], {3: two.truncate, 4: two.keep_copy, 6: two.lose, 9: two.restore}),
+        (three, [*few, *anytime[5:]], {1: three.lose}),
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as side_by_side:
+        told = [side_by_side.submit(history, *each, seed) for seed, each in enumerate(histories)]
+    total = Report()
+    for each in told:
+        total.add(each.result())
+    with capsys.disabled():
+        print(f"\n{total}")
+    assert total.kills >= 30
+    assert (total.lost, total.doubled) == (0, 0)
+
+
+@pytest.mark.slow
+def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    world.write(readings.log(each=8))
+    sleeping = world.start()
+    until = time.monotonic() + 120
+    while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(sleeping.pid, signal.SIGSTOP)
+    second = world.start()
+    _, said = second.communicate(timeout=120)
+    os.killpg(sleeping.pid, signal.SIGCONT)
+    assert second.returncode == 1
+    assert "running already" in said
+    assert sleeping.wait(120) == 0
+    world.check()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    tables = Path(world.places.tables)
+    tables.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tables)], check=False)
+    if mounted.returncode:
+        pytest.skip("only root may make a small disk")
+    try:
+        log = readings.log(each=12)
+        world.write(log[:18])
+        assert not world.run()
+        filler = tables / "filler"
+        free = os.statvfs(tables)
+        filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
+        world.write(log[18:])
+        full = world.start()
+        _, said = full.communicate(timeout=120)
+        assert full.returncode == 1
+        assert "the disk is full" in said
+        filler.unlink()
+        world.check()
+    finally:
+        subprocess.run(["umount", str(tables)], check=True)
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_path: Path, own_broker: Broker) -> None:
+    world = World(tmp_path / "world", own_broker.servers)
+    name = readings.TOPIC.TOPIC
+    next(iter(own_broker.admin().delete_topics([name]).values())).result()
+    time.sleep(1)
+    make(own_broker, name, readings.PARTITIONS)
+    log = readings.log(each=20)
+    world.write(log[:30])
+    process = world.start()
+    until = time.monotonic() + 120
+    while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
+        time.sleep(0.01)
+    own_broker.kill()
+    time.sleep(5)
+    own_broker.start()
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0 or ("headrace:" in said and "broker" in said), said
+    world.write(log[30:])
+    world.check()
+
+
+@pytest.mark.slow
+def test_a_broker_that_stays_away_ends_the_run_with_one_line(tmp_path: Path) -> None:
+    world = World(tmp_path / "world", "127.0.0.1:1")
+    process = world.start()
+    _, said = process.communicate(timeout=180)
+    assert process.returncode == 1
+    assert "127.0.0.1:1 does not answer" in said

@@ -1,0 +1,102 @@
+"""The past comes again: the same records in the same partitions and order, as fast as asked."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs import run
+from jobs.run import Refused
+from jobs.sinks import archive, kafka_producer
+from jobs.sources import kafka_records, log, replaying
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import make
+from tests.jobs.admin import command
+from tests.jobs.sinks import readings
+
+RECORDS = readings.log(seed=3, each=30)
+
+
+@pytest.fixture
+def places(kafka_places: Path) -> run.Places:
+    """With an archive that has the topic `past`."""
+    found = run.places(kafka_places)
+    archive.append(found.archive, "past", 3, [readings.batch(RECORDS[:40]), readings.batch(RECORDS[40:])])
+    return found
+
+
+def content(table: pa.Table) -> list[tuple[object, ...]]:
+    return [tuple(row[name] for name in ("key", "value", "timestamp", "headers")) for row in table.to_pylist()]
+
+
+def kept(places: run.Places, topic: str, part: int) -> list[tuple[object, ...]]:
+    assert places.kafka
+    return content(kafka_records.records(places.kafka, topic, part, 0, 1000))
+
+
+def archived(places: run.Places, part: int) -> list[tuple[object, ...]]:
+    home = places.model_copy(update={"log": "archive"})
+    return content(log.records(home, "past", part, 0, 1000))
+
+
+def test_all_of_the_past_into_a_new_name(broker: Broker, places: run.Places, tmp_path: Path) -> None:
+    make(broker, "again", 3)
+    assert command.run("replay", "past", "--into", "again", "--places", str(tmp_path / "kafka.toml")) == 0
+    for part in range(3):
+        assert kept(places, "again", part) == archived(places, part) != []
+
+
+def test_from_a_time_to_an_offset(broker: Broker, places: run.Places, tmp_path: Path) -> None:
+    make(broker, "again-cut", 3)
+    since = sorted(record.timestamp for record in RECORDS)[len(RECORDS) // 2]
+    span = ["--from", since.isoformat(), "--to", "25"]
+    places_file = str(tmp_path / "kafka.toml")
+    assert command.run("replay", "past", *span, "--into", "again-cut", "--places", places_file) == 0
+    for part in range(3):
+        mine = [record for record in RECORDS if record.partition == part]
+        first = min((record.offset for record in mine if record.timestamp >= since), default=len(mine))
+        assert kept(places, "again-cut", part) == archived(places, part)[first:25]
+
+
+def test_records_come_when_they_are_due(places: run.Places) -> None:
+    starts, ends = replaying.span(places, "past", None, None)
+    begun = min(record.timestamp for record in RECORDS)
+    length = max(record.timestamp for record in RECORDS) - begun
+    speed = length / timedelta(seconds=2)
+    started, offsets = time.monotonic(), {0: -1, 1: -1, 2: -1}
+    for batch in replaying.records(places, "past", starts, ends, speed):
+        passed = (time.monotonic() - started) * speed
+        for row in batch.to_pylist():
+            assert (row["timestamp"] - begun).total_seconds() <= passed  # never early
+            assert row["offset"] == offsets[row["partition"]] + 1
+            offsets[row["partition"]] = row["offset"]
+    assert offsets == {part: 29 for part in range(3)}
+    assert time.monotonic() - started >= 2
+
+
+def test_readers_do_not_see_records_twice_by_mistake(broker: Broker, places: run.Places, tmp_path: Path) -> None:
+    make(broker, "past", 3)
+    arguments = ["replay", "past", "--places", str(tmp_path / "kafka.toml")]
+    assert command.run(*arguments) == 0
+    assert kept(places, "past", 0) == archived(places, 0)
+    assert command.run(*arguments) == 1
+    assert kept(places, "past", 0) == archived(places, 0)
+
+
+def test_records_older_than_the_topic_keeps_are_refused(broker: Broker, places: run.Places) -> None:
+    make(broker, "short", 3, retention_ms="86400000")
+    assert places.kafka
+    found = replaying.records(places, "past", *replaying.span(places, "past", None, None))
+    with pytest.raises(Refused, match=r"keeps records for 1\.0 days after their timestamp.*retention\.ms=-1"):
+        kafka_producer.append(places.kafka, "short", 3, found)
+    assert kept(places, "short", 0) == []
+    now = readings.batch([RECORDS[0]._replace(timestamp=datetime.now(UTC))])
+    assert kafka_producer.append(places.kafka, "short", 3, [now]).records == 1
+
+
+@pytest.mark.parametrize(("point", "said"), [("yesterday", "number is an offset"), ("2025-05-05T08:00:00", "zone")])
+def test_a_point_that_is_none_is_told(places: run.Places, point: str, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        replaying.span(places, "past", point, None)
