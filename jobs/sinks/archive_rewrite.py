@@ -8,10 +8,11 @@ top of that.
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -113,14 +114,25 @@ def covers(path: str, file: Held) -> tuple[int, int] | None:
     return int(first), int(after)
 
 
-def copy(path: str, file: Held, into: PartitionFiles, keep: Callable[[pa.Table], pa.Array]) -> None:
-    """Write the records of `file` for which `keep` is true, a row group at a time. Raises OSError."""
+def copy(path: str, files: Sequence[Held], into: PartitionFiles, keep: Callable[[pa.Table], pa.Array]) -> None:
+    """Write the records of `files` for which `keep` is true, in order of offset. Raises OSError.
+
+    A row group at a time; files that another writer has put together in another order are sorted, in memory.
+    """
+    offsets = np.concatenate([columns(path, file, ["offset"])["offset"].to_numpy() for file in files])
+    groups: Iterator[pa.Table] = (group for file in files for group in _groups(path, file))
+    if (offsets[1:] <= offsets[:-1]).any():
+        groups = iter([pa.concat_tables(groups).sort_by("offset")])
+    for rows in groups:
+        for batch in rows.filter(keep(rows)).to_batches():
+            into.add(batch)
+
+
+def _groups(path: str, file: Held) -> Iterator[pa.Table]:
     system, root = filesystem(path)
     with pq.ParquetFile(system.open_input_file(f"{root}/{file.path}")) as source:
         for group in range(source.num_row_groups):
-            rows = source.read_row_group(group, use_threads=False).select(SCHEMA.names).cast(SCHEMA)
-            for batch in rows.filter(keep(rows)).to_batches():
-                into.add(batch)
+            yield source.read_row_group(group, use_threads=False).select(SCHEMA.names).cast(SCHEMA)
 
 
 def commit(path: str, topic: str, change: Change, said: Mapping[str, object]) -> None:

@@ -124,16 +124,16 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], parts: list[Part],
             # Files side by side that lose records become one: compaction leaves little of each.
             for changed, together in groupby(part.files, key=lambda file: file[1] is not None):
                 if changed:
+                    old, leaving = zip(*together, strict=True)
+                    change.old += old
                     change.new.append(PartitionFiles(path, topic, part.partition, 0))
-                    for file, leaving in together:
-                        change.old.append(file)
-                        rewrite.copy(path, file, change.new[-1], partial(_stays, leaving))
+                    rewrite.copy(path, old, change.new[-1], partial(_stays, pa.chunked_array(leaving)))
                     change.new[-1].close()
         said = {"compaction": {str(part.partition): part.superseded + part.tombstones for part in parts}}
         rewrite.commit(path, topic, change, said)
 
 
-def _stays(leaving: pa.Array, rows: pa.Table) -> pa.Array:
+def _stays(leaving: pa.ChunkedArray, rows: pa.Table) -> pa.Array:
     return pc.invert(pc.is_in(rows["offset"], value_set=leaving))
 
 

@@ -74,7 +74,7 @@ def remove(path: str, topic: str, firsts: Mapping[int, int]) -> None:
             if file.first < first <= file.last:
                 covered = rewrite.covers(path, file)
                 change.new.append(PartitionFiles(path, topic, file.partition, 0, first if covered else None))
-                rewrite.copy(path, file, change.new[-1], partial(_from, first))
+                rewrite.copy(path, [file], change.new[-1], partial(_from, first))
                 change.new[-1].close(covered and covered[1])
         said = {"retention": {str(partition): first for partition, first in sorted(firsts.items())}}
         rewrite.commit(path, topic, change, said)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,6 +169,18 @@ def test_files_that_lose_records_become_one_and_the_others_are_left_alone(tmp_pa
     files = archive_rewrite.held(DeltaTable(path), "t")
     assert [(file.first, file.last, file.path in before) for file in files] == [(3, 5, False), (12, 12, True),
                                                                                 (13, 13, True)]  # fmt: skip
+
+
+def test_files_that_another_writer_put_together_out_of_order_stay_readable(tmp_path: Path) -> None:
+    path = str(tmp_path)
+    fill(path, [Record(b"%d" % (number % 4), b"v") for number in range(12)])
+    rows = records(path, "t", 0, 0, 100)
+    DeltaTable(path).delete()
+    for place in ([7, 2, 11, 3, 4], [9, 1, 0, 5, 10, 8, 6]):
+        write_deltalake(path, rows.take(place), mode="append")
+    compact(path, 10)
+    assert sorted(held(path)) == [8, 9, 10, 11]
+    assert [(file.first, file.last) for file in archive_rewrite.held(DeltaTable(path), "t")] == [(8, 11)]
 
 
 def test_an_append_that_came_between_stays(tmp_path: Path) -> None:

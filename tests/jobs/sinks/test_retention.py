@@ -92,6 +92,17 @@ def test_ends_of_a_topic_that_another_writer_filled_are_kept_too(tmp_path: Path)
     assert offsets(tmp_path) == [10, 11]
 
 
+def test_files_that_another_writer_put_together_out_of_order_stay_readable(tmp_path: Path) -> None:
+    from tests.jobs.sources.test_archive import fill as foreign
+
+    foreign(tmp_path, [(0, offset, "x") for offset in (7, 8, 2, 3, 11)])
+    foreign(tmp_path, [(0, offset, "x") for offset in (9, 1, 5, 10)])
+    retention.remove(str(tmp_path), "t", {0: 3})
+    assert offsets(tmp_path) == [3, 5, 7, 8, 9, 10, 11]
+    rows = pa.table(DeltaTable(str(tmp_path)).get_add_actions(flatten=True)).to_pylist()
+    assert sorted((row["min.offset"], row["max.offset"]) for row in rows) == [(3, 11), (5, 10)]
+
+
 def test_a_query_that_was_to_read_them_fails_and_does_not_skip(tmp_path: Path) -> None:
     fill(tmp_path, 10)
     source = reader(tmp_path)
