@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 JAVA_AT_LEAST = 17
 """Spark 4 needs this version of Java."""
 
+SCHEMES = ("s3", "gs", "abfss", "hdfs")
+"""Storage that Spark, deltalake and pyarrow know by the same name."""
+
 LOCAL_PROFILE = "spark-local.conf"
 """Spark settings beside the places file, for sessions that spark-submit did not start."""
 
@@ -54,6 +57,12 @@ class Places(BaseModel):
     def _reachable(self) -> "Places":
         if self.log == "kafka" and self.kafka is None:
             raise ValueError('log = "kafka" needs a table [kafka] with servers = "host:port"')
+        for name in ("archive", "tables"):
+            scheme, there, _ = getattr(self, name).partition("://")
+            if there and scheme not in SCHEMES:
+                remedy = "a path that all machines mount, or " + ", ".join(f"{known}://" for known in SCHEMES)
+                also = "; for Spark set spark.hadoop.fs.s3.impl, see the README" if scheme == "s3a" else ""
+                raise ValueError(f"{name} is on {scheme}://, which not all that read it know: give {remedy}{also}")
         return self
 
     def table(self, name: str) -> str:

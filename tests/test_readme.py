@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.sinks import locks
+from jobs.sinks import archive_rewrite, compaction, locks
 from jobs.transforms import gate, glance
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
@@ -38,6 +38,8 @@ DEFAULTS = {
     "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
     "`LONGEST_BYTES`": f"{glance.LONGEST_BYTES:,} bytes",
     "`MAX_AHEAD_SECONDS`": {86_400: "one day"}[gate.MAX_AHEAD_SECONDS],
+    "tombstone": compaction.TOMBSTONES_FOR,
+    "`VACUUM_HOURS`": f"{archive_rewrite.VACUUM_HOURS} hours",
     "lock": f"{locks.WAIT_SECONDS:.0f} seconds",
 }
 """What is in the first column of a row of the README's defaults, and what the code says."""

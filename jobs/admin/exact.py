@@ -120,7 +120,8 @@ def count(places: Places, result: Result, drawn: list[Drawn]) -> None:
     if unlike:
         raise Refused(
             f"{result.name}: {unlike} of {len(drawn)} windows do not hold the records that the log has for them. "
-            "Its transform leaves out or changes records, which this command cannot follow, or the table is wrong."
+            "Its transform leaves out or changes records, which this command cannot follow; or retention took some of "
+            "them from the log; or the table is wrong."
         )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from jobs.admin.accuracy import accuracy
 from jobs.admin.audit import audit
+from jobs.admin.compact import compact
 from jobs.admin.demo import demo
 from jobs.admin.doctor import doctor
 from jobs.admin.log import log
@@ -17,6 +18,7 @@ from jobs.admin.produce import produce
 from jobs.admin.read import read
 from jobs.admin.replay import replay
 from jobs.admin.requeue import requeue
+from jobs.admin.retain import retain
 from jobs.admin.status import status
 
 app = typer.Typer(
@@ -25,7 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, produce, log, read, audit, replay, status, doctor, accuracy, requeue):
+COMMANDS = (demo, produce, log, read, audit, replay, retain, compact, status, doctor, accuracy, requeue)
+for command in COMMANDS:
     app.command()(command)
 
 

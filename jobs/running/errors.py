@@ -54,7 +54,15 @@ _KNOWN = (
 )
 
 
-_OF_KAFKA = (
+_SAID_WITHOUT_PATH = (
+    (
+        "No module named 'jobs'",
+        "the executors have not got the project: build the zip with `make zip`, give --py-files dist/headrace.zip",
+    ),
+    (
+        "no longer has the offsets",
+        "retention took records of the topic before they were read. Run again: the next run says which",
+    ),
     (
         "GroupAuthorizationException",
         "the broker does not let this user read under the result's name: an ACL is missing, READ on the groups that "
@@ -82,7 +90,7 @@ _OF_KAFKA = (
 def explain(error: BaseException) -> str:
     """One line that says what went wrong and what to do; never the value of a record."""
     text = _causes(error)
-    for sign, said in _OF_KAFKA:
+    for sign, said in _SAID_WITHOUT_PATH:
         if sign in text:
             return f"{said}."
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.broker.topics import Topic
 from jobs.run import Places, Refused, Run
-from jobs.sinks import archive_kept, archive_topic
+from jobs.sinks import archive_kept, archive_topic, reach
 from jobs.sinks.archive_files import FILE_RECORDS, PartitionFiles, Written
 from jobs.sinks.archive_kept import Kept, Portion
 from jobs.transforms import durations
@@ -40,6 +40,7 @@ def keep(run: Run, log: Log) -> None:
     """
     if run.places.log != "kafka":
         raise Refused('the archive is kept from Kafka: the places file must say log = "kafka".')
+    reach.check(run.spark, "archive", run.places.archive)
     while True:
         try:
             for topic in run.topics:

@@ -1,7 +1,9 @@
 """One run at a time on a result: a lock of the operating system, gone when its process is gone, even by kill -9."""
 
 import fcntl
+import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,13 +21,12 @@ WAIT_SECONDS = 10.0
 
 @contextmanager
 def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
-    """Hold the lock of result `name` in `folder` (a local path; elsewhere the scheduler must see to it).
+    """Hold the lock of result `name` in `folder`. Object storage has no locks: then it is held on this machine, and of
+    runs on other machines the scheduler must see that there are none.
 
     Both processes hold one: Python writes the ledger, Java the tables. Raises Refused if another run has it.
     """
-    if "://" in folder:
-        yield
-        return
+    folder = _here(folder) if "://" in folder else folder
     Path(folder).mkdir(parents=True, exist_ok=True)
     with (Path(folder) / f"{name}.lock").open("a+") as file:
         _take(file, name)
@@ -36,9 +37,15 @@ def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
             release()
 
 
+def _here(folder: str) -> str:
+    """A folder of this machine that stands for one on object storage."""
+    which = hashlib.sha256(folder.rstrip("/").encode()).hexdigest()[:16]
+    return f"{tempfile.gettempdir()}/headrace-locks-{os.getuid()}/{which}"
+
+
 def holder(folder: str, name: str) -> str | None:
     """Who runs result `name` now, on this machine; None if nobody does."""
-    path = Path(folder) / f"{name}.lock"
+    path = Path(_here(folder) if "://" in folder else folder) / f"{name}.lock"
     if not path.exists():
         return None
     with path.open() as file:

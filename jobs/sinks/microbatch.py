@@ -18,7 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.broker.groups import Group
 from jobs.run import Refused, Run
-from jobs.sinks import checkpoint, ledger, locks, passes, position, publish, recovery, tables
+from jobs.sinks import checkpoint, ledger, locks, passes, position, publish, reach, recovery, tables
 from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
 from jobs.sinks.position import Log
@@ -32,6 +32,7 @@ def keep(run: Run, result: Result, log: Log) -> Row:
     Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check.
     """
     with locks.only_run(run.spark, run.places.checkpoints, result.name):
+        reach.check(run.spark, "tables", run.places.tables)
         start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")
         keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))

@@ -35,6 +35,8 @@ class Snapshot:
         self.files: list[LogFile] = []
         self.ends: dict[int, int] = {}
         """The next offset of each partition."""
+        self._marked: dict[int, int] = {}
+        """The first offset of each partition that retention or compaction has been to."""
         self._table: Any = None
         self._version = -1
 
@@ -53,15 +55,19 @@ class Snapshot:
         if self._table.version() != self._version:
             self.files = sorted(self._listed(), key=lambda file: (file.partition, file.first))
             self.ends = self._next_offsets()
+            self._marked = self._first_offsets()
             self._version = self._table.version()
         return self
 
     def firsts(self) -> dict[int, int]:
-        """The first offset of each partition; its next offset if it holds nothing."""
+        """The first offset of each partition; its next offset if it holds nothing.
+
+        Below it records are gone. Above it an offset without a record is no loss: compaction took it, or it never was.
+        """
         firsts = dict(self.ends)
         for file in reversed(self.files):
             firsts[file.partition] = file.first
-        return firsts
+        return firsts | self._marked
 
     def keeps(self, topic_id: str) -> bool:
         """Whether the records are those of the Kafka topic with this id."""
@@ -88,6 +94,7 @@ class Snapshot:
                 row["num_records"],
                 row["min.timestamp"],
                 row["max.timestamp"],
+                row["size_bytes"],
             )
 
     def _next_offsets(self) -> dict[int, int]:
@@ -101,21 +108,27 @@ class Snapshot:
             ends[file.partition] = max(ends[file.partition], file.last + 1)
         return ends
 
+    def _first_offsets(self) -> dict[int, int]:
+        """From the marks of retention and compaction; a partition without one begins with its first file."""
+        marks = {part: self.mark(f"first:{part}") for part in self.ends}
+        return {partition: mark for partition, mark in marks.items() if mark is not None}
+
 
 def ends(path: str, topic: str) -> list[Ends]:
     """What each partition of the topic holds, by partition; empty if there is no such table or topic."""
     snapshot = Snapshot(path, topic).refresh()
-    return [_ends(partition, snapshot.files) for partition in sorted(snapshot.ends)]
+    firsts = snapshot.firsts()
+    return [_ends(part, firsts[part], end, snapshot.files) for part, end in sorted(snapshot.ends.items())]
 
 
-def _ends(partition: int, every: list[LogFile]) -> Ends:
+def _ends(partition: int, first: int, end: int, every: list[LogFile]) -> Ends:
     files = [file for file in every if file.partition == partition]
     if not files:
         return Ends(partition, None, None, 0, None, None)
     return Ends(
         partition,
-        min(file.first for file in files),
-        max(file.last for file in files),
+        first,
+        end - 1,
         sum(file.records for file in files),
         min(file.first_time for file in files),
         max(file.last_time for file in files),

@@ -34,6 +34,7 @@ class LogFile:
     records: int
     first_time: datetime
     last_time: datetime
+    bytes: int = 0
 
 
 def schema() -> pa.Schema:

@@ -20,6 +20,8 @@ from schemas.archive import COLUMNS
 
 FORMAT = "headrace_archive"
 """The name of the data source in Spark."""
+GONE = "no longer has the offsets"
+"""What is said of records that retention took while a query was to read them; jobs.running.errors knows these words."""
 
 
 class ArchiveSource(DataSource):
@@ -89,9 +91,15 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def partitions(self, start: dict[str, int], end: dict[str, int]) -> Sequence[InputPartition]:
         begun, stop = _numbered(start), self._known(end)
+        firsts = self._log.firsts()
         slices = []
         for partition, last in sorted(stop.items()):
             first = begun.get(partition, 0)
+            if first < min(last, firsts.get(partition, 0)):
+                raise ArchiveError(
+                    f"Partition {partition} of topic {self._log.topic} in {self._log.path} {GONE} {first} to "
+                    f"{firsts[partition] - 1}, which were not read yet: retention was faster."
+                )
             mine = [file for file in self._log.files if file.partition == partition]
             files = [file for file in mine if file.first < last and file.last >= first]
             if first < last and files:

@@ -1,7 +1,8 @@
 """Whether the archive has each offset of a topic once, and if not, whether it should.
 
-An offset without a record is explained when the copy began behind it, when its loss was accepted, when Kafka has no
-committed record there either, or when a file says that the offset was read and held none: Kafka gives offsets to
+An offset without a record is explained when the copy began behind it or retention took it, when its loss was accepted,
+when `headrace compact` has been there (which record it took nobody knows any more), when Kafka has no committed record
+there either, or when a file says that the offset was read and held none: Kafka gives offsets to
 markers of transactions, aborted ones are not for readers, and compaction takes records away.
 """
 
@@ -60,6 +61,8 @@ def audit(places: Places, topic: str) -> list[Audit]:
         files = [file for file in log.files if file.partition == part]
         gaps = _gaps(one, files)
         gaps = _take(one, gaps, "lost, and accepted", _lost(log, part, gaps))
+        compacted = log.mark(f"compacted:{part}") or 0
+        gaps = _take(one, gaps, "compacted", [(one.first, compacted)] if compacted > one.first else [])
         if source is not None:
             gaps = _ask(one, gaps, source, topic)
         gaps = _take(one, gaps, "no committed record when it was read", _covers(files) if gaps else [])

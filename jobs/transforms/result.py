@@ -14,7 +14,10 @@ from jobs.transforms.windows import Window
 
 
 class TopicSchema(Protocol):
-    """A schema file of a topic, for example schemas/departure.py."""
+    """A schema file of a topic, for example schemas/departure.py.
+
+    It may say COMPACTED = True: only the last record of a key counts, and `headrace compact` may remove the others.
+    """
 
     TOPIC: str
     KEY: str | None
@@ -61,6 +64,8 @@ class Result:
             raise ValueError(f"{self.name}: min_records_per_batch must be 1 or more")
         if bool(self.panes) != bool(self.windows):
             raise ValueError(f"{self.name}: panes and windows come together")
+        if getattr(self.topic, "COMPACTED", False) and (self.panes or self.membership):
+            raise ValueError(f"{self.name}: counts every record, and topic {self.topic.TOPIC} is compacted")
         if not self.panes and not self.membership:
             raise ValueError(f"{self.name}: keeps neither panes nor membership")
         for window in self.windows:

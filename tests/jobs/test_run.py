@@ -27,6 +27,8 @@ def test_places_start_at_their_file(tmp_path: Path) -> None:
         ('archive = "a"\ntables = "t"\n', "checkpoints: Field required"),
         ('archive = "a"\ntables = "t"\ncheckpoints = "c"\nspeed = 3\n', "speed: Extra inputs"),
         ('log = "tape"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n', "log: Input should be 'archive'"),
+        ('archive = "a"\ntables = "wasb://n/t"\ncheckpoints = "c"\n', "tables is on wasb://"),
+        ('archive = "s3a://b/a"\ntables = "t"\ncheckpoints = "c"\n', "archive is on s3a://"),
         ("archive = \n", "is not TOML"),
         (None, "No such file"),
     ],
@@ -38,6 +40,13 @@ def test_wrong_places_are_refused_in_one_line(tmp_path: Path, text: str | None, 
     with pytest.raises(run.Refused) as refused:
         run.places(file)
     assert said in str(refused.value) and str(file) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("at", ["s3://bucket", "gs://bucket", "abfss://container@account.dfs.core.windows.net"])
+def test_places_may_be_on_object_storage(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "places.toml"
+    file.write_text("".join(f'{name} = "{at}/{name}"\n' for name in ("archive", "tables", "checkpoints")))
+    assert run.places(file).table("x_v1") == f"{at}/tables/x_v1"
 
 
 def java(folder: Path, version: str) -> Path:
@@ -101,3 +110,24 @@ def test_a_topic_that_is_not_there_ends_the_job_with_one_line(tmp_path: Path) ->
     assert done.returncode == 1
     [line] = done.stdout.splitlines()  # spark-submit sends all that Python says there
     assert line.startswith("headrace: topic departures has no records in") and "headrace produce departures" in line
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "conf").glob("*.toml")), ids=lambda file: file.stem)
+def test_the_places_that_come_with_the_project_can_be_read(file: Path) -> None:
+    assert run.places(file).tables
+
+
+def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
+    local, cluster = (run.profile(ROOT / "conf" / f"spark-{name}.conf") for name in ("local", "cluster"))
+    sizes = ("spark.driver.memory", "spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions")
+    of_a_laptop = ("spark.master", "spark.driver.host", "spark.driver.bindAddress", "spark.driver.extraClassPath")
+    differ = {*sizes, *of_a_laptop, "spark.ui.enabled", "spark.driver.extraJavaOptions"}
+    assert {name: value for name, value in local.items() if name not in differ} == {
+        name: value
+        for name, value in cluster.items()
+        if name not in {*differ, "spark.jars", "spark.executor.extraJavaOptions"}
+    }
+    barred = "-Dorg.apache.kafka.disallowed.login.modules"
+    options = [local["spark.driver.extraJavaOptions"]]
+    options += [cluster[f"spark.{part}.extraJavaOptions"] for part in ("driver", "executor")]
+    assert len({next(word for word in said.split() if word.startswith(barred)) for said in options}) == 1

@@ -1,0 +1,49 @@
+"""The results that read a topic, by their ledgers: how far they have read, and what they would lose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobs.admin import facts
+from jobs.run import Places, Refused
+from jobs.sinks import ledger
+
+COUNTING = ("panes", "membership")
+"""A result with one of these asks something of every record."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A result that reads the topic."""
+
+    name: str
+    read: dict[int, int]
+    """By partition, the next offset that it reads. A partition that is not here is read from its offset 0."""
+    counts_every_record: bool
+
+
+def of(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]:
+    """The results in the folder of tables that read the topic from the archive, or from the Kafka topic it keeps.
+
+    `keeps` says whether the archive keeps the Kafka topic with an id. Raises Refused if a ledger cannot be read: then
+    nobody knows what its result has read.
+    """
+    found = []
+    for name in facts.results(places):
+        try:
+            last = ledger.last(places, name)
+        except Exception as error:  # deltalake raises many kinds for a damaged table
+            raise Refused(
+                f"the ledger {ledger.path(places, name)} cannot be read, so nobody knows what {name} has read "
+                f"({type(error).__name__}). Mend it, or move the tables of {name} away."
+            ) from None
+        if last is None or last.definition.get("topic") != topic:
+            continue
+        if last.log_home in ("", "archive") or keeps(last.topic_id):
+            counts = any(last.definition.get(what, "None") != "None" for what in COUNTING)
+            found.append(Reader(name, last.end_offsets, counts))
+    return found
+
+
+def read_by_all(readers: list[Reader], ends: dict[int, int]) -> dict[int, int]:
+    """By partition, the offset below which every reader has read; the end if there are no readers."""
+    return {part: min([end, *(reader.read.get(part, 0) for reader in readers)]) for part, end in ends.items()}

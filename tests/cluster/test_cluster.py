@@ -1,0 +1,216 @@
+"""On a real cluster, whose executors have of the project only the zip, a job keeps the same tables as in local mode."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from confluent_kafka import KafkaException
+from pyspark.sql import SparkSession
+
+from jobs import departure_delay, run
+from jobs.admin import flights
+from jobs.admin.warm import made_up
+from jobs.sinks import archive, kafka_producer, ledger
+from jobs.sources.audit import audit
+from tests import delta
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import make
+from tests.cluster.spark_cluster import ROOT, SparkCluster, packed, submit
+from tests.cluster.test_kafka_home import CLOCKS, same
+
+pytestmark = pytest.mark.slow
+
+TOPIC = departure_delay.RESULT.topic.TOPIC
+NAME = departure_delay.RESULT.name
+RECORDS = 600
+
+
+def departures(records: int) -> pd.DataFrame:
+    """Made-up departures of three airports, early, late and very late."""
+    dice = random.Random(5)
+    frame = made_up(records)
+    frame["origin"] = [dice.choice(["JFK", "EWR", "LGA"]) for _ in range(records)]
+    frame["delay_minutes"] = [dice.choice([-7, -1, 0, 3, 30, 600]) for _ in range(records)]
+    frame["departure_time"] = frame["scheduled_time"] + pd.to_timedelta(frame["delay_minutes"], unit="min")
+    return frame.sort_values("departure_time", kind="stable", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
+    """A cluster that answers."""
+    made = SparkCluster(tmp_path_factory.mktemp("spark") / "cluster")
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+        assert not made.processes()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker of this file's own: others have a topic of the same name."""
+    started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed(tmp_path_factory.mktemp("code"))
+
+
+@pytest.fixture(scope="module")
+def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.Places:
+    """The tables of the same records, kept in local mode from the archive."""
+    folder = tmp_path_factory.mktemp("local")
+    places = run.Places(**{name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")})
+    archive.append(places.archive, TOPIC, 4, flights.records(departures(RECORDS)))
+    departure_delay.main(run.Run(spark, places, say=lambda _: None))
+    return places
+
+
+def in_kafka(broker: Broker, places: Path) -> run.Places:
+    """Places whose Kafka has the departures."""
+    found = run.places(places)
+    assert found.kafka
+    with suppress(KafkaException):  # a test before has made and filled it
+        make(broker, TOPIC, 4)
+        kafka_producer.append(found.kafka, TOPIC, 4, flights.records(departures(RECORDS)))
+    return found
+
+
+def same_tables(mine: run.Places, local: run.Places) -> None:
+    for ending in ("", "_quarantine"):
+        same(mine.table(NAME + ending), local.table(NAME + ending), (*CLOCKS, "sequence", "topic"))
+    hours = [row for row in delta.rows(mine.table(NAME)) if row["window"] == "tumbling 1 hour"]
+    assert sum(row["departures"] for row in hours) == RECORDS
+    last = [ledger.last(places, NAME) for places in (mine, local)]
+    assert last[0] and last[1]
+    assert last[0].end_offsets == last[1].end_offsets
+
+
+PROBE = """
+import json, sys
+from pyspark.sql import SparkSession
+
+def seen(rows):
+    import os, socket
+    import jobs.sources.archive_stream as module
+    import schemas, sketches
+    yield json.dumps({"files": [module.__file__, schemas.__file__, sketches.__file__], "folder": os.getcwd()})
+
+spark = SparkSession.builder.getOrCreate()
+found = spark.sparkContext.parallelize(range(8), 8).mapPartitions(seen).collect()
+import jobs
+print("PROBE", json.dumps({"driver": jobs.__file__, "executors": [json.loads(line) for line in found]}))
+"""
+
+
+def test_executors_have_the_project_from_the_zip_alone(cluster: SparkCluster, code: Path, tmp_path: Path) -> None:
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    said = submit(cluster, code, script).end()
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("PROBE "))[6:])
+    files = [found["driver"], *(file for executor in found["executors"] for file in executor["files"])]
+    assert all("/headrace.zip/" in file for file in files), files
+    folders = {executor["folder"] for executor in found["executors"]}
+    assert all(Path(folder).is_relative_to(cluster.folder) for folder in folders)
+    assert len(folders) == 2, "both workers had work"
+
+
+def test_a_job_from_kafka_keeps_the_tables_of_local_mode(
+    cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path
+) -> None:
+    mine = in_kafka(broker, kafka_places)
+    submit(cluster, code, ROOT / "jobs" / "departure_delay.py", "--places", str(kafka_places)).end()
+    same_tables(mine, local)
+
+
+def test_a_job_from_the_archive_keeps_them_too(
+    cluster: SparkCluster, code: Path, local: run.Places, tmp_path: Path
+) -> None:
+    lines = [f'{name} = "{tmp_path}/{name}"' for name in ("tables", "checkpoints")]
+    (tmp_path / "places.toml").write_text("\n".join([f'archive = "{local.archive}"', *lines]))
+    submit(cluster, code, ROOT / "jobs" / "departure_delay.py", "--places", str(tmp_path / "places.toml")).end()
+    same_tables(run.places(tmp_path / "places.toml"), local)
+
+
+def test_the_archive_is_kept_on_a_cluster_too(
+    cluster: SparkCluster, code: Path, broker: Broker, kafka_places: Path
+) -> None:
+    mine = in_kafka(broker, kafka_places)
+    submit(cluster, code, ROOT / "jobs" / "archive.py", TOPIC, "--places", str(kafka_places)).end()
+    found = audit(mine, TOPIC)
+    assert all(one.whole for one in found)
+    assert sum(one.records for one in found) == RECORDS
+
+
+SMALL_BATCHES = """
+from dataclasses import replace
+
+from jobs import departure_delay, run
+from jobs.sinks import microbatch
+from jobs.sources import log
+
+run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75), log))
+"""
+
+
+@pytest.mark.parametrize("home", ["kafka", "archive"])
+def test_an_executor_that_is_killed_in_mid_run_changes_nothing(
+    home: str, cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path, tmp_path: Path
+) -> None:
+    mine = in_kafka(broker, kafka_places)
+    if home == "archive":
+        text = kafka_places.read_text().replace('log = "kafka"', 'log = "archive"')
+        kafka_places.write_text(text.replace('"kafka-archive"', f'"{local.archive}"'))
+    (tmp_path / "small_batches.py").write_text(SMALL_BATCHES)
+    running = submit(cluster, code, tmp_path / "small_batches.py", "--places", str(kafka_places))
+    killed: list[int] = []
+    while running.running():
+        last = ledger.last(mine, NAME, "batch")
+        batches = -1 if last is None else last.batch_id
+        # One executor after the second batch, and again after the fifth: the second may be the one that took its place.
+        if batches >= (1, 4, 10**9)[len(killed)] and (there := cluster.executors()):
+            there[0].kill()
+            killed.append(batches)
+        time.sleep(0.05)
+    running.end()
+    assert len(killed) == 2
+    rows = delta.rows(mine.table(f"{NAME}_ledger"))
+    assert sum(row["kind"] == "batch" for row in rows) > killed[-1] + 1, "it went on after the last kill"
+    assert {row["generation"] for row in rows} == {1}, "in one run"
+    same_tables(mine, local)
+
+
+OF_ITS_OWN = """
+import os, sys
+
+os.chdir(sys.argv[1])
+from jobs import departure_delay, run
+
+with run.one_line_errors():
+    where = {"archive": "archive", "tables": "/proc/self/cwd/tables", "checkpoints": f"{sys.argv[1]}/checkpoints"}
+    departure_delay.main(run.Run(run.session(), run.Places(**where)))
+"""
+
+
+def test_tables_that_executors_do_not_share_are_refused(cluster: SparkCluster, code: Path, tmp_path: Path) -> None:
+    """/proc/self/cwd is another folder in each process, as a local path is on each machine."""
+    (tmp_path / "of_its_own.py").write_text(OF_ITS_OWN)
+    said = submit(cluster, code, tmp_path / "of_its_own.py", str(tmp_path)).end(code=1)
+    assert f"headrace: the executors of {cluster.url} do not see the folder /proc/self/cwd/tables (tables)" in said
+    assert not list((tmp_path / "tables").iterdir())
+
+
+def test_executors_without_the_project_are_told(cluster: SparkCluster, local: run.Places, tmp_path: Path) -> None:
+    lines = [f'{name} = "{tmp_path}/{name}"' for name in ("tables", "checkpoints")]
+    (tmp_path / "places.toml").write_text("\n".join([f'archive = "{local.archive}"', *lines]))
+    job = ROOT / "jobs" / "departure_delay.py"
+    said = submit(cluster, None, job, "--places", str(tmp_path / "places.toml"), path=ROOT).end(code=1)
+    assert "headrace: the executors have not got the project: build the zip" in said
