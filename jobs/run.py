@@ -193,5 +193,7 @@ def job(main: Callable[[Run], Any], topics: bool = False) -> None:
         settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
         spark = session(settings)
         watch = Progress()
-        main(Run(spark, where, arguments.continuous, arguments.start, arguments.accept_loss, closed=watch.closed))
+        given = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
+        named = tuple(arguments.topics) if topics else ()
+        main(Run(spark, where, topics=named, closed=watch.closed, **given))
         watch.end("done")

@@ -1,6 +1,7 @@
 """Starting a job: places, Java, and errors that a person can act on."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,18 @@ def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
     options = [local["spark.driver.extraJavaOptions"]]
     options += [cluster[f"spark.{part}.extraJavaOptions"] for part in ("driver", "executor")]
     assert len({next(word for word in said.split() if word.startswith(barred)) for said in options}) == 1
+
+
+@pytest.mark.usefixtures("spark")
+def test_each_argument_of_a_job_reaches_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf").mkdir()
+    shutil.copy(ROOT / "conf" / run.LOCAL_PROFILE, tmp_path / "conf")
+    (tmp_path / "conf" / "p.toml").write_text('archive = "a"\ntables = "t"\ncheckpoints = "c"\n')
+    places = ["--places", str(tmp_path / "conf" / "p.toml")]
+    seen: list[run.Run] = []
+    monkeypatch.setattr(sys, "argv", ["job", "one", "two", *places, "--accept-loss", "--start", "latest"])
+    run.job(seen.append, topics=True)
+    monkeypatch.setattr(sys, "argv", ["job", *places, "--continuous", "10 seconds"])
+    run.job(seen.append)
+    said = [(each.topics, each.accept_loss, each.start, each.continuous) for each in seen]
+    assert said == [(("one", "two"), True, "latest", None), ((), False, None, "10 seconds")]
