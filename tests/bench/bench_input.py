@@ -48,10 +48,8 @@ def into_kafka(log: Input, servers: str) -> Input:
 
     broker, producer = import_module("jobs.broker.access"), import_module("jobs.sinks.kafka_producer")
     name = f"{TOPIC}_{log.records}"
-    made = AdminClient({"bootstrap.servers": servers}).create_topics(
-        [NewTopic(name, PARTITIONS, config={"retention.ms": "-1"})]
-    )
-    made[name].result()
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(name, PARTITIONS, config={"retention.ms": "-1"})])[name].result()
     producer.append(broker.Kafka(servers=servers), name, PARTITIONS, bench_data.batches(log.records))
     return replace(log, topic=name, servers=servers)
 

@@ -170,7 +170,8 @@ def wait_for(table: Path, before: int, seconds: float) -> float:
 
 def run(args: argparse.Namespace, servers: str, out: Path) -> list[str]:
     """The lines of the report."""
-    AdminClient({"bootstrap.servers": servers}).create_topics([NewTopic(TOPIC, PARTITIONS)])[TOPIC].result()
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(TOPIC, PARTITIONS)])[TOPIC].result()
     log = Input(str(out / "archive"), TOPIC, PARTITIONS, 0, 0, 0, 2, servers)
     panes = out / "tables" / f"{TABLE}_panes"
     job = Job(log, out, args).start()

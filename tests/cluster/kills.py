@@ -122,8 +122,11 @@ class World:
 
     def checkpoints(self) -> list[Path]:
         """Of the newest generation of each result."""
-        folders = [path for path in Path(self.places.checkpoints).glob("*") if path.is_dir()]
-        return [max(p for p in f.glob("generation-*") if "aside" not in p.name) for f in folders]
+        found: dict[Path, Path] = {}
+        for path in sorted(Path(self.places.checkpoints).glob("*/generation-*")):
+            if "aside" not in path.name:
+                found[path.parent] = path
+        return list(found.values())
 
     def lose(self) -> None:
         """The checkpoints are deleted."""
@@ -133,7 +136,10 @@ class World:
         """Every newest file of the checkpoints is cut in half, and Hadoop's checksum of it is gone."""
         for folder in self.checkpoints():
             for kind in ("offsets", "commits"):
-                newest = max((p for p in folder.glob(f"{kind}/*") if p.name.isdigit()), key=lambda p: int(p.name))
+                there = sorted((p for p in folder.glob(f"{kind}/*") if p.name.isdigit()), key=lambda p: int(p.name))
+                if not there:  # killed before Spark wrote one
+                    continue
+                newest = there[-1]
                 newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
                 (newest.parent / f".{newest.name}.crc").unlink(missing_ok=True)
 
