@@ -29,6 +29,7 @@ def command(log: Input, out: Path) -> list[str]:
         f"--chdir={ROOT}",
         f"PYTHONPATH={ROOT}{os.pathsep}{HERE}",
         f"BENCH_TOPIC={log.topic}",
+        f"PYSPARK_PYTHON={sys.executable}",
         submit,
         "--properties-file",
         profile,
