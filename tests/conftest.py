@@ -29,3 +29,11 @@ def places(tmp_path: Path) -> run.Places:
 def a_run(spark: SparkSession, places: run.Places) -> Callable[..., run.Run]:
     """Makes a run in the test's places; keywords are those of run.Run."""
     return lambda **more: run.Run(spark, places, **({"say": lambda _: None} | more))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test wants to be read although it passed: its property `report`."""
+    for done in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in done.user_properties:
+            if name == "report" and done.when == "call":
+                terminalreporter.write_line(str(value))

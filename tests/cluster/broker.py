@@ -1,5 +1,6 @@
 """A real Kafka broker for tests: fetched as packages, started on this machine, stopped with everything it wrote."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -21,12 +22,15 @@ MEMORY = ["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 def jars() -> Path:
     """The folder of the broker's jars, fetched the first time with the Ivy that pyspark brings."""
-    if not (JARS / "ready").exists():
-        ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
-        wanted = ["-dependency", "org.apache.kafka", "kafka_2.13", "4.2.0", "-confs", "default"]
-        into = ["-retrieve", f"{JARS}/[artifact]-[revision](-[classifier]).[ext]"]
-        subprocess.run(["java", "-jar", str(ivy), *wanted, *into], check=True, capture_output=True)
-        (JARS / "ready").touch()
+    JARS.mkdir(parents=True, exist_ok=True)
+    with (JARS / "lock").open("w") as one_at_a_time:  # tests may run side by side
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not (JARS / "ready").exists():
+            ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+            wanted = ["-dependency", "org.apache.kafka", "kafka_2.13", "4.2.0", "-confs", "default"]
+            into = ["-retrieve", f"{JARS}/[artifact]-[revision](-[classifier]).[ext]"]
+            subprocess.run(["java", "-jar", str(ivy), *wanted, *into], check=True, capture_output=True)
+            (JARS / "ready").touch()
     return JARS
 
 

@@ -98,7 +98,7 @@ class World:
     def run(self, first: str = "panes", when: str = "") -> bool:
         """Run both jobs; whether they were killed. What else ends them is a failure."""
         process = self.start(first, when)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
         killed = process.returncode == -signal.SIGKILL
         assert killed or process.returncode == 0, err[-3000:]
         self.report.kills += killed

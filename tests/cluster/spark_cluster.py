@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 import uuid
@@ -42,6 +43,17 @@ def packed(folder: Path) -> Path:
     return folder / "headrace.zip"
 
 
+def bare_python(folder: Path) -> Path:
+    """A Python with this one's packages that does not find the project, even where it is installed as a link: the
+    .pth files of a folder on PYTHONPATH are not read.
+    """
+    packages = sysconfig.get_path("purelib")
+    path = folder / "python"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{packages}" exec "{sys.executable}" -S "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
 class SparkCluster:
     """A standalone cluster. `url` is what spark-submit takes as its master."""
 
@@ -52,6 +64,7 @@ class SparkCluster:
         self.url = f"spark://127.0.0.1:{self._port}"
         self._started: list[subprocess.Popen[bytes]] = []
         folder.mkdir(parents=True)
+        self.python = bare_python(folder)
 
     def start(self) -> "SparkCluster":
         """Start it, and wait until every worker has registered."""
@@ -169,7 +182,7 @@ def submit(
     for name, value in small.items():
         command += ["--conf", f"{name}={value}"]
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-    environment |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment |= {"PYSPARK_PYTHON": str(cluster.python), "SPARK_LOCAL_IP": "127.0.0.1"}
     environment |= {"PYTHONPATH": str(path)} if path else {}
     output = cluster.folder / f"driver-{uuid.uuid4()}.out"
     with output.open("wb") as out:

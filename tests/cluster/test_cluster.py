@@ -161,14 +161,10 @@ run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_rec
 """
 
 
-@pytest.mark.parametrize("home", ["kafka", "archive"])
 def test_an_executor_that_is_killed_in_mid_run_changes_nothing(
-    home: str, cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path, tmp_path: Path
+    cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path, tmp_path: Path
 ) -> None:
     mine = in_kafka(broker, kafka_places)
-    if home == "archive":
-        text = kafka_places.read_text().replace('log = "kafka"', 'log = "archive"')
-        kafka_places.write_text(text.replace('"kafka-archive"', f'"{local.archive}"'))
     (tmp_path / "small_batches.py").write_text(SMALL_BATCHES)
     running = submit(cluster, code, tmp_path / "small_batches.py", "--places", str(kafka_places))
     killed: list[int] = []

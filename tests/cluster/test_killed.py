@@ -5,20 +5,15 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make
-from tests.cluster.kills import POINTS, Report, World, history
+from tests.cluster.kills import POINTS, World, history
 from tests.jobs.sinks import readings
-
-SEED = 20
-AT_ONCE = 2
-"""Histories side by side: most of a run is the start of Java, on one core."""
 
 
 @pytest.fixture(scope="module")
@@ -30,51 +25,51 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started.stop()
 
 
+DICE = random.Random(20)
+ANYTIME = [(DICE.choice(["panes", "seen"]), f"random:{DICE.uniform(0, 5):.2f}") for _ in range(30 - len(POINTS))]
+HISTORIES = {
+    "archive": (POINTS[0::3] + ANYTIME[0::3], {1: "lose", 2: "keep_copy", 5: "truncate", 8: "restore"}),
+    "archive again": (POINTS[1::3] + ANYTIME[1::3], {3: "truncate", 4: "keep_copy", 6: "lose", 9: "restore"}),
+    "kafka": (POINTS[2::3] + ANYTIME[2::3], {1: "lose", 2: "keep_copy", 5: "truncate", 8: "restore"}),
+}
+"""Thirty kills: each moment that can be named, once, and some that nobody chose; and what is done to checkpoints."""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
+@pytest.mark.parametrize("name", HISTORIES)
 def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doubles_nothing(
-    tmp_path: Path, own_broker: Broker, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, own_broker: Broker, record_property: Callable[[str, object], None]
 ) -> None:
-    dice = random.Random(SEED)
-    anytime = [(dice.choice(["panes", "seen"]), f"random:{dice.uniform(0, 5):.2f}") for _ in range(8)]
-    panes, seen = ([point for point in POINTS if point[0] == first] for first in ("panes", "seen"))
-    one, two, three = World(tmp_path / "one"), World(tmp_path / "two"), World(tmp_path / "kafka", own_broker.servers)
-    few = [("panes", "after panes"), ("seen", "before ledger"), ("panes", "after ledger")]
-    histories = [
-        (one, panes, {1: one.lose, 2: one.keep_copy, 5: one.truncate, 8: one.restore}),
-        (two, [*seen, *anytime[:5]], {3: two.truncate, 4: two.keep_copy, 6: two.lose, 9: two.restore}),
-        (three, [*few, *anytime[5:]], {1: three.lose}),
-    ]
-    with ThreadPoolExecutor(AT_ONCE) as side_by_side:
-        told = [side_by_side.submit(history, *each, seed) for seed, each in enumerate(histories)]
-    total = Report()
-    for each in told:
-        total.add(each.result())
-    with capsys.disabled():
-        print(f"\n{total}")
-    assert total.kills >= 30
-    assert (total.lost, total.doubled) == (0, 0)
+    kills, spoil = HISTORIES[name]
+    world = World(tmp_path / "world", own_broker.servers if name == "kafka" else None)
+    report = history(world, kills, {after: getattr(world, what) for after, what in spoil.items()}, len(name))
+    record_property("report", f"{name}: {report}")
+    assert report.kills == len(kills)
+    assert (report.lost, report.doubled) == (0, 0)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
     world.write(readings.log(each=8))
     sleeping = world.start()
-    until = time.monotonic() + 300
+    until = time.monotonic() + 500
     while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
         time.sleep(0.01)
     os.killpg(sleeping.pid, signal.SIGSTOP)
     second = world.start()
-    _, said = second.communicate(timeout=300)
+    _, said = second.communicate(timeout=600)
     os.killpg(sleeping.pid, signal.SIGCONT)
     assert second.returncode == 1
     assert "running already" in said
-    assert sleeping.wait(300) == 0
+    assert sleeping.wait(600) == 0
     world.check()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
     tables = Path(world.places.tables)
@@ -91,7 +86,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
         filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
         world.write(log[18:])
         full = world.start()
-        _, said = full.communicate(timeout=300)
+        _, said = full.communicate(timeout=600)
         assert full.returncode == 1
         assert "the disk is full" in said
         filler.unlink()
@@ -101,6 +96,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_path: Path, own_broker: Broker) -> None:
     world = World(tmp_path / "world", own_broker.servers)
     name = readings.TOPIC.TOPIC
@@ -110,22 +106,23 @@ def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_p
     log = readings.log(each=20)
     world.write(log[:30])
     process = world.start()
-    until = time.monotonic() + 300
+    until = time.monotonic() + 500
     while not list(Path(world.places.checkpoints).glob("*/generation-*/offsets/0")) and time.monotonic() < until:
         time.sleep(0.01)
     own_broker.kill()
     time.sleep(5)
     own_broker.start()
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 0 or ("headrace:" in said and "broker" in said), said
     world.write(log[30:])
     world.check()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_broker_that_stays_away_ends_the_run_with_one_line(tmp_path: Path) -> None:
     world = World(tmp_path / "world", "127.0.0.1:1")
     process = world.start()
-    _, said = process.communicate(timeout=180)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "127.0.0.1:1 does not answer" in said
