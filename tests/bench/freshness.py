@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -138,11 +139,10 @@ class Job:
         me = psutil.Process(self.process.pid)
         while self.process.poll() is None:
             total = 0
-            for process in [me, *me.children(recursive=True)]:
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:
-                    continue
+            with suppress(psutil.Error):
+                for process in [me, *me.children(recursive=True)]:
+                    with suppress(psutil.Error):
+                        total += process.memory_full_info().pss
             self.peak_bytes = max(self.peak_bytes, total)
             time.sleep(1)
 
@@ -166,6 +166,15 @@ def wait_for(table: Path, before: int, seconds: float) -> float:
             return found[before][0]
         time.sleep(0.05)
     raise SystemExit("no commit came")
+
+
+def wait_for_the_end(table: Path, times: dict[int, np.ndarray], seconds: float) -> None:
+    """Until a commit holds the last record of each partition: a job that lags must catch up."""
+    until = time.time() + seconds
+    while any(len(stamps) > max(end.get(part, 0) for _, end in commits(table)) for part, stamps in times.items()):
+        if time.time() > until:
+            raise SystemExit(f"the job did not catch up in {seconds:.0f} seconds; commits: {len(commits(table))}")
+        time.sleep(1)
 
 
 def run(args: argparse.Namespace, servers: str, out: Path) -> list[str]:
@@ -195,9 +204,10 @@ def run(args: argparse.Namespace, servers: str, out: Path) -> list[str]:
         job.start()
         again = wait_for(panes, before, 120) - killed
         producer.wait()
-    time.sleep(20)
-    job.end(signal.SIGINT)
     times, first = record_times(servers), begun + args.warm
+    for table in (panes, out / "tables" / TABLE):
+        wait_for_the_end(table, times, 300)
+    job.end(signal.SIGINT)
     lines = [f"{args.rate:,} records a second, publishing every {args.publish}, {args.profile.name}"]
     every = commits(panes)
     inside = [moment for moment, _ in every if first <= moment < first + args.seconds]
