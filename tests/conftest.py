@@ -1,5 +1,6 @@
 """What several tests share: one small Spark for all of them, and places of their own for each."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,11 @@ ROOT = Path(__file__).parent.parent
 
 settings.register_profile("untimed", deadline=None)  # a slow machine is no fault
 settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """Ended by a scheduler, the tests still stop the servers that they have started."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import run
+from jobs.admin import findings
 from jobs.sinks import archive, kafka_producer
 from tests import delta
 from tests.cluster.killed_job import RESULTS, ROOT
@@ -108,6 +109,17 @@ class World:
         self.report.restarts += self.report.kills > killed
         return killed
 
+    def diagnose(self, first: str = "", when: str = "") -> None:
+        """What `headrace doctor` finds: never anything that somebody has to mend; and a batch of `first` that was
+        stopped between its first commit and its ledger row (it died at the moment `when`) is told of.
+        """
+        found = {name: findings.of(self.places, result.name) for name, result in RESULTS.items()}
+        wrong = [each.what for all_ in found.values() for each in all_ if each.wrong]
+        assert not wrong
+        halfway = when.startswith(("after ", "before ledger")) and not when.startswith("after ledger")
+        if halfway:
+            assert any("stopped in mid-batch" in each.what for each in found[first]), (when, found[first])
+
     def check(self) -> None:
         """Drain the log, count what is lost or doubled, and compare every table with what it must be."""
         assert not self.run()
@@ -117,6 +129,7 @@ class World:
             found = sum(row["records"] for row in side.rows("_ledger") if row["kind"] == "batch")
             self.report.lost += max(0, len(self.written) - found)
             self.report.doubled += max(0, found - len(self.written))
+        self.diagnose()
         checks.check_panes(Side(self.places, RESULTS["panes"].name, self.written))
         checks.check_seen(Side(self.places, RESULTS["seen"].name, self.written))
 
@@ -159,8 +172,10 @@ def history(world: World, kills: list[tuple[str, str]], spoil: dict[int, Callabl
     share = len(log) // (len(kills) + 1)
     for number, (first, when) in enumerate(kills):
         world.write(log[number * share : (number + 1) * share])
-        world.run(first, when)
+        if world.run(first, when):
+            world.diagnose(first, when)
         spoil.get(number, lambda: None)()
+        world.diagnose()
     world.write(log[len(kills) * share :])
     world.check()
     return world.report

@@ -12,6 +12,7 @@ from confluent_kafka.admin import NewPartitions
 from pyspark.sql import SparkSession
 
 from jobs import run
+from jobs.admin import findings
 from jobs.run import Refused
 from jobs.sinks import archive
 from jobs.transforms.panes import Panes
@@ -54,6 +55,11 @@ def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a"
     return producer
 
 
+def doctor(places: run.Places) -> list[str]:
+    """What somebody has to mend, as `headrace doctor` says it."""
+    return [finding.what + finding.remedy for finding in findings.of(places, "counted_v1") if finding.wrong]
+
+
 def counts(places: run.Places) -> dict[str, int]:
     return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}
 
@@ -69,6 +75,7 @@ def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_record
     send(broker, topic, 0, 25)
     with pytest.raises(Refused, match="made-again is not the one that counted_v1 has read"):
         keep(spark, places, counted(topic))
+    assert len(doctor(places)) == 1 and "made-again is not the one that counted_v1 has read" in doctor(places)[0]
     assert counts(places) == {"a": 10}
 
 
@@ -83,6 +90,7 @@ def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_t
     next(iter(broker.admin().delete_records([TopicPartition(topic, 0, 17)]).values())).result()
     with pytest.raises(Refused, match=r"partition 0, offsets 10 to 16.*--accept-loss"):
         keep(spark, places, counted(topic))
+    assert len(doctor(places)) == 1 and "offsets 10 to 16" in doctor(places)[0] and "--accept-loss" in doctor(places)[0]
     assert counts(places) == {"a": 14}
     _, said = keep(spark, places, counted(topic), accept_loss=True)
     assert counts(places) == {"a": 14 + 13}
@@ -90,6 +98,7 @@ def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_t
     assert [dict(row["start_offsets"])[0] for row in gaps] == [10]
     assert [dict(row["end_offsets"])[0] for row in gaps] == [17]
     assert any("lost, and accepted" in line for line in said)
+    assert doctor(places) == []
 
 
 def test_an_aborted_transaction_counts_for_nothing_and_a_committed_one_for_all(
@@ -145,6 +154,7 @@ def test_tables_of_another_log_are_not_continued(spark: SparkSession, broker: Br
     send(broker, topic, 0, 10)
     archive.append(places.archive, topic, 1, [readings.batch(readings.log(each=5)[:5])])
     keep(spark, places.model_copy(update={"log": "archive"}), counted(topic))
+    assert len(doctor(places)) == 1 and "archive before, kafka now" in doctor(places)[0]
     with pytest.raises(Refused, match="archive before, kafka now"):
         keep(spark, places, counted(topic))
 
