@@ -3,11 +3,25 @@
 They are for people. Where a run goes on is in the ledger, and nothing here is read for that.
 """
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+import time
+from collections.abc import Callable
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from jobs.broker import topics
 from jobs.broker.access import Kafka
+from jobs.run import Refused
+
+STARTING_SECONDS = 10.0
+"""A broker that has just started has not read yet what groups have committed; so long it is waited for."""
+_STARTING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+AGAIN_SECONDS = 30.0
+"""After a refusal the next attempt waits so long: an unreachable broker must not hold up each batch."""
 
 
 class Group:
@@ -18,13 +32,45 @@ class Group:
         self._admin, self._heard = topics.client(kafka, AdminClient)
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """Say that all before these offsets is read. Raises Refused."""
+        """Say that all before these offsets is read; waits for a broker that is starting. Raises Refused."""
         said = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
-        try:
-            asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self._name, said)])
-            done = topics.wait(self._admin, asked[self._name], self._heard)
-        except KafkaException as error:
-            raise topics.refusal(self._kafka, error, self._heard) from None
+        until = time.monotonic() + STARTING_SECONDS
+        while True:
+            try:
+                self._commit(said)
+                return
+            except KafkaException as error:
+                if error.args[0].code() not in _STARTING or time.monotonic() > until:
+                    raise topics.refusal(self._kafka, error, self._heard) from None
+            time.sleep(0.2)
+
+    def _commit(self, said: list[TopicPartition]) -> None:
+        asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self._name, said)])
+        done = topics.wait(self._admin, asked[self._name], self._heard)
         for part in done.topic_partitions:
             if part.error is not None:
-                raise topics.refusal(self._kafka, KafkaException(part.error), self._heard)
+                raise KafkaException(part.error)
+
+
+class Shown:
+    """Keeps a result's group as it should be, and never fails: the numbers are right all the same."""
+
+    def __init__(self, kafka: Kafka, name: str, topic: str, say: Callable[[str], None]) -> None:
+        self._kafka, self._name, self._topic, self._say = kafka, name, topic, say
+        self._group: Group | None = None
+        self._fault, self._not_before = "", 0.0
+
+    def commit(self, offsets: dict[int, int]) -> None:
+        """As Group.commit; a refusal is said, once, and tried again with later offsets."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            if self._group is None:
+                self._group = Group(self._kafka, self._name, self._topic)
+            self._group.commit(offsets)
+            self._fault = ""
+        except Refused as error:
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+            if str(error) != self._fault:
+                self._fault = str(error)
+                self._say(f"{self._name}: its offsets are not shown in Kafka at the moment: {error}")
