@@ -114,10 +114,13 @@ class Run:
     say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
     """Where a line for the person who started the run goes."""
 
-    def watch(self, query: "StreamingQuery") -> None:
-        """Wait until the query ends. Raises what it failed with; an interrupt stops a continuous one in order."""
+    def watch(self, query: "StreamingQuery", meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait until the query ends, and do `meanwhile` each second. Raises what it failed with; an interrupt stops a
+        continuous one in order.
+        """
         try:
-            query.awaitTermination()
+            while not query.awaitTermination(timeout=1):
+                meanwhile()
         except KeyboardInterrupt:
             if not self.continuous:
                 raise

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.admin import facts
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, ledger, locks, position, recovery, tables
+from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, tables
 from jobs.sinks.ledger import Row
 from jobs.sources import log
 from jobs.sources.tables import query
@@ -110,7 +110,7 @@ def _there(places: Places, last: Row) -> Row:
 def _foreign(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows that somebody else wrote or took away."""
     for table in _there(places, last).tables:
-        for version, operation in tables.foreign(places.table(table)):
+        for version, operation in commits.foreign(places.table(table)):
             what = f"somebody else changed rows of {places.table(table)}: {operation}, version {version}"
             remedy = f"the numbers are doubtful: move {places.table(name)}* away and run its job, it builds them anew"
             yield Finding(True, what, remedy)

@@ -13,7 +13,7 @@ from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
 from jobs.run import Places, Refused, Run
-from jobs.sinks import tables
+from jobs.sinks import commits, tables
 from schemas import ledger as schema
 
 COMPACT_EVERY = 200
@@ -101,11 +101,13 @@ def versions(places: Places, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: {"id": id_, "version": version} for name, (id_, version) in found.items()}
 
 
-def close(run: Run, row: Row, closing: tables.Commit) -> Row:
+def close(run: Run, row: Row, closing: commits.Commit) -> Row:
     """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
+    now = {}
     for name, before in row.tables.items():
-        tables.check_only_writer(run.places.table(name), before["version"], closing)
-    row = replace(row, tables=versions(run.places, row.tables))
+        version = commits.check_only_writer(run.places.table(name), before["version"], closing)
+        now[name] = before | {"version": version}
+    row = replace(row, tables=now)
     run.step("before ledger")
     row = write(run.places, closing.job, row)
     run.step("after ledger")
@@ -120,7 +122,7 @@ def write(places: Places, name: str, row: Row) -> Row:
         for column, value in asdict(row).items()
     }
     said["tables"] = list(row.tables.items())
-    commit = tables.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
+    commit = commits.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
     table = DeltaTable(path(places, name))
     if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
         raise Refused(f"{path(places, name)} has a row {row.sequence} already: another run of {name} is writing too.")

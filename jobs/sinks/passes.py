@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.transforms import collecting, durations, gate, glance, lateness, membership, told
+from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.result import Result
 
 
@@ -32,8 +33,8 @@ class Pass:
 
     facts: list[dict[str, Any]]
     """What lateness.FACTS has of each partition."""
-    output: DataFrame
-    """Partial panes, or rows."""
+    output: DataFrame | pa.Table
+    """Partial panes, or rows; of few records in the memory of this process."""
     filters: pa.Table | None
     """Those that changed, in the columns of membership.changed."""
     bad: DataFrame | None
@@ -42,14 +43,31 @@ class Pass:
     """Whether there were records that only the gate can judge."""
 
 
-def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack) -> Pass | None:
-    """None if a record is doubtful, or if Spark did not read each partition in one piece and in order."""
+FEW_RECORDS = 20_000
+"""What so many records come to is held in memory; glance.LONGEST_BYTES bounds what each may be."""
+
+
+def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack, few: bool) -> Pass | None:
+    """None if a record is doubtful, or if Spark did not read each partition in one piece and in order.
+
+    `few`: there are not more than FEW_RECORDS. Then a core reads several partitions, one after the other, and what
+    comes of them is fetched at once: a task costs more than its records, and a cache costs two Spark jobs.
+    """
     seen, sightings = told.telling(records.sparkSession), told.telling(records.sparkSession)
-    looked = glance.look(records, result.topic, before.stream_micros, _allowed_seconds(result), seen)
-    output = _output(glance.events(looked), result, before, sightings).persist()
-    cached.callback(output.unpersist)
+    if few:
+        records = records.coalesce(records.sparkSession.sparkContext.defaultParallelism)
+    events = glance.events(glance.look(records, result.topic, before.stream_micros, _allowed_seconds(result), seen))
+    rows = result.transform(events)
+    if glance.picked(events, rows):
+        output = _in_one_trip(records, rows.columns, result, before, seen, sightings)
+    else:
+        output = _output(rows, result, before, sightings)
     with _blocks_by_records(records.sparkSession):
-        output.count()
+        if few:
+            output = output.toArrow()
+        else:
+            cached.callback(output.persist().unpersist)
+            output.count()
     facts, marked = told.heard(seen), told.heard(sightings)
     doubtful = any(fact["quarantined"] for fact in facts.values())
     if doubtful or not told.is_whole(facts) or not told.is_whole(marked):
@@ -69,7 +87,7 @@ def careful(records: DataFrame, result: Result, before: Before, cached: ExitStac
     events = gate.events(decoded)
     if result.membership:
         events = membership.in_order(events)
-    output = _output(events, result, before, sightings).persist()
+    output = _output(result.transform(events), result, before, sightings).persist()
     cached.callback(output.unpersist)
     output.count()
     doubtful = any(fact["quarantined"] for fact in told.heard(seen).values())
@@ -77,17 +95,42 @@ def careful(records: DataFrame, result: Result, before: Before, cached: ExitStac
     return Pass(facts, output, _changed(result, told.heard(sightings)), bad, doubtful)
 
 
-def _output(events: DataFrame, result: Result, before: Before, sightings: told.Told) -> DataFrame:
-    rows = result.transform(events)
+def _in_one_trip(
+    records: DataFrame, columns: list[str], result: Result, before: Before, seen: told.Told, sightings: told.Told
+) -> DataFrame:
+    """As _output, for a transform that only picks `columns`: then the records go to Python once, not twice."""
+    frame, names = glance.flat(records), result.kept(columns)
+    if result.membership:
+        frame, names = membership.hashed(frame, "key"), _after_hashing([*names, membership.HASH.name], result)
+    also = (membership.HASH,) if result.membership else ()
+    look = glance.looking(result.topic, before.stream_micros, _allowed_seconds(result), seen, also)
+    return _marked_and_added_up(frame, look.then(glance.picking(look.output, names)), result, before, sightings)
+
+
+def _output(rows: DataFrame, result: Result, before: Before, sightings: told.Told) -> DataFrame:
+    """What comes of what the transform has given."""
     rows = rows.select(*result.kept(rows.columns))
-    if not result.membership:
-        assert result.panes
-        return collecting.collect(rows, result.panes)
-    hashed = membership.hashed(rows)
-    if result.panes and "record_key" not in result.panes.columns:
-        hashed = hashed.drop("record_key")
-    marking = membership.marking(hashed.schema, before.filters, result.membership, _allowed_seconds(result), sightings)
-    return collecting.collect(hashed, result.panes, marking) if result.panes else marking.over(hashed)
+    if result.membership:
+        rows = membership.hashed(rows)
+        rows = rows.select(*_after_hashing(rows.columns, result))
+    return _marked_and_added_up(rows, ArrowStep(lambda batches: batches, rows.schema), result, before, sightings)
+
+
+def _after_hashing(names: list[str], result: Result) -> list[str]:
+    """Without the key, if it was there to be hashed only."""
+    wanted = not result.panes or "record_key" in result.panes.columns
+    return [name for name in names if wanted or name != "record_key"]
+
+
+def _marked_and_added_up(
+    frame: DataFrame, first: ArrowStep, result: Result, before: Before, sightings: told.Told
+) -> DataFrame:
+    """The panes, or the rows of a result that keeps them, of what comes out of the step `first`."""
+    step = first
+    if result.membership:
+        allowed = _allowed_seconds(result)
+        step = step.then(membership.marking(step.output, before.filters, result.membership, allowed, sightings))
+    return collecting.collect(frame, result.panes, step) if result.panes else step.over(frame)
 
 
 @contextmanager

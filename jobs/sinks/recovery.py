@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, layout, ledger, tables
+from jobs.sinks import checkpoint, commits, layout, ledger, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms.result import Result
 
@@ -149,8 +149,8 @@ def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables and not in the ledger: of a batch that was not closed."""
     found = []
     for name, known in last.tables.items():
-        commits = tables.commits_after(places.table(name), known["version"])
-        found += [commit | {"table": name} for commit in commits if "sequence" in commit]
+        newer = commits.after(places.table(name), known["version"])
+        found += [commit | {"table": name} for commit in newer if "sequence" in commit]
     return found
 
 
@@ -176,7 +176,7 @@ def _take_back(places: Places, last: Row) -> list[str]:
     notes = []
     for name, known in last.tables.items():
         path = places.table(name)
-        if any("sequence" in commit for commit in tables.commits_after(path, known["version"])):
+        if any("sequence" in commit for commit in commits.after(path, known["version"])):
             tables.restore(path, known["version"])
             notes.append(f"an unfinished batch was taken back from {path}")
     return notes

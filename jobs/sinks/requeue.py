@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.run import Refused, Run
-from jobs.sinks import ledger, locks, publish, recovery, tables
+from jobs.sinks import commits, ledger, locks, publish, recovery, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms import collecting, gate
 from jobs.transforms.result import Result
@@ -86,9 +86,9 @@ class _Requeue:
             rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
         step, name = ("panes", f"{self.result.name}_panes") if self.result.panes else ("rows", self.result.name)
         kept = collecting.collect(rows, self.result.panes) if self.result.panes else rows
-        kept = kept.withColumn("sequence", F.lit(row.sequence).cast("bigint"))
         self.run.step(f"before {step}")
-        tables.append(kept.coalesce(1), self.run.places.table(name), self._commit(row, step))
+        path = self.run.places.table(name)
+        tables.append(kept, path, self._commit(row, step), {"sequence": row.sequence})
         self.run.step(f"after {step}")
 
     def _mark(self, row: Row, waiting: DataFrame, events: DataFrame) -> None:
@@ -104,7 +104,7 @@ class _Requeue:
         tables.merge(source, path, condition, "true", update, self._commit(row, "quarantine"))
         self.run.step("after quarantine")
 
-    def _commit(self, row: Row, step: str) -> tables.Commit:
+    def _commit(self, row: Row, step: str) -> commits.Commit:
         # No batch has this generation: what a requeue leaves unfinished is recognised and taken back.
         generation = f"requeue-{row.sequence}"
-        return tables.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)
+        return commits.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)

@@ -65,9 +65,8 @@ def collect(events: DataFrame, panes: Panes, after: ArrowStep | None = None) -> 
     columns = output(after.output if after else events.schema, panes)
     target = to_arrow_schema(columns, timezone="UTC")
     parts = ArrowStep(lambda batches: _of_events(batches, panes, target), columns)
-    keys = ("pane_start", *panes.by)
-    whole = ArrowStep(lambda batches: _grouped(list(batches), keys, panes, target), columns)
-    return whole.over((after.then(parts) if after else parts).over(events).repartition(*keys))
+    whole = ArrowStep(lambda batches: _grouped(list(batches), panes, target), columns)
+    return whole.over((after.then(parts) if after else parts).over(events).repartition("pane_start", *panes.by))
 
 
 def _of_events(batches: Iterator[pa.RecordBatch], panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -122,14 +121,8 @@ def _sketches(column: pa.ChunkedArray, order: np.ndarray, begins: np.ndarray, lg
     return made
 
 
-def _grouped(
-    batches: list[pa.RecordBatch], keys: tuple[str, ...], panes: Panes, target: pa.Schema
-) -> Iterator[pa.RecordBatch]:
+def _grouped(batches: list[pa.RecordBatch], panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes with each key once."""
     some = [batch for batch in batches if batch.num_rows]
-    if not some:
-        return
-    panes_ = pa.Table.from_batches(some)
-    order, begins = partials.group(partials.codes(panes_, keys), np.zeros(len(panes_), np.int64))
-    columns = {name: part.take(order).grouped(begins) for name, part in partials.parts(panes_, panes).items()}
-    yield from partials.table(panes_.select(keys).take(pa.array(order[begins])), columns, panes, target)
+    if some:
+        yield from partials.added_up(pa.Table.from_batches(some), panes, target)

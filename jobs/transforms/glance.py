@@ -20,6 +20,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.transforms import gate, lateness, plain_json
+from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.lateness import Lateness
 from jobs.transforms.plain_json import PlainTopic
 from jobs.transforms.result import TopicSchema
@@ -61,6 +62,25 @@ def look(
     Tells of each partition what lateness.FACTS has, where doubtful records count as bad ones. `stream_times` and
     `allowed_seconds` are those of lateness.summarise.
     """
+    return looking(topic, stream_times, allowed_seconds, told).over(flat(records))
+
+
+def flat(records: DataFrame) -> DataFrame:
+    """The columns of records that `looking` takes: nothing of long ones but where they are."""
+    large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
+    long = _is_long()
+    short = {name: F.when(~long, column) for name, column in large.items()}
+    return records.withColumns(short | {"is_long": long}).select(*_PLACE, *_KEPT)
+
+
+def looking(
+    topic: TopicSchema,
+    stream_times: dict[int, int],
+    allowed_seconds: int,
+    told: Told,
+    also: tuple[StructField, ...] = (),
+) -> ArrowStep:
+    """What `look` does to the columns of `flat`; the columns `also` go along."""
     described = plain_json.described(topic, _output(topic))
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -68,14 +88,36 @@ def look(
         for batch in batches:
             if batch.num_rows:
                 decoded = _decoded(batch, described)
+                for field in also:
+                    decoded = decoded.append_column(field.name, batch[field.name])
                 yield decoded
                 lateness.observe(decoded, seen, stream_times, allowed_seconds)
         told.add({(partition, late.first_offset): late.facts() for partition, late in seen.items()})
 
-    large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
-    short = {name: F.when(~_is_long(), column) for name, column in large.items()}
-    flat = records.withColumns(short | {"is_long": _is_long()})
-    return flat.select(*_PLACE, *_KEPT).mapInArrow(process, _output(topic))
+    return ArrowStep(process, StructType([*_output(topic), *also]))
+
+
+def picking(looked: StructType, names: list[str]) -> ArrowStep:
+    """The good records of what was looked at, with some of their columns."""
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            good = batch["raw"].is_null()
+            yield batch.select(names) if pc.all(good).as_py() else batch.filter(good).select(names)
+
+    return ArrowStep(process, StructType([looked[name] for name in names]))
+
+
+def picked(events: DataFrame, transformed: DataFrame) -> bool:
+    """Whether `transformed` is nothing but some columns of `events`, as Spark has analysed it."""
+    plan = transformed._jdf.queryExecution().analyzed()
+    if plan.getClass().getSimpleName() != "Project":
+        return False
+    if not plan.child().fastEquals(events._jdf.queryExecution().analyzed()):
+        return False
+    columns = plan.projectList()
+    kinds = [columns.apply(place).getClass().getSimpleName() for place in range(columns.size())]
+    return all(kind == "AttributeReference" for kind in kinds)
 
 
 def _is_long() -> Column:

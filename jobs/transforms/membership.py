@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import BooleanType, StructField, StructType
+from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
 from jobs.transforms import durations
 from jobs.transforms.arrow_step import ArrowStep
@@ -146,9 +146,12 @@ def in_order(events: DataFrame) -> DataFrame:
     return events.repartition("record_partition").sortWithinPartitions("record_partition", "record_offset")
 
 
-def hashed(events: DataFrame) -> DataFrame:
+HASH = StructField("key_hash", LongType())
+
+
+def hashed(events: DataFrame, key: str = "record_key") -> DataFrame:
     """`events` with the hash of their keys, as `marking` takes them."""
-    return events.withColumn("key_hash", F.xxhash64("record_key"))
+    return events.withColumn(HASH.name, F.xxhash64(key))
 
 
 def marking(

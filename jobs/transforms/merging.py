@@ -74,6 +74,21 @@ def merged(
             yield from _windows(table, panes, window, (first, after), since_sequence, target)
 
 
+def count(table: pa.Table, panes: Panes, some: tuple[Window, ...]) -> int:
+    """How many windows these partial panes fill."""
+    groups, found = partials.codes(table, panes.by), 0
+    for window in some:
+        starts = window.starts(_seconds(table))
+        order, begins = partials.group(groups, starts)
+        rows = order[begins]
+        if isinstance(window, Hopping):
+            hops, same = starts[rows] // window.hop_seconds, np.diff(groups[rows]) == 0
+            found += int(np.where(same, np.minimum(np.diff(hops), window.depth), window.depth).sum()) + window.depth
+        else:
+            found += len(rows)
+    return found
+
+
 def _blocks(batches: Iterator[pa.RecordBatch], reach: int, block_rows: int) -> Iterator[tuple[pa.Table, int, int]]:
     """Panes, which come in the order of time, in blocks: each with the span of starts of the windows that it fills."""
     waiting: list[pa.RecordBatch] = []

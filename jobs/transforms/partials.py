@@ -149,6 +149,17 @@ def table(keys: pa.Table, columns: dict[str, Part], panes: Panes, target: pa.Sch
     yield from pa.Table.from_arrays(arrays, schema=target).to_batches(10_000)
 
 
+def added_up(panes_: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Partial panes with each pane and group once, in the columns of `target`; `sequence` is the greatest."""
+    keys = ("pane_start", *panes.by)
+    columns = parts(panes_, panes)
+    if "sequence" in target.names:
+        columns["sequence"] = part(panes_["sequence"].combine_chunks(), np.maximum)
+    order, begins = group(codes(panes_, keys), np.zeros(len(panes_), np.int64))
+    columns = {name: part.take(order).grouped(begins) for name, part in columns.items()}
+    yield from table(panes_.select(keys).take(pa.array(order[begins])), columns, panes, target)
+
+
 def arrow(part: Part, missing: np.ndarray | None = None) -> pa.Array:
     """The values as they stand in a table; null where `missing`."""
     if part.values.dtype != object or part.combine is None:

@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.sinks import passes
 from jobs.sinks.passes import Before, Pass
+from jobs.transforms import glance
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
 from schemas import archive, filters
@@ -21,7 +23,11 @@ GOOD = [record for record in readings.log(seed=4, each=40) if record.good]
 BOTH = replace(
     SEEN, name="both_v1", panes=Panes("1 hour", ("device",), counts=("seen_before",)), windows=(Tumbling("1 day"),)
 )
-RESULTS = {"panes": PANES, "rows": SEEN, "both": BOTH}
+PICKED = replace(
+    PANES, name="picked_v1", transform=lambda readings: readings.select("event_time", *PANES.panes.columns)
+)
+RESULTS = {"panes": PANES, "rows": SEEN, "both": BOTH, "picked": PICKED}
+ONE_TRIP = ("rows", "both", "picked")
 
 
 def frame(spark: SparkSession, records: list[Record]) -> DataFrame:
@@ -46,22 +52,32 @@ def before(result: Any) -> Before:
 
 
 def said(passed: Pass) -> tuple[Any, ...]:
-    rows = sorted(str(sorted(row.asDict().items())) for row in passed.output.collect())
+    table = passed.output.toArrow() if isinstance(passed.output, DataFrame) else passed.output
+    rows = sorted(str(sorted(row.items())) for row in table.to_pylist())
     facts = sorted(str(sorted(fact.items())) for fact in passed.facts)
     bits = sorted(map(str, passed.filters.to_pylist())) if passed.filters is not None else None
     return rows, facts, bits
 
 
 @pytest.mark.parametrize("kind", RESULTS)
-def test_both_passes_come_to_the_same(kind: str, spark: SparkSession) -> None:
+def test_all_passes_come_to_the_same(kind: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     result, records = RESULTS[kind], frame(spark, GOOD)
+    trips, output = [], passes._output
+    monkeypatch.setattr(passes, "_output", lambda *given: trips.append(kind) or output(*given))
     limit = spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch")
     with ExitStack() as cached:
-        quick = passes.quick(records, result, before(result), cached)
-        assert quick and quick.bad is None
+        quick = passes.quick(records, result, before(result), cached, few=False)
+        few = passes.quick(records, result, before(result), cached, few=True)
+        assert quick and few and quick.bad is few.bad is None
+        assert isinstance(few.output, pa.Table) and isinstance(quick.output, DataFrame)
+        assert bool(trips) != (kind in ONE_TRIP)
+        with monkeypatch.context() as patch:
+            patch.setattr(glance, "picked", lambda *_: False)
+            twice = passes.quick(records, result, before(result), cached, few=False)
+        assert twice and said(twice) == said(quick)
         careful = passes.careful(records, result, before(result), cached)
         assert careful.bad is None
-        assert said(quick) == said(careful)
+        assert said(quick) == said(few) == said(careful)
         assert len(said(quick)[0]) > 10
     assert spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch") == limit
 
@@ -71,8 +87,27 @@ def test_the_quick_pass_gives_up_on_a_doubtful_record_and_on_pieces(spark: Spark
     pieces = frame(spark, GOOD).repartition(5)
     with ExitStack() as cached:
         for result in RESULTS.values():
-            assert passes.quick(frame(spark, one_bad), result, before(result), cached) is None
-        assert passes.quick(pieces, SEEN, before(SEEN), cached) is None
-        whole = passes.quick(frame(spark, GOOD), SEEN, before(SEEN), cached)
+            for few in (False, True):
+                assert passes.quick(frame(spark, one_bad), result, before(result), cached, few) is None
+        assert passes.quick(pieces, SEEN, before(SEEN), cached, few=False) is None
+        whole = passes.quick(frame(spark, GOOD), SEEN, before(SEEN), cached, few=False)
         torn = passes.careful(pieces, SEEN, before(SEEN), cached)
         assert whole and said(whole)[::2] == said(torn)[::2]
+
+
+def test_a_transform_that_does_more_than_pick_columns_is_not_taken_for_one(spark: SparkSession) -> None:
+    events = spark.createDataFrame([(1, "x", 2.0)], "number int, name string, level double").filter("number > 0")
+    picks = [events.select("name", "number"), events.select(events.level), events.drop("name")]
+    more: list[DataFrame] = [
+        events,
+        events.select("name", F.col("number") + 1),
+        events.select("name", F.col("number").alias("count")),
+        events.select("name").where("name = 'x'"),
+        events.where("name = 'x'").select("name"),
+        events.select("name").distinct(),
+        events.select(F.lit(1).alias("number")),
+        events.filter("number > 0").select("number"),
+        events.select("name", F.explode(F.array("number")).alias("number")),
+    ]
+    assert [glance.picked(events, frame) for frame in picks] == [True] * 3
+    assert [glance.picked(events, frame) for frame in more] == [False] * len(more)

@@ -17,7 +17,7 @@ from pyspark.sql.types import StructType
 
 from jobs import run
 from jobs.run import Places, Refused
-from jobs.sinks import archive, ledger, locks, microbatch, recovery, tables
+from jobs.sinks import archive, commits, ledger, locks, microbatch, recovery, tables
 from jobs.sources import log
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
@@ -262,7 +262,7 @@ def test_a_second_writer_is_noticed_and_taken_back(folder: Path, spark: SparkSes
                 "userMetadata", newest
             ).save(panes)
 
-    with pytest.raises(tables.WrittenTwice, match="another run of small_v1 is writing too"):
+    with pytest.raises(commits.WrittenTwice, match="another run of small_v1 is writing too"):
         microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
     said = keep(spark, folder)
     assert any("taken back" in line for line in said), said

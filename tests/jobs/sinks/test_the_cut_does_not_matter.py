@@ -40,7 +40,7 @@ class Stopped(Exception):
 class UntilTheEnd(run.Run):
     """A continuous run that is stopped when it has read the log."""
 
-    def watch(self, query: StreamingQuery) -> None:
+    def watch(self, query: StreamingQuery, meanwhile: Callable[[], None] = lambda: None) -> None:
         query.processAllAvailable()
 
 

@@ -165,3 +165,10 @@ def test_windows_are_those_of_plain_python(batch: int, block_rows: int, since: i
 
 def test_nothing_newer_gives_no_window() -> None:
     assert found(1_000, 10_000, since=4) == {}
+
+
+def test_windows_are_counted_without_making_them() -> None:
+    table = pa.Table.from_pylist(DICE.sample(PANES, len(PANES)), schema=KINDS)
+    assert merging.count(table, KEPT, WINDOWS) == len(expected())
+    for window in WINDOWS:
+        assert merging.count(table, KEPT, (window,)) == sum(key[0] == window.name for key in expected())

@@ -1,0 +1,119 @@
+"""Windows are the same whether a small change is published in memory or a large one by Spark, or both in turn."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.sinks import correct, passes, publish, recent, tables
+from jobs.transforms.panes import Panes
+from tests.jobs.sinks import readings
+from tests.jobs.sinks.checks import check_panes
+from tests.jobs.sinks.readings import PANES
+from tests.jobs.sinks.test_the_cut_does_not_matter import LOG, World
+
+BY_OK = replace(
+    PANES, name="by_ok_v1", panes=Panes("30 minutes", ("site", "ok"), averages=("level",), uniques=("device",))
+)
+"""One of its groups may be null."""
+CUTS = [0, 12, 26, len(LOG)]
+LIMITS = {
+    "few bytes": (recent, "MOST_FILE_BYTES"),
+    "few panes": (recent, "MOST_PANES"),
+    "few windows": (correct, "MOST_WINDOWS"),
+}
+
+
+class Ways:
+    """Counts the publishings that Spark did."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.by_spark, kept = 0, publish._by_spark
+
+        def counted(*args: Any) -> None:
+            self.by_spark += 1
+            kept(*args)
+
+        monkeypatch.setattr(publish, "_by_spark", counted)
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
+    return Ways(monkeypatch)
+
+
+def said(world: World) -> list[list[tuple[str, str]]]:
+    """The published rows, without the time of their publishing; means to 12 digits."""
+    rows = [
+        sorted((k, f"{v:.12g}" if isinstance(v, float) else str(v)) for k, v in row.items()) for row in world.rows()
+    ]
+    return sorted([pair for pair in row if pair[0] != "updated_time"] for row in rows)
+
+
+def kept(spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch, large: list[bool]) -> World:
+    """A result over the log in three runs, some of which take every change for a large one."""
+    world = World(spark, folder, BY_OK)
+    for first, after, is_large in zip(CUTS, CUTS[1:], large, strict=False):
+        world.write(LOG[first:after])
+        with monkeypatch.context() as limits:
+            if is_large:
+                limits.setattr(recent, "MOST_PANES", -1)
+                limits.setattr(tables, "SMALL_BYTES", -1)
+                limits.setattr(passes, "FEW_RECORDS", -1)
+            world.keep(batch=9)
+    return world
+
+
+def test_small_and_large_changes_give_the_same_rows_in_any_turn(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways
+) -> None:
+    expected = {}
+    for ok in (None, True, False):
+        mine = [r if r.good and r.good["ok"] is ok else r._replace(good=None) for r in LOG]
+        expected |= {(*key, ok): (facts["records"], facts["devices"]) for key, facts in readings.windows(mine).items()}
+    worlds = []
+    for number, large in enumerate([[False] * 3, [True] * 3, [False, True, False], [True, False, True]]):
+        before = ways.by_spark
+        worlds.append(kept(spark, tmp_path / str(number), monkeypatch, large))
+        assert ways.by_spark - before == sum(large)
+    keys = ("window", "window_start", "window_end", "site", "ok")
+    for world in worlds:
+        found = {tuple(row[k] for k in keys): (row["records"], row["device_estimate"]) for row in world.rows()}
+        assert found == expected and len(world.rows()) == len(expected)
+        assert said(world) == said(worlds[0])
+    assert {row["revision"] for row in worlds[0].rows()} >= {1, 2}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_what_is_too_much_for_memory_is_left_to_spark(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways, limit: str
+) -> None:
+    monkeypatch.setattr(*LIMITS[limit], 3)
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG[:30])
+    world.keep()
+    assert ways.by_spark == 1
+    world.write(LOG[30:])
+    world.keep()
+    check_panes(world)
+
+
+@pytest.mark.parametrize("most_bytes", [0, recent.MOST_BYTES])
+def test_a_continuous_run_may_forget_its_panes_and_read_them_again(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways, most_bytes: int
+) -> None:
+    monkeypatch.setattr(recent, "MOST_BYTES", most_bytes)
+    read = []
+    monkeypatch.setattr(
+        recent.Recent, "_read", lambda self, since, kept=recent.Recent._read: (read.append(since), kept(self, since))
+    )
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG)
+    world.keep_running(batch=8, publish_every="1 second")
+    check_panes(world)
+    published = len({row["published_sequence"] for row in world.rows("_ledger")}) - 1
+    assert published >= 3 and not ways.by_spark
+    # Records that come later than is allowed may make it read, others do not.
+    assert len(read) == published if not most_bytes else 1 <= len(read) < published
