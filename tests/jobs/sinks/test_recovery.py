@@ -302,3 +302,27 @@ def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: S
     assert sorted((row["record_partition"], row["record_offset"]) for row in rows) == sorted(
         (r.partition, r.offset) for r in LOG if r.good
     )
+
+
+def test_tables_may_be_optimised_and_vacuumed_between_runs_and_panes_while_one_runs(
+    folder: Path, spark: SparkSession
+) -> None:
+    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
+    panes = DeltaTable(f"{folder}/tables/small_v1_panes")
+    compacted = []
+
+    def step(name: str) -> None:
+        if name == "before panes":
+            panes.update_incremental()
+            compacted.append(panes.optimize.compact()["numFilesRemoved"])
+
+    microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
+    assert len(compacted) >= 2 and all(compacted)
+    for name in ("small_v1", "small_v1_panes", "small_v1_quarantine", "small_v1_ledger"):
+        table = DeltaTable(f"{folder}/tables/{name}")
+        table.optimize.compact()
+        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    more = [record._replace(offset=record.offset + 6) for record in LOG[:6]]
+    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(more)])
+    assert keep(spark, folder) == []
+    assert counted(folder) == expected([*LOG, *more])
