@@ -27,7 +27,7 @@ def windows(path: str, result: Result, near: pa.Table, since_sequence: int, comm
     assert panes
     if not len(near):
         return True
-    if merging.count(near, panes, kinds) > MOST_WINDOWS:
+    if merging.count(near, panes, kinds) > MOST_WINDOWS or near["pane_start"][-1].as_py() > tables.LAST_LITERAL:
         return False
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
+from jobs.sinks import tables
 from jobs.transforms import durations, partials, windows
 from jobs.transforms.result import Result
 
@@ -82,17 +83,19 @@ class Recent:
         if any(name not in files.column_names or files[name].null_count for name in names):
             return
         changed = files.filter(pc.field("max.sequence") > since_sequence)
-        first = pc.min(changed["min.pane_start"].cast(_TIME)).as_py() - self._reach if len(changed) else _NEVER
+        columns = pa.schema(table.schema().to_arrow())
+        if not len(changed):
+            self._known, self._since = [columns.empty_table()], _NEVER
+            return
+        first = pc.min(changed["min.pane_start"].cast(_TIME)).as_py() - self._reach
         latest = pc.add(files["max.pane_start"].cast(_TIME), _CUT)
         needed = files.filter(pc.greater_equal(latest, pa.scalar(first, _TIME)))
-        if (
-            sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES
-            or sum(needed["num_records"].to_pylist()) > MOST_PANES
-        ):
+        many = sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES
+        if many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > tables.LAST_LITERAL:
             return
         sql = f"select * from panes where pane_start >= '{first:%Y-%m-%dT%H:%M:%S.%fZ}'"
         rows = pa.table(QueryBuilder().register("panes", table).execute(sql).read_all())
-        self._known, self._since = [rows.cast(pa.schema(table.schema().to_arrow()))], first
+        self._known, self._since = [rows.cast(columns)], first
 
 
 _TIME = pa.timestamp("us", "UTC")

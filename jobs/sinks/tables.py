@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
@@ -99,12 +100,15 @@ def days(path: str, column: str, where: str) -> list[int]:
 
     `where` is SQL of Apache DataFusion.
     """
-    sql = f"select distinct date_trunc('day', {column}) as day from it where {where} order by 1"
+    sql = f"select distinct {column} as moment from it where {where}"
     found = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
-    return [moment.toordinal() - _EPOCH.toordinal() for moment in found["day"].to_pylist()]
+    micros = found["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    days_: list[int] = np.unique(micros // 86_400_000_000).tolist()
+    return days_
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
+"""DataFusion takes the times in a query for nanoseconds, and these end in 2262."""
 
 
 def append(

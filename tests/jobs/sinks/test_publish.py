@@ -1,6 +1,8 @@
 """Windows are the same whether a small change is published in memory or a large one by Spark, or both in turn."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,21 @@ def test_what_is_too_much_for_memory_is_left_to_spark(
     world.write(LOG[30:])
     world.keep()
     check_panes(world)
+
+
+def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: Path) -> None:
+    """DataFusion's queries end in 2262, Spark's and Delta's do not."""
+    good = next(r for r in LOG if r.good and r.good["site"] != "test")
+    assert good.good
+    far = datetime(2300, 5, 1, 8, tzinfo=UTC)
+    value = json.dumps(good.good | {"taken_time": f"{far:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+    last = good._replace(offset=1, timestamp=far, value=value, good=good.good | {"taken_time": far})
+    world = World(spark, tmp_path, PANES)
+    for record in (good._replace(offset=0), last, good._replace(offset=2)):
+        world.write([record])
+        world.keep()
+    published = {(row["window"], row["window_start"]): row["records"] for row in world.rows()}
+    assert published == {key[:2]: facts["records"] for key, facts in readings.windows(world.written).items()}
 
 
 @pytest.mark.parametrize("most_bytes", [0, recent.MOST_BYTES])
