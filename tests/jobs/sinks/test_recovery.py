@@ -1,6 +1,7 @@
 """A run goes on from the ledger whatever became of the checkpoint, and refuses tables that are not the ledger's."""
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -17,7 +18,7 @@ from pyspark.sql.types import StructType
 
 from jobs import run
 from jobs.run import Places, Refused
-from jobs.sinks import archive, commits, ledger, locks, microbatch, recovery, tables
+from jobs.sinks import archive, commits, ledger, locks, microbatch, passes, recovery, tables
 from jobs.sources import log
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
@@ -277,21 +278,28 @@ def test_two_ledger_rows_of_one_sequence_are_refused(folder: Path) -> None:
         ledger.write(places_in(folder), "small_v1", last.next("publish"))
 
 
-def test_after_a_write_that_failed_the_next_run_goes_on(tmp_path: Path, spark: SparkSession) -> None:
-    """The system refuses Java every file beyond 100 bytes, as on a full disk, from the append of the rows on."""
+@pytest.mark.parametrize("writer", ["python", "java"])
+def test_after_a_write_that_failed_the_next_run_goes_on(
+    writer: str, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses the process every file beyond 100 bytes, as on a full disk, from the append of the rows on."""
+    if writer == "java":  # as if these few rows were many
+        monkeypatch.setattr(passes, "FEW_RECORDS", 0)
+        monkeypatch.setattr(tables, "SMALL_BYTES", 0)
+    process = {"python": os.getpid(), "java": spark.sparkContext._gateway.proc.pid}[writer]
     archive.append(f"{tmp_path}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG)])
-    result, java = replace(readings.SEEN, name="seen_v1"), spark.sparkContext._gateway.proc.pid
-    before = resource.prlimit(java, resource.RLIMIT_FSIZE)
+    result = replace(readings.SEEN, name="seen_v1")
+    before = resource.prlimit(process, resource.RLIMIT_FSIZE)
 
     def step(name: str) -> None:
         if name == "before rows":
-            resource.prlimit(java, resource.RLIMIT_FSIZE, (100, before[1]))
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (100, before[1]))
 
     try:
         with pytest.raises(Exception) as failed:
             microbatch.keep(run.Run(spark, places_in(tmp_path), step=step, say=lambda _: None), result, log)
     finally:
-        resource.prlimit(java, resource.RLIMIT_FSIZE, before)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, before)
     said = run.explain(failed.value)
     assert "\n" not in said
     assert "no larger file" in said
