@@ -68,31 +68,71 @@ def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Pa
     world.check()
 
 
+class Disk:
+    """A small disk of its own in the place of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._mount("-t", "tmpfs", "-o", "size=8m", "tmpfs")
+
+    def _mount(self, *how: str) -> None:
+        if subprocess.run(["mount", *how, str(self.folder)], check=False).returncode:
+            pytest.skip("only root may make a small disk")
+
+    def fill(self) -> None:
+        free = os.statvfs(self.folder)
+        (self.folder / "filler").write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
+
+    def empty(self) -> None:
+        (self.folder / "filler").unlink()
+
+    def close(self) -> None:
+        """Nobody may write any more."""
+        self._mount("-o", "remount,ro")
+
+    def open(self) -> None:
+        self._mount("-o", "remount,rw")
+
+
+@pytest.fixture
+def disk() -> Iterator[Callable[[str], Disk]]:
+    made: list[Disk] = []
+
+    def make(folder: str) -> Disk:
+        made.append(Disk(Path(folder)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        subprocess.run(["umount", str(each.folder)], check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_or_read_only_is_told_and_the_next_run_goes_on(
+    tmp_path: Path, disk: Callable[[str], Disk]
+) -> None:
     world = World(tmp_path / "world")
-    tables = Path(world.places.tables)
-    tables.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tables)], check=False)
-    if mounted.returncode:
-        pytest.skip("only root may make a small disk")
-    try:
-        log = readings.log(each=12)
-        world.write(log[:18])
-        assert not world.run()
-        filler = tables / "filler"
-        free = os.statvfs(tables)
-        filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
-        world.write(log[18:])
-        full = world.start()
-        _, said = full.communicate(timeout=600)
-        assert full.returncode == 1
-        assert "the disk is full" in said
-        filler.unlink()
-        world.check()
-    finally:
-        subprocess.run(["umount", str(tables)], check=True)
+    tables, checkpoints = disk(world.places.tables), disk(world.places.checkpoints)
+    log = readings.log(each=12)
+    accidents = [
+        (tables.fill, tables.empty, "the disk is full"),
+        (checkpoints.fill, checkpoints.empty, "the disk is full"),
+        (tables.close, tables.open, "the file system is read-only"),
+    ]
+    world.write(log[:9])
+    assert not world.run()
+    for number, (spoil, mend, told) in enumerate(accidents, 1):
+        world.write(log[number * 9 : (number + 1) * 9])
+        spoil()
+        spoiled = world.start()
+        _, said = spoiled.communicate(timeout=600)
+        mend()
+        assert (spoiled.returncode, said.count("headrace: ")) == (1, 1), said
+        assert told in said
+        world.diagnose()
+    world.check()
 
 
 @pytest.mark.slow
