@@ -71,10 +71,14 @@ _SAID_WITHOUT_PATH = (
     ("TopicAuthorizationException", "the broker does not let this user read the topic: an ACL is missing"),
     ("SaslAuthenticationException", "the broker does not let this user in: mend [kafka] in the places file"),
     ("SslAuthenticationException", "no TLS with the broker: mend authorities of [kafka] in the places file"),
-    (
-        "KAFKA_MALFORMED_RECORD_TIMESTAMP",
-        "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
-        "message.timestamp.after.max.ms, and delete the records up to it with kafka-delete-records",
+    *(
+        (
+            sign,
+            "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
+            "message.timestamp.after.max.ms, delete the records up to it with kafka-delete-records, and run once with "
+            "--accept-loss",
+        )
+        for sign in ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when converting to Spark's microsecond")
     ),
     (
         "KAFKA_DATA_LOSS",
@@ -92,7 +96,8 @@ def explain(error: BaseException) -> str:
     text = _causes(error)
     for sign, said in _SAID_WITHOUT_PATH:
         if sign in text:
-            return f"{said}."
+            where = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
+            return f"{said}." + (f" It is at {where[0]}." if where else "")
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
     for sign, said in _KNOWN:
         if sign in text:
