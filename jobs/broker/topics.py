@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from jobs.broker.access import Kafka
 from jobs.run import Refused
 
+Answer = TypeVar("Answer")
 TIMEOUT_SECONDS = 30.0
 """So long a broker may take to answer."""
 
@@ -66,22 +67,47 @@ def refusal(kafka: Kafka, error: KafkaException, heard: list[KafkaError]) -> Ref
 
 def describe(kafka: Kafka, name: str) -> Topic | None:
     """The topic; None if there is none. Waits for partitions that have no leader at the moment. Raises Refused."""
-    admin, heard = client(kafka, AdminClient)
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while True:
-        try:
-            asked = admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS)
-            found = wait(admin, asked[name], heard)
-            parts = [TopicPartition(name, part.id) for part in found.partitions]
-            ends = (_offsets(admin, parts, spec, heard) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
-            return Topic(str(found.topic_id), *ends)
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return None
-            if code not in _ELECTING or time.monotonic() > until:
-                raise refusal(kafka, error, heard) from None
-            time.sleep(0.2)
+    return Looking(kafka, name).now()
+
+
+class Looking:
+    """Looks at a topic again and again over one connection."""
+
+    def __init__(self, kafka: Kafka, name: str) -> None:
+        self._kafka, self._name = kafka, name
+        self._admin, self._heard = client(kafka, AdminClient)
+
+    def now(self) -> Topic | None:
+        """As `describe`."""
+        return self._patiently(self._topic)
+
+    def id(self) -> str | None:
+        """The topic's id alone, in one question; None if there is no such topic. Raises Refused."""
+        return self._patiently(lambda: str(self._described().topic_id))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer | None:
+        until = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    return None
+                if code not in _ELECTING or time.monotonic() > until:
+                    raise refusal(self._kafka, error, self._heard) from None
+                time.sleep(0.2)
+
+    def _described(self) -> Any:
+        asked = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=TIMEOUT_SECONDS)
+        return wait(self._admin, asked[self._name], self._heard)
+
+    def _topic(self) -> Topic:
+        found = self._described()
+        parts = [TopicPartition(self._name, part.id) for part in found.partitions]
+        specs = (OffsetSpec.earliest(), OffsetSpec.latest())
+        ends = (_offsets(self._admin, parts, spec, self._heard) for spec in specs)
+        return Topic(str(found.topic_id), *ends)
 
 
 _ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)

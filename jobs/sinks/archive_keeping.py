@@ -68,6 +68,8 @@ def keep_topic(run: Run, log: Log, topic: str) -> int:
         run.step("before copy")
         portion.files = _copy(run, log, topic, kept, portion)
         run.step("after copy")
+        if log.topic(run.places, topic).id != now.id:
+            raise Refused(f"topic {topic} was deleted and made again while it was copied. Run again.")
         archive_kept.add(run.places.archive, topic, now.id, kept, portion, marks)
         run.step("after commit")
         copied += sum(file.records for file in portion.files)

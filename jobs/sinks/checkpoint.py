@@ -1,6 +1,7 @@
 """Spark's checkpoint, read as a cache: does it stand where the ledger stands?"""
 
 import json
+from collections.abc import Mapping
 
 import pyarrow.fs as fs
 from py4j.protocol import Py4JJavaError
@@ -37,14 +38,25 @@ def move_aside(spark: SparkSession, path: str) -> str:
 
 def end_offsets(spark: SparkSession | None, path: str, batch_id: int) -> dict[int, int]:
     """By partition, the offset after the last record of a batch, as Spark planned it. Raises Unreadable."""
-    lines = _text(spark, f"{path}/offsets/{batch_id}").splitlines()
+    return _offsets(spark, path, f"offsets/{batch_id}", 2)
+
+
+def begins(spark: SparkSession | None, path: str) -> dict[int, int] | None:
+    """By partition, the offset at which the first batch starts, as Kafka's source has noted it; None if it has not, or
+    if another source is read, which looks anew where to start. Raises Unreadable.
+    """
+    return _offsets(spark, path, "sources/0/0", 1) if exists(spark, f"{path}/sources/0/0") else None
+
+
+def _offsets(spark: SparkSession | None, path: str, file: str, line: int) -> dict[int, int]:
+    lines = _text(spark, f"{path}/{file}").splitlines()
     try:
-        offsets = json.loads(lines[2])
+        offsets = json.loads(lines[line])
         if len(offsets) == 1 and isinstance(next(iter(offsets.values())), dict):  # Kafka's: {"topic": {"0": 12}}
             offsets = next(iter(offsets.values()))
         return {int(partition): int(offset) for partition, offset in offsets.items()}
     except (IndexError, ValueError, AttributeError, TypeError):
-        raise Unreadable(f"offsets/{batch_id} is cut short or garbled") from None
+        raise Unreadable(f"{file} is cut short or garbled") from None
 
 
 def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
@@ -52,12 +64,22 @@ def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | N
     return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
 
 
-def disagreement(spark: SparkSession | None, path: str, last: Row) -> str | None:
-    """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used."""
+def disagreement(
+    spark: SparkSession | None, path: str, last: Row, firsts: Mapping[int, int] | None = None
+) -> str | None:
+    """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used.
+
+    `firsts`: by partition, the earliest record that the log has; None if that is not known.
+    """
     if not exists(spark, path):
         return None if last.batch_id < 0 else "is missing"
     try:
         planned, closed = _newest(spark, path, "offsets"), _newest(spark, path, "commits")
+        begun = begins(spark, path) if last.batch_id < 0 else None
+        if begun and {**begun, **last.end_offsets} != begun:
+            return "begins elsewhere than the ledger ends"
+        if begun and any(offset < (firsts or {}).get(part, 0) for part, offset in begun.items()):
+            return "begins with records that the log has no longer"
         if planned < 0 and last.batch_id < 0:
             return None
         if not exists(spark, f"{path}/metadata"):
@@ -90,7 +112,7 @@ def _newest(spark: SparkSession | None, path: str, log: str) -> int:
 
 
 def _text(spark: SparkSession | None, path: str) -> str:
-    text = _read(path) if spark is None else _read_by_java(spark, path)
+    text = (_read(path) if spark is None else _read_by_java(spark, path)).lstrip("\0")  # Kafka's begin with one
     if not text.startswith("v") and not text.startswith("{"):
         raise Unreadable(f"{'/'.join(path.split('/')[-2:])} is empty or garbled")
     return text

@@ -15,9 +15,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from jobs.broker import topics
 from jobs.broker.groups import Shown
 from jobs.run import Run
-from jobs.sinks import checkpoint, commits, ledger, measured, passes, publish, recovery, tables
+from jobs.sinks import checkpoint, commits, ledger, measured, passes, position, publish, recovery, tables
 from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
 from jobs.sinks.recent import Recent
@@ -47,6 +48,8 @@ class Keeper:
     query: StreamingQuery | None = None
     shown: Shown | None = None
     """The result's consumer group, if the log is in Kafka."""
+    looking: topics.Looking | None = None
+    """At the topic, if the log is in Kafka."""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever writes: a batch, in Spark's thread, or a publishing between batches."""
     ended: bool = False
@@ -58,8 +61,10 @@ class Keeper:
 
     def __post_init__(self) -> None:
         if self.run.places.log == "kafka":
-            assert self.run.places.kafka
-            self.shown = Shown(self.run.places.kafka, self.result.name, self.result.topic.TOPIC, self.run.say)
+            kafka, topic = self.run.places.kafka, self.result.topic.TOPIC
+            assert kafka
+            self.shown = Shown(kafka, self.result.name, topic, self.run.say)
+            self.looking = topics.Looking(kafka, topic)
         if self.result.windows:
             self.recent = Recent(self.run.places.table(f"{self.result.name}_panes"), self.result)
         floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
@@ -106,6 +111,8 @@ class Keeper:
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
         with ExitStack() as cached:
             passed = self._pass(records, cached, measured.offsets_between(row) <= passes.FEW_RECORDS)
+            if self.looking:  # before anything is written
+                position.check_not_remade(self.looking, self.result, self.last)
             row = measured.with_facts(row, passed.facts)
             if passed.bad is not None:
                 self._append(passed.bad, f"{result.name}_quarantine", row, requeued_sequence=None)

@@ -66,10 +66,12 @@ def _start(run: Run, result: Result, log: Log) -> recovery.Start:
     """Where the run goes on, in the log and in the tables."""
     before = ledger.last(run.places, result.name)
     topic = position.check(run, result, log, before) if before else log.topic(run.places, result.topic.TOPIC)
-    start = recovery.resume(run.spark, run.places, result, topic_id=topic.id)
+    if before:
+        position.begin(run, result, log, before)  # before the checkpoint is asked, which may have begun elsewhere
+    start = recovery.resume(run.spark, run.places, result, topic=topic)
     for note in start.notes:
         run.say(f"{result.name}: {note}")
-    return replace(start, last=position.begin(run, result, log, start.last))
+    return start if before else replace(start, last=position.begin(run, result, log, start.last))
 
 
 def _kafka_json(topic: str, offsets: dict[int, int]) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.broker.topics import Topic
+from jobs.broker.topics import Looking, Topic
 from jobs.run import Places, Refused, Run
 from jobs.sinks import ledger
 from jobs.sinks.ledger import Row
@@ -68,6 +68,18 @@ def compare(places: Places, name: str, topic: str, log: Log, last: Row) -> Topic
                 "result a new version in its name."
             )
     return now
+
+
+def check_not_remade(looking: Looking, result: Result, last: Row) -> None:
+    """See that what a batch has read is of the topic that the ledger knows: one that is made again while a run goes on
+    may have records at the next offsets, and Spark would go on with them. Raises Refused.
+    """
+    if looking.id() != last.topic_id:
+        raise Refused(
+            f"topic {result.topic.TOPIC} was deleted, or deleted and made again, while {result.name} was reading it: "
+            "its offsets mean other records now. Nothing of them was written. Give the result a new version in its "
+            "name, or move its tables away to build them from this topic."
+        )
 
 
 def missing(read: dict[int, int], now: Topic) -> list[Lost]:

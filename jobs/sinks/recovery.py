@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.broker.topics import Topic
 from jobs.run import Places, Refused
 from jobs.sinks import checkpoint, commits, layout, ledger, tables
 from jobs.sinks.ledger import Row
@@ -27,12 +28,12 @@ class Start:
 
 
 def resume(
-    spark: SparkSession, places: Places, result: Result, finish: bool = True, topic_id: str | None = None
+    spark: SparkSession, places: Places, result: Result, finish: bool = True, topic: Topic | None = None
 ) -> Start:
     """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
 
     A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
-    `topic_id` is that of the topic where it is read now; None if it is not read.
+    `topic` is what the log has of it now; None if it is not read.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
@@ -42,13 +43,14 @@ def resume(
     if last is None:
         last = _begin(places, result, expected, transform, spark.version)
     _check_definition(result, transform, last, spark.version)
-    moved = topic_id is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
-    if topic_id is not None:
-        last = replace(last, log_home=places.log, topic_id=topic_id)
+    moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
+    if topic is not None:
+        last = replace(last, log_home=places.log, topic_id=topic.id)
     last = replace(last, transform=transform, spark_version=spark.version)  # what later rows are to say
     _check_tables(places, result.name, expected, last)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
-    wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last)
+    firsts = topic.firsts if topic else None
+    wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
     strays = unclosed(places, last)
     planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
     if wrong is None and strays and not (finish and _in_flight(strays, last, planned)):

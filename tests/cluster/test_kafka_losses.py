@@ -1,6 +1,8 @@
 """What Kafka may do to a topic under a job: each has one outcome, and nothing is lost without a word."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,19 +10,22 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import findings
 from jobs.run import Refused
-from jobs.sinks import archive
+from jobs.sinks import archive, microbatch
+from jobs.sinks.ledger import Row
+from jobs.sources import log
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named
 from tests.jobs.sinks import readings
+from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 COUNTED = replace(
@@ -79,6 +84,55 @@ def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_record
     assert counts(places) == {"a": 10}
 
 
+def once_at_work(do: Callable[[], None]) -> Callable[[str], None]:
+    """A run's `step` that does this while the first batch is writing."""
+    left = [do]
+
+    def step(name: str) -> None:
+        if name == "after panes" and left:
+            left.pop()()
+
+    return step
+
+
+def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Callable[[str], None]) -> Row:
+    """A continuous run to the end of the log."""
+    job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=step, say=lambda _: None)
+    return microbatch.keep(job, counted(topic), log)
+
+
+def test_a_topic_that_is_made_again_while_a_job_runs_is_noticed_before_its_records_are_written(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "made-again-meanwhile", 1)
+    send(broker, topic, 0, 10)
+
+    def make_again() -> None:
+        next(iter(broker.admin().delete_topics([topic]).values())).result()
+        send(broker, make(broker, topic, 1), 0, 25, "other")
+
+    with pytest.raises(Refused, match=f"{topic} was deleted, or deleted and made again, while counted_v1 was reading"):
+        keep_running(spark, places, topic, once_at_work(make_again))
+    assert {row["site"] for row in delta.rows(places.table("counted_v1_panes"))} == {"a"}
+    assert len(doctor(places)) == 1 and f"{topic} is not the one that counted_v1 has read" in doctor(places)[0]
+
+
+def test_partitions_that_are_added_while_a_job_runs_are_read_by_it(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "grown-meanwhile", 1)
+    send(broker, topic, 0, 3)
+
+    def grow() -> None:
+        next(iter(broker.admin().create_partitions([NewPartitions(topic, 3)]).values())).result()
+        for partition in range(3):
+            send(broker, topic, partition, 4)
+
+    row = keep_running(spark, places, topic, once_at_work(grow))
+    assert (row.end_offsets, row.generation) == ({0: 7, 1: 4, 2: 4}, 1)
+    assert counts(places) == {"a": 15}
+
+
 def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_the_loss_is_accepted(
     spark: SparkSession, broker: Broker, places: run.Places
 ) -> None:
@@ -99,6 +153,55 @@ def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_t
     assert [dict(row["end_offsets"])[0] for row in gaps] == [17]
     assert any("lost, and accepted" in line for line in said)
     assert doctor(places) == []
+
+
+class Stopped(Exception):
+    """Stands for a run that is killed."""
+
+
+@pytest.mark.parametrize("which", ["all", "a-checkpoint"])
+def test_retention_may_take_what_the_first_batch_was_to_read_when_it_was_killed(
+    spark: SparkSession, broker: Broker, places: run.Places, which: str
+) -> None:
+    topic = make(broker, f"retained-from-the-first-of-{which}", 1)
+    read = 0
+    if which == "a-checkpoint":
+        read = 10
+        send(broker, topic, 0, read)
+        keep(spark, places, counted(topic))
+        shutil.rmtree(places.checkpoints)
+
+    def stop(step: str) -> None:
+        if step == "before panes":
+            raise Stopped
+
+    send(broker, topic, 0, 20)
+    with pytest.raises(Stopped):
+        keep(spark, places, counted(topic), step=stop)
+    next(iter(broker.admin().delete_records([TopicPartition(topic, 0, read + 7)]).values())).result()
+    if read:
+        with pytest.raises(Refused, match=r"partition 0, offsets 10 to 16.*--accept-loss"):
+            keep(spark, places, counted(topic))
+    keep(spark, places, counted(topic), accept_loss=bool(read))
+    assert counts(places) == {"a": read + 13}
+
+
+def test_a_run_may_start_elsewhere_than_the_one_that_was_killed_in_its_first_batch(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "start-after-a-kill", 1)
+    send(broker, topic, 0, 10)
+
+    def stop(step: str) -> None:
+        if step == "after panes":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        keep(spark, places, counted(topic), step=stop)
+    keep(spark, places, counted(topic), start="latest")
+    send(broker, topic, 0, 3)
+    keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 3}
 
 
 def test_an_aborted_transaction_counts_for_nothing_and_a_committed_one_for_all(
@@ -130,6 +233,28 @@ def test_a_topic_that_takes_any_timestamp_is_refused(spark: SparkSession, broker
     send(broker, topic, 0, 1)
     with pytest.raises(Refused, match=r"message\.timestamp\.after\.max\.ms"):
         keep(spark, places, counted(topic))
+
+
+def test_an_absurd_timestamp_that_is_in_the_topic_already_is_told_with_its_remedy(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "any-time-before", 1, message_timestamp_after_max_ms=str(2**63 - 1))
+    send(broker, topic, 0, 3)
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
+    producer.produce(topic, b"secret", b"d", 0, timestamp=9 * 10**18)
+    producer.flush()
+    bound = ConfigEntry("message.timestamp.after.max.ms", "3600000", incremental_operation=AlterConfigOpType.SET)
+    altered = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[bound])
+    next(iter(broker.admin().incremental_alter_configs([altered]).values())).result()
+    send(broker, topic, 0, 2)
+    with pytest.raises(Exception) as failed:
+        keep(spark, places, counted(topic))
+    said = run.explain(failed.value)
+    assert "timestamp beyond the calendar" in said and "kafka-delete-records" in said and "secret" not in said
+    assert f"topic {topic} partition 0 offset 3" in said
+    next(iter(broker.admin().delete_records([TopicPartition(topic, 0, 4)]).values())).result()
+    keep(spark, places, counted(topic), accept_loss=True)
+    assert counts(places) == {"a": 2}
 
 
 @pytest.mark.parametrize(
