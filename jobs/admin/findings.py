@@ -15,6 +15,8 @@ from jobs.sources.tables import query
 
 SOON = timedelta(days=1)
 """The log deletes what is not read within this time: then it is told."""
+LONG = timedelta(minutes=15)
+"""Kafka ends a transaction that is open for so long (transaction.max.timeout.ms); one that is older hangs."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,22 @@ def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
         yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}")
+    yield from _held(places, topic)
+
+
+def _held(places: Places, topic: str) -> Iterator[Finding]:
+    """Records that nobody can read before a transaction ends."""
+    for part in log.held(places, topic):
+        begun = f"{part.first_time:%Y-%m-%d %H:%M} UTC" if part.first_time else "an unknown time"
+        what = (
+            f"a transaction is open in partition {part.partition} of topic {topic} from offset {part.first_offset} on "
+            f"(a record of {begun}): no job reads further, {part.records:,} offsets wait"
+        )
+        remedy = (
+            "it goes on when the transaction ends; if its producer is gone: kafka-transactions --bootstrap-server "
+            f"SERVER abort --topic {topic} --partition {part.partition} --start-offset {part.first_offset}"
+        )
+        yield Finding(part.first_time is None or part.first_time < datetime.now(UTC) - LONG, what, remedy)
 
 
 def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:

@@ -125,11 +125,13 @@ def existing(kafka: Kafka, name: str) -> Topic:
 
 
 def _offsets(
-    admin: AdminClient, parts: list[TopicPartition], spec: OffsetSpec, heard: list[KafkaError]
+    admin: AdminClient,
+    parts: list[TopicPartition],
+    spec: OffsetSpec,
+    heard: list[KafkaError],
+    seen_by: IsolationLevel = IsolationLevel.READ_COMMITTED,
 ) -> dict[int, int]:
-    """As a reader of committed records sees them."""
-    committed = IsolationLevel.READ_COMMITTED
-    asked = admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=committed, request_timeout=TIMEOUT_SECONDS)
+    asked = admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=seen_by, request_timeout=TIMEOUT_SECONDS)
     return {part.partition: wait(admin, future, heard).offset for part, future in asked.items()}
 
 
@@ -143,6 +145,16 @@ def since(kafka: Kafka, name: str, milliseconds: int) -> dict[int, int]:
     except KafkaException as error:
         raise refusal(kafka, error, heard) from None
     return {part: topic.ends[part] if offset < 0 else offset for part, offset in found.items()}
+
+
+def written(kafka: Kafka, name: str) -> dict[int, int]:
+    """By partition, the offset after the last record, also of a transaction that is open. Raises Refused."""
+    admin, heard = client(kafka, AdminClient)
+    parts = [TopicPartition(name, part) for part in existing(kafka, name).ends]
+    try:
+        return _offsets(admin, parts, OffsetSpec.latest(), heard, IsolationLevel.READ_UNCOMMITTED)
+    except KafkaException as error:
+        raise refusal(kafka, error, heard) from None
 
 
 def settings(kafka: Kafka, name: str) -> Mapping[str, str]:

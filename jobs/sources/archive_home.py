@@ -49,6 +49,11 @@ def deleted_at(places: Places, name: str, read: Offsets) -> None:
     return
 
 
+def held(places: Places, name: str) -> list[Ends]:
+    """Nothing: each of its commits is whole."""
+    return []
+
+
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic; its options are those of jobs.sources.archive_stream."""
     spark.dataSource.register(ArchiveSource)

@@ -59,6 +59,11 @@ def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
     return min((times[0].as_py() + timedelta(milliseconds=kept_ms) for times in oldest if len(times)), default=None)
 
 
+def held(places: Places, name: str) -> list[Ends]:
+    """What stands behind transactions that are open, their own records too."""
+    return kafka_records.held(_access(places), name)
+
+
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic: committed records alone, with headers; it stops where records are missing."""
     return spark.readStream.format("kafka").options(**_options(places, name, group))

@@ -26,6 +26,14 @@ def ends(kafka: Kafka, topic: str) -> list[Ends]:
         return [reader.ends(part, found.firsts[part], end) for part, end in sorted(found.ends.items())]
 
 
+def held(kafka: Kafka, topic: str) -> list[Ends]:
+    """What each partition has that is not for readers of committed records yet: from the first open transaction on."""
+    readable, written = topics.existing(kafka, topic).ends, topics.written(kafka, topic)
+    waiting = [(part, end, written[part]) for part, end in sorted(readable.items()) if written.get(part, 0) > end]
+    with _Reader(kafka, topic, committed=False) as reader:
+        return [reader.ends(*each) for each in waiting]
+
+
 def records(kafka: Kafka, topic: str, partition: int, offset: int, limit: int) -> pa.Table:
     """At most `limit` committed records from `offset` on, in order, in the archive's columns. Raises Refused."""
     found = topics.existing(kafka, topic)

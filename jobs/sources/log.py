@@ -57,6 +57,13 @@ def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
     return _home(places).deleted_at(places, name, read)  # type: ignore[no-any-return]
 
 
+def held(places: Places, name: str) -> list[Ends]:
+    """Of each partition in which a transaction is open, what stands there from its first record on: nobody reads it
+    before the transaction has ended.
+    """
+    return _home(places).held(places, name)  # type: ignore[no-any-return]
+
+
 def read(
     spark: SparkSession,
     places: Places,

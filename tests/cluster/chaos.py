@@ -51,7 +51,8 @@ def _plan(dice: random.Random, world: World) -> tuple[list[tuple[str, str]], dic
     anytime = [(dice.choice(["panes", "seen"]), f"random:{dice.uniform(0, 8):.2f}") for _ in range(KILLS // 2)]
     kills = [*anytime, *(dice.choice(POINTS) for _ in range(KILLS - len(anytime)))]
     dice.shuffle(kills)
-    return kills, {dice.randrange(3, KILLS): dice.choice([world.lose, world.truncate]) for _ in range(2)}
+    later = {dice.randrange(3, KILLS): dice.choice([world.lose, world.truncate, world.restore]) for _ in range(2)}
+    return kills, {2: world.keep_copy} | later
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -204,6 +205,27 @@ def test_a_run_may_start_elsewhere_than_the_one_that_was_killed_in_its_first_bat
     assert counts(places) == {"a": 3}
 
 
+@pytest.mark.parametrize("after", ["a kill", "a batch"])
+def test_where_the_first_batch_begins_may_be_garbled_in_the_checkpoint(
+    spark: SparkSession, broker: Broker, places: run.Places, after: str
+) -> None:
+    topic = make(broker, f"garbled-after-{after.replace(' ', '-')}", 1)
+    send(broker, topic, 0, 10)
+
+    def stop(step: str) -> None:
+        if step == "after panes" and after == "a kill":
+            raise Stopped
+
+    with suppress(Stopped):
+        keep(spark, places, counted(topic), step=stop)
+    [noted] = Path(places.checkpoints).glob("counted_v1/generation-*/sources/0/0")
+    noted.write_bytes(noted.read_bytes()[:9])
+    (noted.parent / ".0.crc").unlink(missing_ok=True)
+    send(broker, topic, 0, 3)
+    keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 13}
+
+
 def test_an_aborted_transaction_counts_for_nothing_and_a_committed_one_for_all(
     spark: SparkSession, broker: Broker, places: run.Places
 ) -> None:
@@ -212,6 +234,24 @@ def test_an_aborted_transaction_counts_for_nothing_and_a_committed_one_for_all(
     send(broker, topic, 0, 5, "committed", **{"transactional.id": "two"}).commit_transaction(30)
     keep(spark, places, counted(topic))
     assert counts(places) == {"committed": 5}
+
+
+def test_records_behind_an_open_transaction_wait_for_its_end_and_doctor_says_so(
+    spark: SparkSession, broker: Broker, places: run.Places
+) -> None:
+    topic = make(broker, "open-transaction", 1)
+    send(broker, topic, 0, 2, "before")
+    held = send(broker, topic, 0, 3, "held", **{"transactional.id": "slow"})
+    send(broker, topic, 0, 4, "behind")
+    row, _ = keep(spark, places, counted(topic))
+    assert (counts(places), row.end_offsets) == ({"before": 2}, {0: 2})
+    [said] = doctor(places)
+    assert "in partition 0 of topic open-transaction from offset 2 on" in said and "7 offsets wait" in said
+    assert f"{START:%Y-%m-%d %H:%M} UTC" in said and "abort --topic open-transaction --partition 0" in said
+    held.commit_transaction(30)
+    keep(spark, places, counted(topic))
+    assert counts(places) == {"before": 2, "held": 3, "behind": 4}
+    assert doctor(places) == []
 
 
 def test_partitions_that_are_added_are_read_from_their_first_record(
