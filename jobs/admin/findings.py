@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.admin import facts
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, tables
+from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, table_check, tables
 from jobs.sinks.ledger import Row
 from jobs.sources import log
 from jobs.sources.tables import query
@@ -88,7 +88,7 @@ def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
 def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Each table is there, the same, and not older than the ledger."""
     for table in last.tables:
-        wrong = recovery.table_fault(places, name, table, last)
+        wrong = table_check.fault(places, name, table, last)
         if wrong:
             what, _, remedy = wrong.partition(". ")
             yield Finding(True, what, remedy)

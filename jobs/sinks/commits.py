@@ -91,11 +91,17 @@ def is_written(path: str, commit: Commit) -> bool:
     return False
 
 
-def check_only_writer(path: str, version: int, closing: Commit) -> int:
+class Replaced(Exception):
+    """The table is another one than the ledger knows: taken away and made again while the run went on."""
+
+
+def check_only_writer(path: str, id_: str, version: int, closing: Commit) -> int:
     """The version of the table now. Raises WrittenTwice unless our commits after `version` are steps of the ledger row
-    `closing`, each once.
+    `closing`, each once; Replaced if it is not the table of this Delta id.
     """
     table = DeltaTable(path)
+    if str(table.metadata().id) != id_:
+        raise Replaced(path)
     found = [commit for commit in _after(table, version) if "sequence" in commit]
     steps = [commit["step"] for commit in found]
     for commit in found:

@@ -105,7 +105,7 @@ def close(run: Run, row: Row, closing: commits.Commit) -> Row:
     """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
     now = {}
     for name, before in row.tables.items():
-        version = commits.check_only_writer(run.places.table(name), before["version"], closing)
+        version = commits.check_only_writer(run.places.table(name), before["id"], before["version"], closing)
         now[name] = before | {"version": version}
     row = replace(row, tables=now)
     run.step("before ledger")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.run import Run
-from jobs.sinks import ledger, locks, position, reach, recovery
+from jobs.sinks import ledger, locks, position, reach, recovery, table_check
 from jobs.sinks.keeper import Keeper
 from jobs.sinks.ledger import Row
 from jobs.sinks.position import Log
@@ -22,9 +22,13 @@ def keep(run: Run, result: Result, log: Log) -> Row:
         start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")
         keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
-        while not _stream(run, result, log, start.last, keeper):
-            pass
-        keeper.publish_rest()
+        try:
+            while not _stream(run, result, log, start.last, keeper):
+                pass
+            keeper.publish_rest()
+        except Exception as error:
+            table_check.blame(run.spark, run.places, result, keeper.last)
+            raise error from None
         return keeper.last
 
 

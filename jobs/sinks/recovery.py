@@ -1,15 +1,13 @@
 """Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.broker.topics import Topic
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, commits, layout, ledger, tables
+from jobs.sinks import checkpoint, commits, layout, ledger, table_check, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms.result import Result
 
@@ -47,7 +45,7 @@ def resume(
     if topic is not None:
         last = replace(last, log_home=places.log, topic_id=topic.id)
     last = replace(last, transform=transform, spark_version=spark.version)  # what later rows are to say
-    _check_tables(places, result.name, expected, last)
+    table_check.check(places, result.name, expected, last)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
@@ -103,48 +101,6 @@ def _check_definition(result: Result, transform: str, last: Row, spark_version: 
             f"{result.name} means something else than the numbers in its tables ({said}). Give the result a new "
             "version in its name, and so a new table, or take the change back."
         )
-
-
-def _check_tables(places: Places, name: str, expected: list[layout.Table], last: Row) -> None:
-    for table in expected:
-        path = places.table(table.name)
-        wrong = table_fault(places, name, table.name, last)
-        if wrong:
-            raise Refused(wrong)
-        if _shape(json.loads(DeltaTable(path).schema().to_json())) != _shape(json.loads(table.columns.json())):
-            raise Refused(
-                f"the columns of {path} are not those of the job. Give the result a new version in its name, or change "
-                "the columns back."
-            )
-
-
-def table_fault(places: Places, name: str, table: str, last: Row) -> str | None:
-    """Why a table of result `name` is not the one that its ledger knows, and what to do; None if it is."""
-    remedy = (
-        f"Bring it back from a backup, or, to rebuild {name} from the log, move all its tables away "
-        f"({places.table(name)}*) and run again."
-    )
-    path, known = places.table(table), last.tables.get(table)
-    found = tables.find(path)
-    if known is None or found is None:
-        return f"the table {path} is gone. {remedy}"
-    if str(found.metadata().id) != known["id"]:
-        return f"the table {path} was replaced: it is not the one that the ledger knows. {remedy}"
-    if found.version() < known["version"]:
-        return f"the table {path} is older than its ledger, as after a restored backup. {remedy}"
-    return None
-
-
-def _shape(schema: dict[str, object]) -> object:
-    """Names and types, without comments and nullability, which readers and engines write differently."""
-    if not isinstance(schema, dict):
-        return schema
-    kept = {key: value for key, value in schema.items() if key not in ("metadata", "nullable", "containsNull")}
-    return {
-        key: [_shape(item) for item in value] if isinstance(value, list) else _shape(value)  # type: ignore[arg-type]
-        for key, value in kept.items()
-        if key != "valueContainsNull"
-    }
 
 
 def unclosed(places: Places, last: Row) -> list[dict[str, object]]:

@@ -201,6 +201,33 @@ def test_tables_without_their_ledger_are_refused(folder: Path, spark: SparkSessi
         recovery.resume(spark, places_in(folder), RESULT)
 
 
+@pytest.mark.parametrize("name", ["small_v1", "small_v1_panes", "small_v1_quarantine"])
+@pytest.mark.parametrize(
+    ("harm", "said"), [(gone, "is gone"), (replaced, "was replaced"), (another_column, "columns of .* are not those")]
+)
+def test_tables_that_are_taken_or_changed_while_a_job_runs_end_the_run(
+    harm: Callable[[Path], None], said: str, name: str, folder: Path, spark: SparkSession
+) -> None:
+    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
+    path, left = folder / "tables" / name, [harm]
+    before = ledger.last(places_in(folder), "small_v1")
+
+    def step(moment: str) -> None:
+        if moment == "before quarantine" and left:
+            left.pop()(path)
+
+    with pytest.raises(Refused, match=said) as refused:
+        microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
+    assert not left and str(path) in str(refused.value)
+    after = ledger.last(places_in(folder), "small_v1")
+    assert before and after
+    harmless = harm is another_column and name == "small_v1"  # the batch itself does not write it
+    assert (after.sequence > before.sequence) == harmless
+    assert path.exists() == (harm is not gone), "never made again in silence"
+    with pytest.raises(Refused, match=said):
+        keep(spark, folder)
+
+
 def below(frame: DataFrame) -> DataFrame:
     kept = frame.where(frame.reading < 0)
     return kept.select("event_time", "site", "device", "reading", "level", "ok")
