@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CLASSES := .jars/classes.jsa
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chaos notebook zip clean
+.PHONY: help setup demo test lint bench freshness chaos notebook zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -40,8 +40,11 @@ lint: $(VENV)/ready ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so
-	$(BIN)/python tests/bench/run.py --report tests/bench/RESULTS.md
+bench: setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1
+	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--kafka) --report tests/bench/RESULTS.md
+
+freshness: setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; make freshness SECONDS=1200 for longer
+	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60)
 
 chaos: setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))

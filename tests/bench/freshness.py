@@ -22,16 +22,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import bench_data
 import headrace_job
 import numpy as np
 import psutil
 from bench_input import PARTITIONS, ROOT, Input
-from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from freshness_flow import TOPIC, record_times
 
-TOPIC = "page_view_now"
-TICK_SECONDS = 0.02
 AFTER_SECONDS = 45
 """The flow goes on so long after what is counted: for the kill and the restart."""
 TABLE = "page_rate_v1"
@@ -48,45 +45,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--profile", type=Path, default=ROOT / "conf" / "spark-local.conf")
     parser.add_argument("--burst", type=int, default=0, help="records sent at once at the end of what counts")
     return parser.parse_args()
-
-
-def send(servers: str, rate: int, seconds: float, burst_after: float, burst: int) -> None:
-    """Records with the time of sending, `rate` a second; and once a burst."""
-    producer = Producer(
-        {"bootstrap.servers": servers, "acks": "all", "linger.ms": 5, "queue.buffering.max.messages": 10**6}
-    )
-    users, pages = bench_data.zipf(bench_data.USERS, 1.1), bench_data.zipf(bench_data.PAGES, 0.8)
-    dice, begun, sent = np.random.default_rng(1), time.time(), 0
-    while (passed := time.time() - begun) < seconds:
-        due = int(passed * rate) - sent
-        if burst and passed > burst_after:
-            due, burst = due + burst, 0
-            sent -= due
-        for user, page in zip(
-            np.searchsorted(users, dice.random(due)), np.searchsorted(pages, dice.random(due)), strict=True
-        ):
-            now = int(time.time() * 1000)
-            value = f'{{"user":"u{user}","page":"p{page}","ms":100,"ts":{now}}}'
-            producer.produce(TOPIC, value, f"u{user}", timestamp=now)
-            producer.poll(0)
-        sent += due
-        time.sleep(TICK_SECONDS)
-    producer.flush()
-
-
-def record_times(servers: str) -> dict[int, np.ndarray]:
-    """By partition, the timestamps in seconds, by offset."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "freshness", "log_level": 0})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=10)[1] for p in range(PARTITIONS)}
-    times = {part: np.zeros(end) for part, end in ends.items()}
-    consumer.assign([TopicPartition(TOPIC, part, 0) for part in ends])
-    left = sum(ends.values())
-    while left:
-        for message in consumer.consume(10_000, timeout=1):
-            times[message.partition()][message.offset()] = message.timestamp()[1] / 1000
-            left -= 1
-    consumer.close()
-    return times
 
 
 Seen = tuple[float, dict[int, int]]
@@ -127,7 +85,9 @@ class Job:
     def __init__(self, log: Input, out: Path, args: argparse.Namespace) -> None:
         os.environ["BENCH_PROFILE"], os.environ["BENCH_PUBLISH"] = str(args.profile), args.publish
         self.command = [*headrace_job.command(log, out), "--continuous", args.every]
-        self.peak_bytes, self.printed = 0, out / "job.log"
+        self.printed = out / "job.log"
+        self.memory: list[tuple[float, int]] = []
+        """(time, bytes), each second."""
 
     def start(self) -> "Job":
         with self.printed.open("ab") as printed:
@@ -143,7 +103,7 @@ class Job:
                 for process in [me, *me.children(recursive=True)]:
                     with suppress(psutil.Error):
                         total += process.memory_full_info().pss
-            self.peak_bytes = max(self.peak_bytes, total)
+            self.memory.append((time.time(), total))
             time.sleep(1)
 
     def end(self, how: signal.Signals) -> None:
@@ -187,8 +147,7 @@ def run(args: argparse.Namespace, servers: str, out: Path) -> list[str]:
     length = args.warm + args.seconds + AFTER_SECONDS
     flow = [
         sys.executable,
-        __file__,
-        "--send",
+        str(Path(__file__).with_name("freshness_flow.py")),
         servers,
         str(args.rate),
         str(length),
@@ -216,17 +175,28 @@ def run(args: argparse.Namespace, servers: str, out: Path) -> list[str]:
     lines.append(said("in the panes", ages(times, every, first, first + args.seconds)))
     lines.append(said("in the windows", ages(times, commits(out / "tables" / TABLE), first, first + args.seconds)))
     lines.append(f"from kill -9 to the next commit: {again:.1f} s")
-    lines.append(f"peak memory of the job: {job.peak_bytes / 2**20:,.0f} MiB")
+    lines.append(f"peak memory of the job: {max(size for _, size in job.memory) / 2**20:,.0f} MiB")
+    return lines + whether_it_grows(job, out, times, every, first, args.seconds)
+
+
+def whether_it_grows(
+    job: Job, out: Path, times: dict[int, np.ndarray], every: list[Seen], first: float, seconds: int
+) -> list[str]:
+    """The first quarter of what counts beside the last, and the files that are left."""
+    lines = []
+    for name, start in (("first", first), ("last", first + seconds * 0.75)):
+        inside = [size for moment, size in job.memory if start <= moment < start + seconds / 4]
+        aged = said("in the panes", ages(times, every, start, start + seconds / 4))
+        lines.append(f"{name} quarter: {aged}; median memory {np.median(inside) / 2**20:,.0f} MiB")
+    for folder in sorted([*out.glob("tables/*"), *out.glob("checkpoints/*/generation-*")]):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        lines.append(f"{folder.relative_to(out)}: {len(files):,} files, {size / 2**20:,.1f} MiB")
     return lines
 
 
 def main() -> None:
     """Measure once, print."""
-    if sys.argv[1:2] == ["--send"]:
-        servers, *numbers = sys.argv[2:]
-        rate, seconds, burst_after, burst = map(float, numbers)
-        send(servers, int(rate), seconds, burst_after, int(burst))
-        return
     args = arguments()
     sys.path.append(str(ROOT))
     kit: Any = import_module("tests.cluster.broker")
