@@ -18,7 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.broker import topics
 from jobs.broker.groups import Shown
 from jobs.run import Run
-from jobs.sinks import checkpoint, commits, ledger, measured, passes, position, publish, recovery, tables
+from jobs.sinks import checkpoint, commits, housekeeping, ledger, measured, passes, position, publish, recovery, tables
 from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
 from jobs.sinks.recent import Recent
@@ -183,6 +183,7 @@ class Keeper:
         self.last = ledger.close(self.run, row, self._commit(row, "ledger"))
         if self.shown:
             self.shown.commit(self.last.end_offsets)
+        housekeeping.after(self.run.places, self.result, self.last.sequence)
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
+from jobs.sinks import housekeeping
 from jobs.transforms import collecting, gate, merging
 from jobs.transforms.result import Result
 from schemas import archive, filters, quarantine
@@ -27,6 +29,8 @@ class Table:
     columns: StructType
     partitioned_by: tuple[str, ...]
     sentence: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Delta's table properties, beside those of every table."""
 
 
 def _nothing(spark: SparkSession, columns: StructType) -> DataFrame:
@@ -47,7 +51,8 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
     if result.membership:
         rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
         sentence = f"Bloom filters of {result.name}."
-        made.append(Table(f"{result.name}_filters", filters.COLUMNS, filters.PARTITIONED_BY, sentence))
+        name, kept = f"{result.name}_filters", housekeeping.SETTINGS_OF_FILTERS
+        made.append(Table(name, filters.COLUMNS, filters.PARTITIONED_BY, sentence, kept))
     if result.panes:
         partials = collecting.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])

@@ -16,9 +16,6 @@ from jobs.run import Places, Refused, Run
 from jobs.sinks import commits, tables
 from schemas import ledger as schema
 
-COMPACT_EVERY = 200
-"""Rows between two compactions of the ledger's own files."""
-
 
 @dataclass(frozen=True)
 class Row:
@@ -138,8 +135,6 @@ def write(places: Places, name: str, row: Row) -> Row:
             app_transactions=[Transaction(f"{name}:ledger", row.sequence)],
         ),
     )
-    if row.sequence % COMPACT_EVERY == 0:
-        DeltaTable(path(places, name)).optimize.compact()
     return row
 
 

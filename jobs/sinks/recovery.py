@@ -70,7 +70,7 @@ def _begin(places: Places, result: Result, expected: list[layout.Table], transfo
                 f"{path} has rows, but there is no ledger {ledger.path(places, result.name)} to say which records they "
                 f"hold. Move the tables of {result.name} away to rebuild them from the log, or bring the ledger back."
             )
-        tables.create(path, table.columns, table.partitioned_by, table.sentence)
+        tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
     ledger.create(places, result.name)
     first = Row(
         sequence=1,

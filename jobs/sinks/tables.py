@@ -23,8 +23,14 @@ from jobs.sinks import commits
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
-def create(path: str, columns: StructType, partitioned_by: tuple[str, ...], sentence: str) -> None:
-    """Make an empty table, if there is none."""
+def create(
+    path: str,
+    columns: StructType,
+    partitioned_by: tuple[str, ...],
+    sentence: str,
+    settings: Mapping[str, str] | None = None,
+) -> None:
+    """Make an empty table, with these of Delta's table properties, if there is none."""
     if find(path) is not None:
         return
     nullable = StructType.fromJson(json.loads(columns.json()))
@@ -36,7 +42,7 @@ def create(path: str, columns: StructType, partitioned_by: tuple[str, ...], sent
         mode="ignore",
         partition_by=list(partitioned_by) or None,
         description=sentence,
-        configuration={"delta.checkpointInterval": "20"},
+        configuration={"delta.checkpointInterval": "20"} | dict(settings or {}),
         commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": "create"})}),
     )
     if "://" not in path:
