@@ -55,8 +55,8 @@ def refusal(kafka: Kafka, error: KafkaException, heard: list[KafkaError]) -> Ref
         )
     if codes & {KafkaError._SSL}:
         return Unreachable(
-            f"no TLS with the broker {kafka.servers}: its certificate is not signed by the authorities that [kafka] "
-            "names, or is of another host."
+            f"no TLS with the broker {kafka.servers}: its certificate has expired, is not signed by the authorities "
+            "that [kafka] names, or is of another host."
         )
     if codes & {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
         return Unreachable(f"{kafka.username or 'this client'} may not do that on {kafka.servers}: an ACL is missing.")

@@ -51,8 +51,9 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
     if result.membership:
         rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
         sentence = f"Bloom filters of {result.name}."
-        name, kept = f"{result.name}_filters", housekeeping.SETTINGS_OF_FILTERS
-        made.append(Table(name, filters.COLUMNS, filters.PARTITIONED_BY, sentence, kept))
+        made.append(
+            Table(f"{result.name}_filters", filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
+        )
     if result.panes:
         partials = collecting.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])

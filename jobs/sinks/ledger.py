@@ -13,7 +13,7 @@ from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
 from jobs.run import Places, Refused, Run
-from jobs.sinks import commits, tables
+from jobs.sinks import commits, housekeeping, tables
 from schemas import ledger as schema
 
 
@@ -72,7 +72,7 @@ def path(places: Places, name: str) -> str:
 def create(places: Places, name: str) -> None:
     """Make an empty ledger, if there is none."""
     sentence = f"How far {name} has read, one row for each closed batch."
-    tables.create(path(places, name), schema.COLUMNS, (), sentence)
+    tables.create(path(places, name), schema.COLUMNS, (), sentence, housekeeping.SETTINGS)
 
 
 def last(places: Places, name: str, kind: str = "%") -> Row | None:

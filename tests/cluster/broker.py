@@ -42,31 +42,37 @@ def free_port() -> int:
 
 
 class Broker:
-    """One broker that is its own controller (KRaft). `servers` speaks in the clear, `secured` over SASL and TLS."""
+    """One broker that is its own controller (KRaft). `servers` speaks in the clear, `secured` over SASL and TLS,
+    `expired` over TLS with a certificate that was good until the day before yesterday.
+    """
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        clear, secured, control = free_port(), free_port(), free_port()
-        self.servers, self.secured = f"127.0.0.1:{clear}", f"127.0.0.1:{secured}"
+        control = free_port()
+        self.servers, self.secured, self.expired = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.certificate = folder / "broker.pem"
         self._process: subprocess.Popen[bytes] | None = None
         self._admin: AdminClient | None = None
         folder.mkdir(parents=True)
-        self._make_certificate()
+        self._make_certificate("broker", "-0d", 30)
+        self._make_certificate("expired", "-3d", 1)
+        said = f"CLEAR://{self.servers},SECURED://{self.secured},EXPIRED://{self.expired}"
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{control}",
-            "listeners": f"CLEAR://{self.servers},SECURED://{self.secured},CONTROL://127.0.0.1:{control}",
-            "advertised.listeners": f"CLEAR://{self.servers},SECURED://{self.secured}",
-            "listener.security.protocol.map": "CLEAR:PLAINTEXT,SECURED:SASL_SSL,CONTROL:PLAINTEXT",
+            "listeners": f"{said},CONTROL://127.0.0.1:{control}",
+            "advertised.listeners": said,
+            "listener.security.protocol.map": "CLEAR:PLAINTEXT,SECURED:SASL_SSL,EXPIRED:SSL,CONTROL:PLAINTEXT",
             "inter.broker.listener.name": "CLEAR",
             "controller.listener.names": "CONTROL",
             "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.secured.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}";',
             "ssl.keystore.location": str(folder / "broker.p12"),
             "ssl.keystore.password": "broker-keystore",
+            "listener.name.expired.ssl.keystore.location": str(folder / "expired.p12"),
+            "listener.name.expired.ssl.keystore.password": "broker-keystore",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
             "log.dirs": str(folder / "log"),
@@ -85,13 +91,13 @@ class Broker:
         (folder / "server.properties").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         self._run("kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", "server.properties").wait(60)
 
-    def _make_certificate(self) -> None:
+    def _make_certificate(self, name: str, start: str, days: int) -> None:
         """A key of the broker's own for TLS on 127.0.0.1, and its certificate as clients want it."""
-        store = ["-keystore", str(self.folder / "broker.p12"), "-storepass", "broker-keystore", "-alias", "broker"]
-        name = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-validity", "30", "-storetype", "PKCS12"]
-        made = ["keytool", "-genkeypair", "-keyalg", "RSA", *store, *name]
+        store = ["-keystore", str(self.folder / f"{name}.p12"), "-storepass", "broker-keystore", "-alias", name]
+        said = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-startdate", start, "-validity", str(days)]
+        made = ["keytool", "-genkeypair", "-keyalg", "RSA", "-storetype", "PKCS12", *store, *said]
         subprocess.run(made, check=True, capture_output=True)
-        out = ["keytool", "-exportcert", "-rfc", *store, "-file", str(self.certificate)]
+        out = ["keytool", "-exportcert", "-rfc", *store, "-file", str(self.folder / f"{name}.pem")]
         subprocess.run(out, check=True, capture_output=True)
 
     def _run(self, main: str, *arguments: str) -> "subprocess.Popen[bytes]":

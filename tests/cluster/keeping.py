@@ -1,8 +1,12 @@
 """Topics and results for the tests with a broker."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 from pyspark.sql import SparkSession
 
@@ -10,8 +14,22 @@ from jobs import run
 from jobs.sinks import microbatch
 from jobs.sinks.ledger import Row
 from jobs.sources import log
+from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
+from jobs.transforms.windows import Tumbling
+from tests import delta
 from tests.cluster.broker import Broker
+from tests.jobs.sinks import readings
+from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
+
+START = datetime(2024, 5, 1, 8, tzinfo=UTC)
+COUNTED = replace(
+    readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=None
+)
+
+
+def by_site(events: Any) -> Any:
+    return events.select("event_time", "site")
 
 
 def named(result: Result, topic: str) -> Result:
@@ -33,3 +51,42 @@ def keep(spark: SparkSession, places: run.Places, result: Result, **more: Any) -
     said: list[str] = []
     row = microbatch.keep(run.Run(spark, places, say=said.append, **more), result, log)
     return row, said
+
+
+def counted(topic: str) -> Any:
+    return named(replace(COUNTED, transform=by_site), topic)
+
+
+def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a", **settings: Any) -> Producer:
+    """`count` readings a minute apart, into one partition."""
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0, **settings})
+    if settings:
+        producer.init_transactions(30)
+        producer.begin_transaction()
+    for minute in range(count):
+        time = START + timedelta(minutes=minute)
+        value = json.dumps({"taken_time": f"{time:%Y-%m-%dT%H:%M:%SZ}", "site": site, "device": "d"})
+        producer.produce(topic, value, b"d", partition, timestamp=int(time.timestamp() * 1000))
+    producer.flush()
+    return producer
+
+
+def once_at_work(do: Callable[[], None]) -> Callable[[str], None]:
+    """A run's `step` that does this while the first batch is writing."""
+    left = [do]
+
+    def step(name: str) -> None:
+        if name == "after panes" and left:
+            left.pop()()
+
+    return step
+
+
+def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Callable[[str], None]) -> Row:
+    """A continuous run to the end of the log."""
+    job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=step, say=lambda _: None)
+    return microbatch.keep(job, counted(topic), log)
+
+
+def counts(places: run.Places) -> dict[str, int]:
+    return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}

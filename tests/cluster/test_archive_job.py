@@ -17,8 +17,7 @@ from jobs.sinks import archive, archive_files, kafka_producer
 from jobs.sources import log
 from jobs.sources.audit import audit
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import keep, make, named
-from tests.cluster.test_kafka_losses import send
+from tests.cluster.keeping import keep, make, named, send
 from tests.jobs.admin import command
 from tests.jobs.sinks import readings
 

@@ -1,11 +1,7 @@
 """What Kafka may do to a topic under a job: each has one outcome, and nothing is lost without a word."""
 
-import json
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +13,11 @@ from pyspark.sql import SparkSession
 from jobs import run
 from jobs.admin import findings
 from jobs.run import Refused
-from jobs.sinks import archive, microbatch
-from jobs.sinks.ledger import Row
-from jobs.sources import log
-from jobs.transforms.panes import Panes
-from jobs.transforms.windows import Tumbling
+from jobs.sinks import archive
 from tests import delta
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import keep, make, named
+from tests.cluster.keeping import START, counted, counts, keep, keep_running, make, once_at_work, send
 from tests.jobs.sinks import readings
-from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
-
-START = datetime(2024, 5, 1, 8, tzinfo=UTC)
-COUNTED = replace(
-    readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=None
-)
-
-
-def by_site(events: Any) -> Any:
-    return events.select("event_time", "site")
 
 
 @pytest.fixture
@@ -43,31 +25,9 @@ def places(kafka_places: Path) -> run.Places:
     return run.places(kafka_places)
 
 
-def counted(topic: str) -> Any:
-    return named(replace(COUNTED, transform=by_site), topic)
-
-
-def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a", **settings: Any) -> Producer:
-    """`count` readings a minute apart, into one partition."""
-    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0, **settings})
-    if settings:
-        producer.init_transactions(30)
-        producer.begin_transaction()
-    for minute in range(count):
-        time = START + timedelta(minutes=minute)
-        value = json.dumps({"taken_time": f"{time:%Y-%m-%dT%H:%M:%SZ}", "site": site, "device": "d"})
-        producer.produce(topic, value, b"d", partition, timestamp=int(time.timestamp() * 1000))
-    producer.flush()
-    return producer
-
-
 def doctor(places: run.Places) -> list[str]:
     """What somebody has to mend, as `headrace doctor` says it."""
     return [finding.what + finding.remedy for finding in findings.of(places, "counted_v1") if finding.wrong]
-
-
-def counts(places: run.Places) -> dict[str, int]:
-    return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}
 
 
 def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_records(
@@ -83,23 +43,6 @@ def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_record
         keep(spark, places, counted(topic))
     assert len(doctor(places)) == 1 and "made-again is not the one that counted_v1 has read" in doctor(places)[0]
     assert counts(places) == {"a": 10}
-
-
-def once_at_work(do: Callable[[], None]) -> Callable[[str], None]:
-    """A run's `step` that does this while the first batch is writing."""
-    left = [do]
-
-    def step(name: str) -> None:
-        if name == "after panes" and left:
-            left.pop()()
-
-    return step
-
-
-def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Callable[[str], None]) -> Row:
-    """A continuous run to the end of the log."""
-    job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=step, say=lambda _: None)
-    return microbatch.keep(job, counted(topic), log)
 
 
 def test_a_topic_that_is_made_again_while_a_job_runs_is_noticed_before_its_records_are_written(

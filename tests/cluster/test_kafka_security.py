@@ -15,6 +15,7 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import flights
@@ -25,7 +26,7 @@ from jobs.run import Refused
 from jobs.sinks import kafka_producer
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
-from tests.cluster.keeping import make
+from tests.cluster.keeping import counted, counts, keep, keep_running, make, once_at_work, send
 
 ROOT = Path(__file__).parent.parent.parent
 TOPIC = "departures"
@@ -130,6 +131,39 @@ def test_an_authority_that_did_not_sign_is_told(secured: Path, tmp_path: Path) -
     assert kafka
     with pytest.raises(Refused, match="no TLS with the broker"):
         topics.describe(kafka, TOPIC)
+
+
+def test_a_certificate_that_has_expired_is_told(broker: Broker) -> None:
+    kafka = topics.Kafka(servers=broker.expired, security="SSL", authorities=str(broker.folder / "expired.pem"))
+    with pytest.raises(Refused, match=r"no TLS with the broker .*: its certificate has expired"):
+        topics.describe(kafka, TOPIC)
+
+
+def test_access_that_is_taken_away_while_a_job_runs_ends_it_and_given_back_it_goes_on(
+    spark: SparkSession, broker: Broker, secured: Path
+) -> None:
+    topic = make(broker, "withdrawn", 1)
+    send(broker, topic, 0, 5)
+
+    def admit() -> None:
+        for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
+            allow(broker, ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, what)
+        allow(broker, ResourceType.GROUP, "counted_v1", ResourcePatternType.PREFIXED, AclOperation.READ)
+
+    def withdraw() -> None:
+        send(broker, topic, 0, 4)
+        forget(broker)
+
+    admit()
+    places = run.places(secured)
+    with pytest.raises(Exception) as ended:
+        keep_running(spark, places, topic, once_at_work(withdraw))
+    said = run.explain(ended.value)
+    assert "an ACL is missing" in said and PASSWORD not in said
+    assert sum(row["records"] for row in delta.rows(places.table("counted_v1_panes"))) == 5
+    admit()
+    keep(spark, places, counted(topic))
+    assert counts(places) == {"a": 9}
 
 
 def test_a_secret_that_is_not_there_is_named(secured: Path) -> None:
