@@ -3,7 +3,9 @@
 A cache: what it does not have it reads from the table, and what is too much for it is left to Spark.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,12 +15,14 @@ from jobs.sinks import tables
 from jobs.transforms import durations, partials, windows
 from jobs.transforms.result import Result
 
-MOST_FILE_BYTES = 64 * 2**20
-"""Files of this size together are read into memory, and no more."""
-MOST_PANES = 500_000
-"""So many partial panes are read into memory, and no more."""
+MOST_FILE_BYTES = 512 * 2**20
+"""Files of this size together are read here, and no more."""
+MOST_PANES = 5_000_000
+"""So many partial panes are read here, and no more: that takes some eight seconds."""
+AT_ONCE = 200_000
+"""Partial panes that are in memory before the parts of each pane are added up."""
 MOST_BYTES = 128 * 2**20
-"""What is kept in memory from one publishing to the next."""
+"""What is kept in memory, each pane once."""
 
 
 class Recent:
@@ -62,8 +66,7 @@ class Recent:
         known = pa.concat_tables(self._known)
         if len(known):
             self._since = max(self._since, pc.max(known["pane_start"]).as_py() - self._kept)
-            parts = _from(known, self._since)
-            known = pa.Table.from_batches(partials.added_up(parts, self._panes, known.schema), known.schema)
+            known = self._once(_from(known, self._since))
         self._known = [known]
         if known.nbytes > MOST_BYTES:
             self.add(None)
@@ -94,8 +97,30 @@ class Recent:
         if many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > tables.LAST_LITERAL:
             return
         sql = f"select * from panes where pane_start >= '{first:%Y-%m-%dT%H:%M:%S.%fZ}'"
-        rows = pa.table(QueryBuilder().register("panes", table).execute(sql).read_all())
-        self._known, self._since = [rows.cast(columns)], first
+        known = self._added_up(QueryBuilder().register("panes", table).execute(sql), columns)
+        if known is not None:
+            self._known, self._since = [known], first
+
+    def _added_up(self, batches: Iterable[Any], columns: pa.Schema) -> pa.Table | None:
+        """The parts of each pane as one, as they come in; None as soon as that is too much to keep.
+
+        Of a pane with new parts the whole is new: `sequence` is the greatest.
+        """
+        known, waiting = columns.empty_table(), 0
+        for batch in batches:
+            rows = pa.table(batch).cast(columns)
+            known, waiting = pa.concat_tables([known, rows]), waiting + len(rows)
+            if waiting >= AT_ONCE:
+                known, waiting = self._once(known), 0
+            if not waiting and known.nbytes > MOST_BYTES:
+                return None
+        return self._once(known)
+
+    def _once(self, parts: pa.Table) -> pa.Table:
+        """Each pane and group once."""
+        if not len(parts):
+            return parts
+        return pa.Table.from_batches(partials.added_up(parts, self._panes, parts.schema), parts.schema)
 
 
 _TIME = pa.timestamp("us", "UTC")
