@@ -56,7 +56,11 @@ COLUMNS = StructType(
         _column("definition", MapType(StringType(), StringType()), "Constants that give the numbers their meaning."),
         _column("transform", StringType(), "Fingerprint of the transform's plan under this version of Spark."),
         _column("spark_version", StringType(), "Version of Spark."),
-        _column("notes", ArrayType(StringType()), "What was mended before a generation started."),
+        _column(
+            "notes",
+            ArrayType(StringType()),
+            "What was mended before a generation started, lost and accepted, or new in the log.",
+        ),
         _column("started_time", TimestampType(), "When the batch was begun, UTC."),
         _column("committed_time", TimestampType(), "When this row was written, UTC."),
     ]

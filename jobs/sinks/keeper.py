@@ -109,6 +109,9 @@ class Keeper:
         spark, result, begun = records.sparkSession, self.result, time.monotonic()
         end = checkpoint.end_offsets(spark, self.checkpoint, batch_id)
         row = self.last.next("batch", batch_id=batch_id, end_offsets=self.last.end_offsets | end)
+        row = replace(row, notes=position.grown(result.topic.TOPIC, row))
+        for note in row.notes:
+            self.run.say(f"{result.name}: {note}")
         with ExitStack() as cached:
             passed = self._pass(records, cached, measured.offsets_between(row) <= passes.FEW_RECORDS)
             if self.looking:  # before anything is written

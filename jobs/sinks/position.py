@@ -82,6 +82,17 @@ def check_not_remade(looking: Looking, result: Result, last: Row) -> None:
         )
 
 
+def grown(topic: str, row: Row) -> tuple[str, ...]:
+    """That the topic has more partitions than before the batch, and what follows from it, in words; else nothing."""
+    new = sorted(row.end_offsets.keys() - row.start_offsets.keys()) if row.start_offsets else []
+    if not new:
+        return ()
+    which = ", ".join(map(str, new))
+    return (
+        f"topic {topic} has got partitions {which}: keys that have moved there count as not seen before by membership",
+    )
+
+
 def missing(read: dict[int, int], now: Topic) -> list[Lost]:
     """What is gone before it was read. A partition that is new to the result was to be read from its offset 0."""
     firsts = sorted(now.firsts.items())

@@ -75,6 +75,8 @@ def test_partitions_that_are_added_while_a_job_runs_are_read_by_it(
     row = keep_running(spark, places, topic, once_at_work(grow))
     assert (row.end_offsets, row.generation) == ({0: 7, 1: 4, 2: 4}, 1)
     assert counts(places) == {"a": 15}
+    told = [note for row in delta.rows(places.table("counted_v1_ledger")) for note in row["notes"] or ()]
+    assert [note.partition(":")[0] for note in told] == ["topic grown-meanwhile has got partitions 1, 2"]
 
 
 def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_the_loss_is_accepted(
@@ -206,9 +208,12 @@ def test_partitions_that_are_added_are_read_from_their_first_record(
     next(iter(broker.admin().create_partitions([NewPartitions(topic, 3)]).values())).result()
     for partition in range(3):
         send(broker, topic, partition, 4)
-    row, _ = keep(spark, places, counted(topic))
+    row, said = keep(spark, places, counted(topic))
     assert counts(places) == {"a": 15}
     assert row.end_offsets == {0: 7, 1: 4, 2: 4}
+    assert any("has got partitions 1, 2: keys that have moved" in line for line in said)
+    _, said = keep(spark, places, counted(topic))
+    assert not any("has got partitions" in line for line in said)
 
 
 def test_a_topic_that_takes_any_timestamp_is_refused(spark: SparkSession, broker: Broker, places: run.Places) -> None:
