@@ -1,7 +1,7 @@
 """What the broker says of a topic: its id, its partitions and offsets, its settings."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -124,37 +124,41 @@ def existing(kafka: Kafka, name: str) -> Topic:
     return found
 
 
+COMMITTED = IsolationLevel.READ_COMMITTED
+
+
 def _offsets(
     admin: AdminClient,
     parts: list[TopicPartition],
     spec: OffsetSpec,
     heard: list[KafkaError],
-    seen_by: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    seen_by: IsolationLevel = COMMITTED,
 ) -> dict[int, int]:
     asked = admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=seen_by, request_timeout=TIMEOUT_SECONDS)
     return {part.partition: wait(admin, future, heard).offset for part, future in asked.items()}
 
 
+def _ask(
+    kafka: Kafka, name: str, partitions: Iterable[int], spec: OffsetSpec, seen_by: IsolationLevel = COMMITTED
+) -> dict[int, int]:
+    """Offsets of some partitions, over a connection of its own. Raises Refused."""
+    admin, heard = client(kafka, AdminClient)
+    try:
+        return _offsets(admin, [TopicPartition(name, part) for part in partitions], spec, heard, seen_by)
+    except KafkaException as error:
+        raise refusal(kafka, error, heard) from None
+
+
 def since(kafka: Kafka, name: str, milliseconds: int) -> dict[int, int]:
     """By partition, the first offset whose record timestamp is so late; the end where there is none. Raises Refused."""
     topic = existing(kafka, name)
-    admin, heard = client(kafka, AdminClient)
-    parts = [TopicPartition(name, part) for part in topic.ends]
-    try:
-        found = _offsets(admin, parts, OffsetSpec.for_timestamp(milliseconds), heard)
-    except KafkaException as error:
-        raise refusal(kafka, error, heard) from None
+    found = _ask(kafka, name, topic.ends, OffsetSpec.for_timestamp(milliseconds))
     return {part: topic.ends[part] if offset < 0 else offset for part, offset in found.items()}
 
 
-def written(kafka: Kafka, name: str) -> dict[int, int]:
+def written(kafka: Kafka, name: str, partitions: Iterable[int]) -> dict[int, int]:
     """By partition, the offset after the last record, also of a transaction that is open. Raises Refused."""
-    admin, heard = client(kafka, AdminClient)
-    parts = [TopicPartition(name, part) for part in existing(kafka, name).ends]
-    try:
-        return _offsets(admin, parts, OffsetSpec.latest(), heard, IsolationLevel.READ_UNCOMMITTED)
-    except KafkaException as error:
-        raise refusal(kafka, error, heard) from None
+    return _ask(kafka, name, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
 
 
 def settings(kafka: Kafka, name: str) -> Mapping[str, str]:

@@ -91,17 +91,13 @@ def is_written(path: str, commit: Commit) -> bool:
     return False
 
 
-class Replaced(Exception):
-    """The table is another one than the ledger knows: taken away and made again while the run went on."""
-
-
 def check_only_writer(path: str, id_: str, version: int, closing: Commit) -> int:
     """The version of the table now. Raises WrittenTwice unless our commits after `version` are steps of the ledger row
-    `closing`, each once; Replaced if it is not the table of this Delta id.
+    `closing`, each once; Refused if it is not the table of this Delta id.
     """
     table = DeltaTable(path)
     if str(table.metadata().id) != id_:
-        raise Replaced(path)
+        raise Refused(f"the table {path} was replaced while it was written. Run again: the next run says what to do.")
     found = [commit for commit in _after(table, version) if "sequence" in commit]
     steps = [commit["step"] for commit in found]
     for commit in found:

@@ -112,8 +112,8 @@ class Recent:
             known, waiting = pa.concat_tables([known, rows]), waiting + len(rows)
             if waiting >= AT_ONCE:
                 known, waiting = self._once(known), 0
-            if not waiting and known.nbytes > MOST_BYTES:
-                return None
+                if known.nbytes > MOST_BYTES:
+                    return None
         return self._once(known)
 
     def _once(self, parts: pa.Table) -> pa.Table:

@@ -28,8 +28,11 @@ def ends(kafka: Kafka, topic: str) -> list[Ends]:
 
 def held(kafka: Kafka, topic: str) -> list[Ends]:
     """What each partition has that is not for readers of committed records yet: from the first open transaction on."""
-    readable, written = topics.existing(kafka, topic).ends, topics.written(kafka, topic)
-    waiting = [(part, end, written[part]) for part, end in sorted(readable.items()) if written.get(part, 0) > end]
+    readable = topics.existing(kafka, topic).ends
+    written = topics.written(kafka, topic, readable)
+    waiting = [(part, end, written[part]) for part, end in sorted(readable.items()) if written[part] > end]
+    if not waiting:
+        return []
     with _Reader(kafka, topic, committed=False) as reader:
         return [reader.ends(*each) for each in waiting]
 

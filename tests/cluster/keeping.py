@@ -22,6 +22,8 @@ from tests.cluster.broker import Broker
 from tests.jobs.sinks import readings
 from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
 
+AT_WORK = "after panes"
+"""A step of a batch of COUNTED that is writing."""
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 COUNTED = replace(
     readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=None
@@ -69,17 +71,6 @@ def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a"
         producer.produce(topic, value, b"d", partition, timestamp=int(time.timestamp() * 1000))
     producer.flush()
     return producer
-
-
-def once_at_work(do: Callable[[], None]) -> Callable[[str], None]:
-    """A run's `step` that does this while the first batch is writing."""
-    left = [do]
-
-    def step(name: str) -> None:
-        if name == "after panes" and left:
-            left.pop()()
-
-    return step
 
 
 def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Callable[[str], None]) -> Row:

@@ -20,6 +20,7 @@ from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named, send
 from tests.jobs.admin import command
 from tests.jobs.sinks import readings
+from tests.jobs.steps import Stopped, stopping_at
 
 RECORDS = readings.log(seed=5, each=20)
 
@@ -69,23 +70,14 @@ def test_the_copy_is_the_topic_in_portions_with_headers_and_both_kinds_of_timest
     assert all(one.whole and not one.explained for one in audit(places, topic))
 
 
-class Stopped(Exception):
-    """Stands for a run that is killed."""
-
-
 @pytest.mark.parametrize("where", ["after copy", "after commit"])
 def test_a_run_that_is_stopped_copies_nothing_twice(
     spark: SparkSession, broker: Broker, places: run.Places, where: str
 ) -> None:
     topic = make(broker, f"stopped-{where.replace(' ', '-')}", 1)
     send(broker, topic, 0, 9)
-
-    def stop(step: str) -> None:
-        if step == where:
-            raise Stopped
-
     with pytest.raises(Stopped):
-        copy(spark, places, topic, step=stop)
+        copy(spark, places, topic, step=stopping_at(where))
     copy(spark, places, topic)
     assert everything(in_archive(places), topic) == everything(places, topic)
     assert [(one.records, one.whole) for one in audit(places, topic)] == [(9, True)]

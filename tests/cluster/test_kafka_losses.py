@@ -16,8 +16,9 @@ from jobs.run import Refused
 from jobs.sinks import archive
 from tests import delta
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import START, counted, counts, keep, keep_running, make, once_at_work, send
+from tests.cluster.keeping import AT_WORK, START, counted, counts, keep, keep_running, make, send
 from tests.jobs.sinks import readings
+from tests.jobs.steps import Stopped, once_at, stopping_at
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_topic_that_is_made_again_while_a_job_runs_is_noticed_before_its_recor
         send(broker, make(broker, topic, 1), 0, 25, "other")
 
     with pytest.raises(Refused, match=f"{topic} was deleted, or deleted and made again, while counted_v1 was reading"):
-        keep_running(spark, places, topic, once_at_work(make_again))
+        keep_running(spark, places, topic, once_at(AT_WORK, make_again))
     assert {row["site"] for row in delta.rows(places.table("counted_v1_panes"))} == {"a"}
     assert len(doctor(places)) == 1 and f"{topic} is not the one that counted_v1 has read" in doctor(places)[0]
 
@@ -72,7 +73,7 @@ def test_partitions_that_are_added_while_a_job_runs_are_read_by_it(
         for partition in range(3):
             send(broker, topic, partition, 4)
 
-    row = keep_running(spark, places, topic, once_at_work(grow))
+    row = keep_running(spark, places, topic, once_at(AT_WORK, grow))
     assert (row.end_offsets, row.generation) == ({0: 7, 1: 4, 2: 4}, 1)
     assert counts(places) == {"a": 15}
     told = [note for row in delta.rows(places.table("counted_v1_ledger")) for note in row["notes"] or ()]
@@ -101,10 +102,6 @@ def test_records_that_retention_took_are_refused_and_their_gap_is_written_when_t
     assert doctor(places) == []
 
 
-class Stopped(Exception):
-    """Stands for a run that is killed."""
-
-
 @pytest.mark.parametrize("which", ["all", "a-checkpoint"])
 def test_retention_may_take_what_the_first_batch_was_to_read_when_it_was_killed(
     spark: SparkSession, broker: Broker, places: run.Places, which: str
@@ -117,13 +114,9 @@ def test_retention_may_take_what_the_first_batch_was_to_read_when_it_was_killed(
         keep(spark, places, counted(topic))
         shutil.rmtree(places.checkpoints)
 
-    def stop(step: str) -> None:
-        if step == "before panes":
-            raise Stopped
-
     send(broker, topic, 0, 20)
     with pytest.raises(Stopped):
-        keep(spark, places, counted(topic), step=stop)
+        keep(spark, places, counted(topic), step=stopping_at("before panes"))
     next(iter(broker.admin().delete_records([TopicPartition(topic, 0, read + 7)]).values())).result()
     if read:
         with pytest.raises(Refused, match=r"partition 0, offsets 10 to 16.*--accept-loss"):
@@ -137,13 +130,8 @@ def test_a_run_may_start_elsewhere_than_the_one_that_was_killed_in_its_first_bat
 ) -> None:
     topic = make(broker, "start-after-a-kill", 1)
     send(broker, topic, 0, 10)
-
-    def stop(step: str) -> None:
-        if step == "after panes":
-            raise Stopped
-
     with pytest.raises(Stopped):
-        keep(spark, places, counted(topic), step=stop)
+        keep(spark, places, counted(topic), step=stopping_at("after panes"))
     keep(spark, places, counted(topic), start="latest")
     send(broker, topic, 0, 3)
     keep(spark, places, counted(topic))
@@ -156,13 +144,8 @@ def test_where_the_first_batch_begins_may_be_garbled_in_the_checkpoint(
 ) -> None:
     topic = make(broker, f"garbled-after-{after.replace(' ', '-')}", 1)
     send(broker, topic, 0, 10)
-
-    def stop(step: str) -> None:
-        if step == "after panes" and after == "a kill":
-            raise Stopped
-
     with suppress(Stopped):
-        keep(spark, places, counted(topic), step=stop)
+        keep(spark, places, counted(topic), step=stopping_at("after panes" if after == "a kill" else None))
     [noted] = Path(places.checkpoints).glob("counted_v1/generation-*/sources/0/0")
     noted.write_bytes(noted.read_bytes()[:9])
     (noted.parent / ".0.crc").unlink(missing_ok=True)

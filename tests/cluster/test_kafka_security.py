@@ -26,7 +26,8 @@ from jobs.run import Refused
 from jobs.sinks import kafka_producer
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
-from tests.cluster.keeping import counted, counts, keep, keep_running, make, once_at_work, send
+from tests.cluster.keeping import AT_WORK, counted, counts, keep, keep_running, make, send
+from tests.jobs.steps import once_at
 
 ROOT = Path(__file__).parent.parent.parent
 TOPIC = "departures"
@@ -157,7 +158,7 @@ def test_access_that_is_taken_away_while_a_job_runs_ends_it_and_given_back_it_go
     admit()
     places = run.places(secured)
     with pytest.raises(Exception) as ended:
-        keep_running(spark, places, topic, once_at_work(withdraw))
+        keep_running(spark, places, topic, once_at(AT_WORK, withdraw))
     said = run.explain(ended.value)
     assert "an ACL is missing" in said and PASSWORD not in said
     assert sum(row["records"] for row in delta.rows(places.table("counted_v1_panes"))) == 5

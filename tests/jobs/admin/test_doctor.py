@@ -30,6 +30,7 @@ from tests.jobs.sinks.test_recovery import (
     places_in,
     replaced,
 )
+from tests.jobs.steps import Stopped, stopping_at
 
 NAME = RESULT.name
 
@@ -102,13 +103,9 @@ def test_a_run_that_stopped_in_mid_batch_is_explained_and_the_next_run_finishes_
     folder: Path, spark: SparkSession
 ) -> None:
     archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
-
-    def step(name: str) -> None:
-        if name == "after panes":
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
+    job = run.Run(spark, places_in(folder), step=stopping_at("after panes"), say=lambda _: None)
+    with pytest.raises(Stopped):
+        microbatch.keep(job, RESULT, log)
     [(wrong, what)] = look(folder)
     assert not wrong and "stopped in mid-batch: panes, quarantine written" in what
     keep(spark, folder)

@@ -14,6 +14,7 @@ from jobs.sinks import ledger, microbatch
 from jobs.sinks.requeue import requeue
 from jobs.sources import log
 from jobs.sources.tables import query
+from tests.jobs.steps import Stopped, stopping_at
 from tests.jobs.visits import COUNTED, MENDED, MINUTE, SEEN, START, expected, write
 
 
@@ -37,18 +38,6 @@ def counts(places: Places, name: str = "visits_v1") -> tuple[int, int]:
     """(records of the log, waiting), as the ledger says."""
     rows = query(places, f"select kind, records, quarantined from {name}_ledger", f"{name}_ledger").to_pylist()
     return sum(r["records"] for r in rows if r["kind"] == "batch"), sum(r["quarantined"] for r in rows)
-
-
-class Stopped(Exception):
-    """The process ends here."""
-
-
-def stopping_at(name: str) -> Callable[[str], None]:
-    def step(now: str) -> None:
-        if now == name:
-            raise Stopped(now)
-
-    return step
 
 
 def command(places: Places, folder: Path) -> None:

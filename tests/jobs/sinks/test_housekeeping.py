@@ -10,41 +10,18 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType, StructField, StructType
 
-from jobs import run
-from jobs.run import Places
-from jobs.sinks import archive, commits, housekeeping, microbatch, tables
-from jobs.sources import log
+from jobs.sinks import commits, housekeeping, tables
 from tests import delta
-from tests.jobs.sinks import checks, readings
-from tests.jobs.sinks.readings import Record
+from tests.jobs.sinks import readings
+from tests.jobs.sinks.checks import check_seen
+from tests.jobs.sinks.test_the_cut_does_not_matter import World
 
 LOG = readings.interleaved(readings.log(each=20), 3)
-RESULT = replace(readings.SEEN, max_records_per_batch=6)
+BATCH = 6
 
 
-class Kept:
-    """A result in a folder, as the checks want it."""
-
-    def __init__(self, spark: SparkSession, folder: Path) -> None:
-        names = ("archive", "tables", "checkpoints")
-        self.spark, self.places = spark, Places(**{name: f"{folder}/{name}" for name in names})
-        self.written: list[Record] = []
-
-    def rows(self, suffix: str = "") -> list[dict[str, object]]:
-        return delta.rows(self.places.table(RESULT.name + suffix))
-
-    def files(self, suffix: str) -> int:
-        return len(list(Path(self.places.table(RESULT.name + suffix)).rglob("*.parquet")))
-
-    def keep(self, records: list[Record], killed_at: str = "") -> None:
-        archive.append(self.places.archive, readings.TOPIC.TOPIC, readings.PARTITIONS, [readings.batch(records)])
-        self.written += records
-
-        def step(name: str) -> None:
-            if name == killed_at:
-                raise InterruptedError
-
-        microbatch.keep(run.Run(self.spark, self.places, step=step, say=lambda _: None), RESULT, log)
+def files(world: World, suffix: str) -> int:
+    return len(list(Path(world.places.table(world.result.name + suffix)).rglob("*.parquet")))
 
 
 def test_replaced_filters_and_small_files_of_the_ledger_go_and_a_killed_batch_is_done_again(
@@ -52,18 +29,22 @@ def test_replaced_filters_and_small_files_of_the_ledger_go_and_a_killed_batch_is
 ) -> None:
     monkeypatch.setattr(housekeeping, "EVERY_ROWS", 2)
     monkeypatch.setattr(housekeeping, "KEPT_HOURS", 0)
-    kept = Kept(spark, tmp_path)
-    kept.keep(LOG[:30])
-    filters = DeltaTable(kept.places.table(f"{RESULT.name}_filters"))
-    batches = sum(row["kind"] == "batch" for row in kept.rows("_ledger"))
+    world = World(spark, tmp_path, readings.SEEN)
+    world.write(LOG[:30])
+    assert world.keep(BATCH)
+    filters, ledger = (
+        DeltaTable(world.places.table(f"{world.result.name}_{which}")) for which in ("filters", "ledger")
+    )
+    batches = sum(row["kind"] == "batch" for row in world.rows("_ledger"))
     assert batches >= 5
-    assert kept.files("_filters") <= len(filters.file_uris()) + 2 * readings.PARTITIONS
-    assert len(DeltaTable(kept.places.table(f"{RESULT.name}_ledger")).file_uris()) <= 2
-    assert kept.files("_ledger") <= 2 * housekeeping.EVERY_ROWS
-    with pytest.raises(InterruptedError):
-        kept.keep(LOG[30:45], killed_at="after filters")
-    kept.keep(LOG[45:])
-    checks.check_seen(kept)
+    assert files(world, "_filters") <= len(filters.file_uris()) + 2 * readings.PARTITIONS
+    assert len(ledger.file_uris()) <= 2
+    assert files(world, "_ledger") <= 2 * housekeeping.EVERY_ROWS
+    world.write(LOG[30:45])
+    assert not world.keep(BATCH, crash="after filters")
+    world.write(LOG[45:])
+    assert world.keep(BATCH)
+    check_seen(world)
 
 
 def test_the_log_of_a_table_of_our_own_keeps_a_day(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
 from tests import delta
 from tests.jobs.sinks import readings
+from tests.jobs.steps import once_at
 
 LOG = readings.log(each=6)
 RESULT = replace(
@@ -209,16 +210,12 @@ def test_tables_that_are_taken_or_changed_while_a_job_runs_end_the_run(
     harm: Callable[[Path], None], said: str, name: str, folder: Path, spark: SparkSession
 ) -> None:
     archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
-    path, left = folder / "tables" / name, [harm]
+    path, harmed = folder / "tables" / name, []
     before = ledger.last(places_in(folder), "small_v1")
-
-    def step(moment: str) -> None:
-        if moment == "before quarantine" and left:
-            left.pop()(path)
-
+    step = once_at("before quarantine", lambda: harmed.append(harm(path)))
     with pytest.raises(Refused, match=said) as refused:
         microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT, log)
-    assert not left and str(path) in str(refused.value)
+    assert harmed and str(path) in str(refused.value)
     after = ledger.last(places_in(folder), "small_v1")
     assert before and after
     harmless = harm is another_column and name == "small_v1"  # the batch itself does not write it

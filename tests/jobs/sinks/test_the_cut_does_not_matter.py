@@ -24,6 +24,7 @@ from tests import delta
 from tests.jobs.sinks import readings
 from tests.jobs.sinks.checks import answers, check_common, check_panes, check_seen
 from tests.jobs.sinks.readings import PANES, SEEN, Record
+from tests.jobs.steps import Stopped, stopping_at
 
 LOG = readings.log()
 MANY_KEYS = readings.log(seed=9, each=24, keys=40)
@@ -31,10 +32,6 @@ EXAMPLES = int(os.environ.get("CUTS", "2"))
 """Random histories of each kind of result; each takes half a minute."""
 FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
 """Filters of one word, which often say yes to a key that they have never met."""
-
-
-class Stopped(Exception):
-    """The process ends here."""
 
 
 class UntilTheEnd(run.Run):
@@ -61,11 +58,7 @@ class World:
     def keep(self, batch: int = 1000, crash: str | None = None) -> bool:
         """Run to the end of the log, or to the commit named; whether it came to the end."""
 
-        def step(name: str) -> None:
-            if name == crash:
-                raise Stopped(name)
-
-        job = run.Run(self.spark, self.places, step=step, say=lambda _: None)
+        job = run.Run(self.spark, self.places, step=stopping_at(crash), say=lambda _: None)
         try:
             microbatch.keep(job, replace(self.result, max_records_per_batch=batch), log)
         except Stopped:

@@ -8,16 +8,8 @@ from pyspark.sql import SparkSession
 from jobs.run import Places, Refused, Run
 from jobs.sinks import microbatch
 from jobs.sources import log, tables
+from tests.jobs.steps import Stopped, stopping_at
 from tests.jobs.visits import COUNTED, SEEN, expected, write
-
-
-class Stopped(Exception):
-    """The process ends here."""
-
-
-def before_windows(step: str) -> None:
-    if step == "before windows":
-        raise Stopped
 
 
 def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..., Run], places: Places) -> None:
@@ -25,7 +17,7 @@ def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..
         tables.published(spark, places, COUNTED)
     write(places, 0, 25)
     with pytest.raises(Stopped):
-        microbatch.keep(a_run(step=before_windows), COUNTED, log)
+        microbatch.keep(a_run(step=stopping_at("before windows")), COUNTED, log)
     assert tables.published(spark, places, COUNTED).count() == 0
     fresh = tables.fresh(spark, places, COUNTED)
     rows = fresh.collect()

@@ -1,0 +1,28 @@
+"""What may happen to a run at one of its steps, such as "after panes"."""
+
+from collections.abc import Callable
+
+
+class Stopped(Exception):
+    """Stands for a process that ends here."""
+
+
+def stopping_at(moment: str | None) -> Callable[[str], None]:
+    """A run's `step` that ends it at this moment; None: never."""
+
+    def step(now: str) -> None:
+        if now == moment:
+            raise Stopped(now)
+
+    return step
+
+
+def once_at(moment: str, do: Callable[[], None]) -> Callable[[str], None]:
+    """A run's `step` that does this when the moment comes for the first time."""
+    left = [do]
+
+    def step(now: str) -> None:
+        if now == moment and left:
+            left.pop()()
+
+    return step
