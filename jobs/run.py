@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from jobs.broker.access import Kafka
-from jobs.running.errors import Refused, explain, one_line_errors
+from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.progress import Progress
 
-__all__ = ["Places", "Progress", "Refused", "Run", "explain", "job", "one_line_errors", "places", "session"]
+__all__ = ["Mistake", "Places", "Progress", "Refused", "Run", "explain", "job", "one_line_errors", "places", "session"]
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -22,6 +22,7 @@ ALLOWED = {
         "schemas",
         "sketches",
         "jobs.transforms",
+        "jobs.running.errors.Mistake",
         "pyspark",
         "numpy",
         "pyarrow",

@@ -11,6 +11,10 @@ class Refused(Exception):
     """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
 
 
+class Mistake(Refused, ValueError):
+    """Something that the author of a job file or a schema file can mend; the message says what, and what to do."""
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn what went wrong into one line on standard error and exit code 1."""

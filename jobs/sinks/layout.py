@@ -40,7 +40,7 @@ def _nothing(spark: SparkSession, columns: StructType) -> DataFrame:
 def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
     """The tables of `result`, made from its plan over no records, and the fingerprint of its transform.
 
-    Raises ValueError if the transform does not return what panes and membership need.
+    Raises Mistake if the transform does not return what panes and membership need.
     """
     events = gate.events(gate.decode(_nothing(spark, archive.COLUMNS), result.topic))
     transformed = result.transform(_nothing(spark, events.schema))

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
+from jobs.running.errors import Mistake
 from jobs.transforms import durations
 from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.told import Facts, Told
@@ -40,7 +41,7 @@ class Membership:
 
     def __post_init__(self) -> None:
         if durations.seconds(self.horizon) % durations.seconds(self.bucket):
-            raise ValueError(f"horizon {self.horizon} is not a whole number of buckets of {self.bucket}")
+            raise Mistake(f"horizon {self.horizon} is not a whole number of buckets of {self.bucket}")
         self.size()
 
     @property
@@ -56,7 +57,7 @@ class Membership:
     def size(self) -> Size:
         """Size of each filter: a look-up asks every filter of the horizon, so each gets its share of the rate."""
         if not 0 < self.false_positive_rate < 1:
-            raise ValueError(f"false_positive_rate {self.false_positive_rate} is not between 0 and 1")
+            raise Mistake(f"false_positive_rate {self.false_positive_rate} is not between 0 and 1")
         return size_for(self.expected_keys, 1 - (1 - self.false_positive_rate) ** (1 / (self.buckets + 1)))
 
     def oldest_bucket(self, stream_micros: int, allowed_seconds: int) -> int:

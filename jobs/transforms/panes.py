@@ -6,6 +6,7 @@ Each microbatch appends its partial panes; every window is a merge of panes, nev
 
 from dataclasses import dataclass
 
+from jobs.running.errors import Mistake
 from jobs.transforms import durations
 
 
@@ -31,11 +32,11 @@ class Panes:
     def __post_init__(self) -> None:
         durations.seconds(self.every)
         if not 4 <= self.lg_k <= 21:
-            raise ValueError(f"lg_k is {self.lg_k}; it must be from 4 to 21")
+            raise Mistake(f"lg_k is {self.lg_k}; it must be from 4 to 21")
         names = [*self.by, self.count, *self.averages, *self.uniques, *self.counts]
         doubled = sorted({name for name in names if names.count(name) > 1} - set(self.uniques))
         if doubled:
-            raise ValueError(f"{', '.join(doubled)}: named twice in Panes")
+            raise Mistake(f"{', '.join(doubled)}: named twice in Panes")
 
     @property
     def columns(self) -> tuple[str, ...]:

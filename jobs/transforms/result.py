@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StringType, StructType
 
+from jobs.running.errors import Mistake
 from jobs.transforms import durations
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
@@ -61,36 +62,36 @@ class Result:
         for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
-            raise ValueError(f"{self.name}: min_records_per_batch must be 1 or more")
+            raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
         if bool(self.panes) != bool(self.windows):
-            raise ValueError(f"{self.name}: panes and windows come together")
+            raise Mistake(f"{self.name}: panes and windows come together")
         if getattr(self.topic, "COMPACTED", False) and (self.panes or self.membership):
-            raise ValueError(f"{self.name}: counts every record, and topic {self.topic.TOPIC} is compacted")
+            raise Mistake(f"{self.name}: counts every record, and topic {self.topic.TOPIC} is compacted")
         if not self.panes and not self.membership:
-            raise ValueError(f"{self.name}: keeps neither panes nor membership")
+            raise Mistake(f"{self.name}: keeps neither panes nor membership")
         for window in self.windows:
             assert self.panes
             window.check(self.panes.every_seconds)
         labels = [window.name for window in self.windows]
         if len(set(labels)) < len(labels):
-            raise ValueError(f"{self.name}: the same window twice")
+            raise Mistake(f"{self.name}: the same window twice")
         if self.topic.EVENT_TIME not in self.topic.COLUMNS.fieldNames():
-            raise ValueError(f"{self.topic.TOPIC}: EVENT_TIME names {self.topic.EVENT_TIME}, which is not in COLUMNS")
+            raise Mistake(f"{self.topic.TOPIC}: EVENT_TIME names {self.topic.EVENT_TIME}, which is not in COLUMNS")
 
     def check(self, events: StructType) -> None:
-        """Raises ValueError if the transform's columns are not those that panes and membership need."""
+        """Raises Mistake if the transform's columns are not those that panes and membership need."""
         kinds = {field.name: field.dataType for field in events}
         if self.membership:
             kinds["seen_before"] = BooleanType()
         if self.panes:
             for name in self.panes.uniques:
                 if name in kinds and not isinstance(kinds[name], (StringType, IntegerType, LongType)):
-                    raise ValueError(
+                    raise Mistake(
                         f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, int and bigint"
                     )
         missing = [name for name in self._needed() if name not in kinds]
         if missing:
-            raise ValueError(f"{self.name}: the transform does not return {', '.join(missing)}")
+            raise Mistake(f"{self.name}: the transform does not return {', '.join(missing)}")
 
     def _needed(self) -> list[str]:
         needed = ["event_time"]

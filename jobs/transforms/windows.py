@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from jobs.running.errors import Mistake
 from jobs.transforms import durations
 
 
@@ -28,9 +29,9 @@ class Tumbling:
         return durations.seconds(self.size)
 
     def check(self, every_seconds: int) -> None:
-        """Raises ValueError if panes of `every_seconds` do not fill these windows exactly."""
+        """Raises Mistake if panes of `every_seconds` do not fill these windows exactly."""
         if durations.seconds(self.size) % every_seconds:
-            raise ValueError(f"{self.name}: the size is not a whole number of panes")
+            raise Mistake(f"{self.name}: the size is not a whole number of panes")
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
@@ -62,10 +63,10 @@ class Hopping:
         return durations.seconds(self.size)
 
     def check(self, every_seconds: int) -> None:
-        """Raises ValueError if panes of `every_seconds` do not fill these windows exactly."""
+        """Raises Mistake if panes of `every_seconds` do not fill these windows exactly."""
         size, hop = durations.seconds(self.size), durations.seconds(self.every)
         if size % hop or hop % every_seconds:
-            raise ValueError(f"{self.name}: the size must be a whole number of hops and the hop of panes")
+            raise Mistake(f"{self.name}: the size must be a whole number of hops and the hop of panes")
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the last window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
@@ -106,15 +107,15 @@ class CalendarDay:
         return 26 * 3600
 
     def check(self, every_seconds: int) -> None:
-        """Raises ValueError if the zone is unknown, or if its midnights since 1970 cut a pane of `every_seconds`."""
+        """Raises Mistake if the zone is unknown, or if its midnights since 1970 cut a pane of `every_seconds`."""
         try:
             zone = ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{self.name}: there is no time zone of this name") from None
+            raise Mistake(f"{self.name}: there is no time zone of this name") from None
         first = datetime(1970, 1, 1, tzinfo=UTC)
         offsets = {(first + timedelta(days=day)).astimezone(zone).utcoffset() for day in range(0, 25_000, 7)}
         if any(offset and offset.total_seconds() % every_seconds for offset in offsets):
-            raise ValueError(f"{self.name}: midnight there falls inside a pane; take shorter panes")
+            raise Mistake(f"{self.name}: midnight there falls inside a pane; take shorter panes")
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the day that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
