@@ -35,6 +35,19 @@ class UnlikeSketches(ValueError):
     """Sketches of different sizes do not merge without losing the precision of the larger."""
 
 
+EMPTY_TEXT = "the empty text, for which the library has no room: 3f9c1e7ab25d4860"
+"""What goes into a sketch in the place of "", which DataSketches passes over. It is a value as any other."""
+
+
+def of(values: Iterable[str | int | None], lg_k: int) -> bytes:
+    """A sketch of size `lg_k` (4 to 21) of these values; null is none, and the empty text is one."""
+    sketch = hll_sketch(lg_k, tgt_hll_type.HLL_8)
+    for value in values:
+        if value is not None:
+            sketch.update(EMPTY_TEXT if value == "" else value)
+    return bytes(sketch.serialize_updatable())
+
+
 def merge(sketches: Iterable[bytes], thoroughly: bool = True) -> bytes:
     """The sketch of all values that went into any of these, at their size; Spark reads it as its own.
 

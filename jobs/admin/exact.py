@@ -130,7 +130,7 @@ def _into(windows: list[Drawn], moment: datetime, record: dict[str, Any], unique
         if window.start <= moment < window.end:
             window.counted += 1
             for name, kind in uniques:
-                if record.get(name) not in (None, ""):  # as for Spark's sketch, an empty text is no value
+                if record.get(name) is not None:
                     window.values[name].add(_typed(record[name], kind))
 
 

@@ -74,7 +74,7 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
 
 def _seen_comment(result: Result) -> str:
     assert result.membership
-    return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say."
+    return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say, or no key."
 
 
 def _described(field: StructField, result: Result) -> StructField:

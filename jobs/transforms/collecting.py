@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from datasketches import hll_sketch, tgt_hll_type
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import (
@@ -18,23 +17,30 @@ from pyspark.sql.types import (
     DoubleType,
     FractionalType,
     LongType,
+    StringType,
     StructField,
     StructType,
     TimestampType,
 )
 
-from jobs.transforms import partials
+from jobs.transforms import equality, partials
 from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.panes import Panes
-from jobs.transforms.partials import Part
+from jobs.transforms.partials import BEYOND, Part
+from sketches import hyperloglog
 
+MOST_DIGITS = 38
+"""Of a decimal, in Spark and in Delta."""
+SPARE_DIGITS = 10
+"""A sum has so many more digits than what is added up; where they are not to be had, see partials.BEYOND."""
 BLOCK_ROWS = 200_000
 """So many events are waited for before they are added up: it bounds the memory of a task."""
 
 
 def output(kinds: StructType, panes: Panes) -> StructType:
     """The columns of partial panes of events with these columns: pane_start, the groups, the count; per average
-    `_count`, `_sum`, `_min`, `_max`; per unique `_sketch`; per boolean `_count`.
+    `_count`, `_sum`, `_min`, `_max`; per unique `_sketch`; per boolean `_count`. Where a sum may have more than 38
+    digits there is `_sum_beyond`: such a sum as text, and then `_sum` is null.
     """
     fields: list[tuple[str, DataType]] = [("pane_start", TimestampType())]
     fields += [(name, kinds[name].dataType) for name in panes.by]
@@ -42,6 +48,8 @@ def output(kinds: StructType, panes: Panes) -> StructType:
     for name in panes.averages:
         kind = kinds[name].dataType
         fields += [(f"{name}_count", LongType()), (f"{name}_sum", _sum_type(kind))]
+        if isinstance(kind, DecimalType) and kind.precision > MOST_DIGITS - SPARE_DIGITS:
+            fields.append((f"{name}_sum{BEYOND}", StringType()))
         fields += [(f"{name}_min", kind), (f"{name}_max", kind)]
     fields += [(f"{name}_sketch", BinaryType()) for name in panes.uniques]
     fields += [(f"{name}_count", LongType()) for name in panes.counts]
@@ -53,14 +61,15 @@ def _sum_type(kind: DataType) -> DataType:
     if isinstance(kind, LongType):
         return DecimalType(30, 0)
     if isinstance(kind, DecimalType):
-        return DecimalType(min(38, kind.precision + 10), kind.scale)
+        return DecimalType(min(MOST_DIGITS, kind.precision + SPARE_DIGITS), kind.scale)
     return DoubleType() if isinstance(kind, FractionalType) else LongType()
 
 
 def collect(events: DataFrame, panes: Panes, after: ArrowStep | None = None) -> DataFrame:
     """Partial panes of `events`, which have `event_time` and the columns that `panes` names, or get them in the step
     `after` which this comes. One row for each pane and group, in the columns of `output`. Sums of whole numbers are
-    exact; sketches are HyperLogLog in the format of Apache DataSketches, as Spark's hll_sketch_agg gives.
+    exact; sketches are HyperLogLog in the format of Apache DataSketches, as Spark's hll_sketch_agg gives, but for
+    the empty text: it counts here.
     """
     columns = output(after.output if after else events.schema, panes)
     target = to_arrow_schema(columns, timezone="UTC")
@@ -82,6 +91,7 @@ def _of_events(batches: Iterator[pa.RecordBatch], panes: Panes, target: pa.Schem
 
 def _part(events: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes of some events."""
+    events = equality.settled_columns(events, (*panes.by, *panes.averages))
     micros = events["event_time"].cast(pa.int64()).to_numpy()
     starts = micros - micros % (panes.every_seconds * 1_000_000)
     order, begins = partials.group(partials.codes(events, panes.by), starts)
@@ -109,15 +119,11 @@ def _valid(values: pa.Array) -> np.ndarray:
 
 
 def _sketches(column: pa.ChunkedArray, order: np.ndarray, begins: np.ndarray, lg_k: int) -> list[bytes]:
-    """The distinct values of each group."""
+    """Of the values of each group."""
     values = column.take(pa.array(order)).to_pylist()
     made = []
     for first, after in zip(begins.tolist(), [*begins[1:].tolist(), len(values)], strict=True):
-        sketch = hll_sketch(lg_k, tgt_hll_type.HLL_8)
-        for value in values[first:after]:
-            if value is not None:
-                sketch.update(value)
-        made.append(bytes(sketch.serialize_updatable()))
+        made.append(hyperloglog.of(values[first:after], lg_k))
     return made
 
 

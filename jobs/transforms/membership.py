@@ -3,6 +3,7 @@
 "Before" means at a lower offset of the same partition, with an event time at most the horizon older. The answers are
 those of one record at a time, false positives included, however the log is cut into batches. There is no false
 negative: a record that is later than allowed, whose horizon reaches back to filters that may be retired, gets null.
+So does a record without a key: there is nothing to ask for, and nothing is learned.
 (Bloom: "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970.)
 """
 
@@ -78,8 +79,12 @@ class _Sightings:
         self._changed: set[int] = set()
         self.first_offset, self._last_offset, self._in_order = -1, -1, True
 
-    def answer(self, offsets: np.ndarray, event_micros: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
-        """For each of the next records, at least one, whether its key was seen, and whether it is too late to say."""
+    def answer(
+        self, offsets: np.ndarray, event_micros: np.ndarray, hashes: np.ndarray, keyed: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """For each of the next records, at least one, whether its key was seen, and whether nobody can say: it is too
+        late, or it has no key.
+        """
         if self._last_offset < 0:
             self.first_offset = int(offsets[0])
         self._in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
@@ -88,10 +93,16 @@ class _Sightings:
         before = np.maximum.accumulate(np.concatenate([[stream], event_micros]))
         too_late = before[:-1] - event_micros > self._allowed_seconds * 1_000_000
         self._stream_micros = int(before[-1])
-        return self._seen(event_micros, hashes, too_late), too_late
+        return self._seen(event_micros, hashes, too_late, keyed), too_late | ~keyed
 
-    def _seen(self, event_micros: np.ndarray, hashes: np.ndarray, too_late: np.ndarray) -> np.ndarray:
-        """Whether each was seen. Filters that are too old by the end have answered by then: they are not kept."""
+    def _seen(
+        self, event_micros: np.ndarray, hashes: np.ndarray, too_late: np.ndarray, keyed: np.ndarray
+    ) -> np.ndarray:
+        """Whether each was seen. Filters that are too old by the end have answered by then: they are not kept.
+
+        A record without a key leaves its bucket's filter as it is, but the filter carries the stream time that it
+        brings.
+        """
         membership, place = self._membership, np.arange(len(hashes))
         buckets = event_micros // membership.bucket_micros
         seen = np.zeros(len(hashes), bool)
@@ -101,8 +112,8 @@ class _Sightings:
             # Where the bucket has begun, who is further behind its start is too late: that need not be asked.
             begins = bucket * membership.bucket_micros - self._allowed_seconds * 1_000_000
             may = (buckets <= bucket + membership.buckets) & (event_micros >= begins)
-            asks = np.flatnonzero(~seen & ~too_late & may)
-            adds = np.flatnonzero(buckets == bucket)
+            asks = np.flatnonzero(~seen & ~too_late & may & keyed)
+            adds = np.flatnonzero((buckets == bucket) & keyed)
             seen[asks] = filter_.contains_in_order(hashes[asks], place[asks], hashes[adds], place[adds])
             filter_.add(hashes[adds])
         self._changed |= added
@@ -151,14 +162,15 @@ HASH = StructField("key_hash", LongType())
 
 
 def hashed(events: DataFrame, key: str = "record_key") -> DataFrame:
-    """`events` with the hash of their keys, as `marking` takes them."""
-    return events.withColumn(HASH.name, F.xxhash64(key))
+    """`events` with the hash of their keys, null where there is none, as `marking` takes them."""
+    return events.withColumn(HASH.name, F.when(F.col(key).isNotNull(), F.xxhash64(key)))
 
 
 def marking(
     kinds: StructType, filters: pa.Table, membership: Membership, allowed_seconds: int, told: Told
 ) -> ArrowStep:
-    """The step that gives `hashed` events, of columns `kinds`, `seen_before`: true, false, or null: too late to say.
+    """The step that gives `hashed` events, of columns `kinds`, `seen_before`: true, false, or null: too late to say, or
+    no key.
 
     The events of a partition must be in one task, in order of offset: see `in_order`. `filters` holds those before
     these events, in the columns of schemas/filters.py. Tells the filters that changed: see `changed`.
@@ -174,16 +186,18 @@ def marking(
         following: dict[int, _Sightings] = {}
         for batch in batches:
             partitions = batch["record_partition"].to_numpy()
-            seen, too_late = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
-            columns = [batch["record_offset"], batch["event_time"].cast(pa.int64()), batch["key_hash"]]
+            seen, unknown = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
+            hashes = batch["key_hash"]
+            columns = [batch["record_offset"], batch["event_time"].cast(pa.int64()), hashes.fill_null(0)]
             numbers = [column.to_numpy() for column in columns]
+            numbers.append(hashes.is_valid().to_numpy(zero_copy_only=False))
             for partition in np.unique(partitions).tolist():
                 mine = partitions == partition
                 if partition not in following:
                     following[partition] = _Sightings(membership, allowed_seconds, before.get(partition, []))
-                seen[mine], too_late[mine] = following[partition].answer(*(column[mine] for column in numbers))
+                seen[mine], unknown[mine] = following[partition].answer(*(column[mine] for column in numbers))
             kept = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
-            yield pa.RecordBatch.from_arrays([*kept, pa.array(seen, mask=too_late)], schema=target)
+            yield pa.RecordBatch.from_arrays([*kept, pa.array(seen, mask=unknown)], schema=target)
         told.add({(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
 
     return ArrowStep(process, output)

@@ -13,14 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.transforms import equality
 from jobs.transforms.panes import Panes
 from sketches import hyperloglog
 
 Combine = Callable[[Any, Any], Any]
 
 _LARGEST = 2**62
-_BEYOND = 10**60
+_LARGER = 10**60
 """Larger than any decimal."""
+_EXACTLY = Context(prec=100)
+"""Python's own context of decimals would round to 28 digits."""
+BEYOND = "_beyond"
+"""Ends the name of the column, beside a column of sums, for sums of more than 38 digits: as text, exactly."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,25 @@ def parts(table: pa.Table, panes: Panes, uniques: bool = True) -> dict[str, Part
     for name in (panes.count, *(f"{name}_count" for name in (*panes.averages, *panes.counts))):
         found[name] = part(table[name].combine_chunks(), np.add)
     for name in panes.averages:
-        found[f"{name}_sum"] = part(table[f"{name}_sum"].combine_chunks(), np.add)
+        found[f"{name}_sum"] = _sums(table, f"{name}_sum")
         found[f"{name}_min"] = part(table[f"{name}_min"].combine_chunks(), np.fmin)
         found[f"{name}_max"] = part(table[f"{name}_max"].combine_chunks(), np.maximum)
     for name in panes.uniques if uniques else ():
         column = table[f"{name}_sketch"]
         found[f"{name}_sketch"] = Part(objects(column.to_pylist()), None, None, column.type)
     return found
+
+
+def _sums(table: pa.Table, name: str) -> Part:
+    """The sums of a column, with those that stand in the column beside it, as they have more digits than a decimal."""
+    found = part(table[name].combine_chunks(), np.add)
+    if f"{name}{BEYOND}" not in table.column_names:
+        return found
+    values, texts = found.values.astype(object), table[f"{name}{BEYOND}"].to_pylist()
+    for row, text in enumerate(texts):
+        if text is not None:
+            values[row] = int(Decimal(text).scaleb(found.kind.scale, _EXACTLY))
+    return found.of(values)
 
 
 def part(column: pa.Array, combine: np.ufunc) -> Part:
@@ -115,16 +132,27 @@ def part(column: pa.Array, combine: np.ufunc) -> Part:
 
 def _decimals(column: pa.Array, combine: np.ufunc) -> Part:
     """As whole numbers of the last place: of 64 bits if no sum can overflow them, else Python's."""
-    nothing = 0 if combine is np.add else _BEYOND if combine is np.fmin else -_BEYOND
+    nothing = 0 if combine is np.add else _LARGER if combine is np.fmin else -_LARGER
     operation = np.minimum if combine is np.fmin else combine  # there is no NaN
     if combine is np.add and column.type.scale == 0:
         try:
             return summands(column.cast(pa.int64()), column.type)
         except pa.ArrowInvalid:
             pass  # too large for that
-    shift = column.type.scale
-    numbers = [nothing if value is None else int(value.scaleb(shift)) for value in column.to_pylist()]
-    return Part(objects(numbers), operation, nothing, column.type)
+    numbers = _last_places(column)
+    numbers[column.is_null().to_numpy(zero_copy_only=False)] = nothing
+    return Part(numbers, operation, nothing, column.type)
+
+
+def _last_places(column: pa.Array) -> np.ndarray:
+    """Decimals as Python's whole numbers of their last place, anything for null: out of Arrow's 128 bits, exactly."""
+    halves = np.dtype([("low", "<u8"), ("high", "<i8")])
+    column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
+    if not len(column):
+        return objects([])
+    found = np.frombuffer(column.buffers()[1], halves, len(column), 16 * column.offset)
+    numbers: np.ndarray = found["high"].astype(object) * 2**64 + found["low"].astype(object)
+    return numbers
 
 
 def summands(values: pa.Array, kind: pa.DataType) -> Part:
@@ -144,6 +172,8 @@ def table(keys: pa.Table, columns: dict[str, Part], panes: Panes, target: pa.Sch
     for name in panes.averages:
         none = columns[f"{name}_count"].values == 0
         made |= {f"{name}_{which}": arrow(columns[f"{name}_{which}"], none) for which in ("sum", "min", "max")}
+        if f"{name}_sum{BEYOND}" in target.names:
+            made[f"{name}_sum{BEYOND}"] = _beyond(columns[f"{name}_sum"])
     made |= {name: keys[name] for name in keys.column_names}
     arrays = [made[field.name].cast(field.type) for field in target]
     yield from pa.Table.from_arrays(arrays, schema=target).to_batches(10_000)
@@ -152,6 +182,7 @@ def table(keys: pa.Table, columns: dict[str, Part], panes: Panes, target: pa.Sch
 def added_up(panes_: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes with each pane and group once, in the columns of `target`; `sequence` is the greatest."""
     keys = ("pane_start", *panes.by)
+    panes_ = equality.settled_columns(panes_, panes.by)  # those of an earlier version may have both zeros
     columns = parts(panes_, panes)
     if "sequence" in target.names:
         columns["sequence"] = part(panes_["sequence"].combine_chunks(), np.maximum)
@@ -161,23 +192,35 @@ def added_up(panes_: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.R
 
 
 def arrow(part: Part, missing: np.ndarray | None = None) -> pa.Array:
-    """The values as they stand in a table; null where `missing`."""
+    """The values as they stand in a table; null where `missing`, and where a sum has too many digits: see BEYOND."""
     if part.values.dtype != object or part.combine is None:
         return pa.array(part.values, mask=missing).cast(part.kind)
-    exactly = Context(prec=80)
+    limit = 10**part.kind.precision
     gone = np.zeros(len(part.values), bool) if missing is None else missing
-    values = [
-        None if g else Decimal(v).scaleb(-part.kind.scale, exactly) for v, g in zip(part.values, gone, strict=True)
-    ]
+    values = [None if g or abs(v) >= limit else _decimal(part, v) for v, g in zip(part.values, gone, strict=True)]
     return pa.array(values, part.kind)
 
 
-def reals(part: Part) -> np.ndarray:
-    """The values as the nearest numbers of 64 bits."""
-    if part.values.dtype != object:
-        return part.values.astype(np.float64)
-    last_place = 10**part.kind.scale
-    return np.array([value / last_place for value in part.values], np.float64)
+def _decimal(part: Part, value: int) -> Decimal:
+    return Decimal(value).scaleb(-part.kind.scale, _EXACTLY)
+
+
+def _beyond(part: Part) -> pa.Array:
+    """The values that have more digits than the column's type, as text; null for the others."""
+    limit = 10**part.kind.precision
+    many = part.values.dtype == object
+    values = [f"{_decimal(part, v):f}" if many and abs(v) >= limit else None for v in part.values]
+    return pa.array(values, pa.string())
+
+
+def means(sums: Part, counts: np.ndarray) -> np.ndarray:
+    """The sums by the counts, which are not 0, as numbers of 64 bits; of exact sums the nearest."""
+    if sums.values.dtype != object:
+        quotients: np.ndarray = sums.values.astype(np.float64) / counts
+        return quotients
+    last_place = 10**sums.kind.scale
+    both = zip(sums.values.tolist(), counts.tolist(), strict=True)
+    return np.array([value / (last_place * count) for value, count in both], np.float64)
 
 
 def codes(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
@@ -211,8 +254,8 @@ def finish(merged: dict[str, Part], panes: Panes, uniques: bool = True) -> dict[
     for name in panes.averages:
         counted = merged[f"{name}_count"].values
         none = counted == 0
-        means = reals(merged[f"{name}_sum"]) / np.where(none, 1, counted)
-        columns[f"{name}_mean"] = pa.array(means, pa.float64(), mask=none)
+        found = means(merged[f"{name}_sum"], np.where(none, 1, counted))
+        columns[f"{name}_mean"] = pa.array(found, pa.float64(), mask=none)
         columns |= {f"{name}_{end}": arrow(merged[f"{name}_{end}"], none) for end in ("min", "max")}
     for name in panes.uniques:
         sketches: list[bytes | None] = [None] * length

@@ -18,7 +18,7 @@ DAY = 86_400_000_000
 START = 15_000 * DAY
 TWO_DAYS = Membership("2 days", bucket="1 day", expected_keys=5_000, false_positive_rate=1e-6)
 ALLOWED = 6 * 3600
-Event = tuple[int, int, str, int]
+Event = tuple[int, int, str | None, int]
 """Partition, offset, key, event time in microseconds after START."""
 
 
@@ -67,12 +67,13 @@ def micros(moment: datetime) -> int:
 def one_at_a_time(events: list[Event], buckets: int = 2, allowed: int = ALLOWED) -> dict[tuple[int, int], bool | None]:
     """Every key in a list."""
     answers: dict[tuple[int, int], bool | None] = {}
-    before: dict[int, list[tuple[str, int]]] = {}
+    before: dict[int, list[tuple[str | None, int]]] = {}
     for partition, offset, key, time in sorted(events):
         mine = before.setdefault(partition, [])
         oldest = time // DAY * DAY - buckets * DAY
         late = bool(mine) and max(t for _, t in mine) - time > allowed * 1_000_000
-        answers[partition, offset] = None if late else any(k == key and t >= oldest for k, t in mine)
+        unknown = late or key is None
+        answers[partition, offset] = None if unknown else any(k == key and t >= oldest for k, t in mine)
         mine.append((key, time))
     return answers
 
@@ -86,7 +87,8 @@ def history(each: int = 60) -> list[Event]:
         for offset in range(each):
             now += dice.choice([1, DAY // 10, DAY // 2, 9 * DAY if offset % 20 == 19 else 0])
             back = dice.choice([0, 0, 5 * 3600, 6 * 3600, 7 * 3600, 3 * 86_400]) * 1_000_000
-            events.append((partition, offset, f"k{dice.randrange(6)}", now - back + 4 * DAY))
+            key = ["", None, "k2", "k3", "k4", "k5"][dice.randrange(6)]
+            events.append((partition, offset, key, now - back + 4 * DAY))
     return events
 
 
@@ -104,7 +106,7 @@ def test_answers_are_those_of_one_record_at_a_time(cuts: tuple[int, ...], spark:
 
 def test_the_edges_of_the_horizon_of_lateness_and_of_a_batch(spark: SparkSession) -> None:
     late = ALLOWED * 1_000_000
-    cases: list[tuple[list[tuple[str, int]], list[bool | None]]] = [
+    cases: list[tuple[list[tuple[str | None, int]], list[bool | None]]] = [
         # The horizon reaches back to the start of its bucket, and not a microsecond further.
         ([("a", 3 * DAY), ("a", 5 * DAY + DAY // 2)], [False, True]),
         ([("a", 3 * DAY - 1), ("a", 5 * DAY)], [False, False]),
@@ -115,6 +117,8 @@ def test_the_edges_of_the_horizon_of_lateness_and_of_a_batch(spark: SparkSession
         ([("b", 5 * DAY), ("a", 4 * DAY), ("a", 5 * DAY)], [False, None, True]),
         # A later leap in time does not undo what was seen before it in the same batch.
         ([("a", 0), ("a", 1), ("a", 90 * DAY), ("a", 90 * DAY)], [False, True, False, True]),
+        # No key is no key, and says nothing of the empty one; its time counts.
+        ([(None, 0), (None, 1), ("", 2), ("", 3), (None, 90 * DAY), ("", 4)], [None, None, False, True, None, None]),
         # Event times may lie ahead of those at higher offsets.
         ([("a", 2 * DAY), ("a", 2 * DAY - 5)], [False, True]),
     ]
@@ -126,6 +130,12 @@ def test_the_edges_of_the_horizon_of_lateness_and_of_a_batch(spark: SparkSession
     found = Keeper(spark, TWO_DAYS).batch(events)
     for partition, (records, answers) in enumerate(cases):
         assert [found[partition, offset] for offset in range(len(records))] == answers, records
+
+
+def test_the_time_of_a_record_without_a_key_counts_in_later_batches(spark: SparkSession) -> None:
+    keeper = Keeper(spark, TWO_DAYS)
+    batches: list[list[Event]] = [[(0, 0, "a", 0)], [(0, 1, None, 9 * DAY)], [(0, 2, "a", 1), (0, 3, "a", 9 * DAY)]]
+    assert [list(keeper.batch(batch).values()) for batch in batches] == [[False], [None], [None, False]]
 
 
 def test_filters_of_days_that_nobody_can_ask_for_are_not_kept(spark: SparkSession) -> None:
