@@ -33,6 +33,9 @@ JAVA_AT_LEAST = 17
 SCHEMES = ("s3", "gs", "abfss", "hdfs")
 """Storage that Spark, deltalake and pyarrow know by the same name."""
 
+NONE_GOOD = 3
+"""Exit code of a run that has read records of which none was good: all are in quarantine."""
+
 LOCAL_PROFILE = "spark-local.conf"
 """Spark settings beside the places file, for sessions that spark-submit did not start."""
 
@@ -200,3 +203,5 @@ def job(main: Callable[[Run], Any], topics: bool = False) -> None:
         named = tuple(arguments.topics) if topics else ()
         main(Run(spark, where, topics=named, closed=watch.closed, **given))
         watch.end("done")
+    if watch.none_good:
+        sys.exit(NONE_GOOD)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.sinks import archive_rewrite, compaction, locks
-from jobs.transforms import gate, glance
+from jobs.transforms import event_time, gate, glance
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
@@ -37,7 +37,7 @@ DEFAULTS = {
     "`bucket`": Membership.bucket,
     "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
     "`LONGEST_BYTES`": f"{glance.LONGEST_BYTES:,} bytes",
-    "`MAX_AHEAD_SECONDS`": {86_400: "one day"}[gate.MAX_AHEAD_SECONDS],
+    "`MAX_AHEAD`": event_time.MAX_AHEAD,
     "tombstone": compaction.TOMBSTONES_FOR,
     "`VACUUM_HOURS`": f"{archive_rewrite.VACUUM_HOURS} hours",
     "lock": f"{locks.WAIT_SECONDS:.0f} seconds",

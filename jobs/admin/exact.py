@@ -4,9 +4,12 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
+from operator import getitem
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +19,7 @@ from pyspark.sql.types import (
     DecimalType,
     DoubleType,
     FloatType,
-    LongType,
+    IntegralType,
     TimestampType,
 )
 
@@ -24,7 +27,7 @@ from jobs.run import Places, Refused
 from jobs.sources.archive import Snapshot
 from jobs.sources.archive_files import batches
 from jobs.sources.tables import query
-from jobs.transforms.gate import MAX_AHEAD_SECONDS
+from jobs.transforms import event_time
 from jobs.transforms.result import Result
 
 MOST_DATES = 200
@@ -104,13 +107,13 @@ def count(places: Places, result: Result, drawn: list[Drawn]) -> None:
     kinds = {column.name: column.dataType for column in result.topic.COLUMNS}
     groups = [(name, kinds[name]) for name in result.panes.by]
     uniques = [(name, kinds[name]) for name in result.panes.uniques]
-    time = (result.topic.EVENT_TIME, kinds[result.topic.EVENT_TIME])
+    time = event_time.of(result.topic)
     try:
         for text in _values(places, result, drawn):
-            record = json.loads(text)
-            windows = by_group.get(tuple(_typed(record.get(name), kind) for name, kind in groups))
+            record = json.loads(text, parse_float=Decimal)
+            windows = by_group.get(tuple(_typed(record.get(name), kind, time.zone) for name, kind in groups))
             if windows:
-                _into(windows, _moment(record[time[0]], time[1]), record, uniques)
+                _into(windows, time.moment(reduce(getitem, time.path, record)), record, uniques)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise Refused(
             f"{result.name}: the log holds a record that Spark can read and this command cannot, for example with an "
@@ -131,7 +134,7 @@ def _into(windows: list[Drawn], moment: datetime, record: dict[str, Any], unique
             window.counted += 1
             for name, kind in uniques:
                 if record.get(name) is not None:
-                    window.values[name].add(_typed(record[name], kind))
+                    window.values[name].add(_typed(record[name], kind, "UTC"))
 
 
 def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[bytes]:
@@ -144,14 +147,18 @@ def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[byte
             f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
             f"{name} has read it. Copy it from Kafka first: jobs/archive.py {topic}."
         )
-    # An event is at most so much later than its record: the gate sees to it.
-    since = min(window.start for window in drawn) - timedelta(seconds=MAX_AHEAD_SECONDS)
-    near = _dates(drawn) if not isinstance(result.topic.COLUMNS[result.topic.EVENT_TIME].dataType, LongType) else None
+    time = event_time.of(result.topic)
+    since = None
+    if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
+        since = min(window.start for window in drawn) - timedelta(seconds=time.max_ahead_seconds)
+    near = _dates(drawn) if time.unit is None else None
     for partition, end in ends.items():
-        files = [file for file in log.files if file.partition == partition and file.last_time >= since]
+        files = [f for f in log.files if f.partition == partition and (since is None or f.last_time >= since)]
         waiting = pa.array(sorted(skipped.get(partition, ())), pa.int64())
         for batch in batches(files, topic, partition, 0, end):
-            wanted = pc.greater_equal(batch["timestamp"], pa.scalar(since, pa.timestamp("us", "UTC")))
+            wanted = pa.repeat(True, len(batch))
+            if since is not None:
+                wanted = pc.greater_equal(batch["timestamp"], pa.scalar(since, pa.timestamp("us", "UTC")))
             if len(waiting):
                 wanted = pc.and_(wanted, pc.invert(pc.is_in(batch["offset"], waiting)))
             values = batch["value"].filter(wanted)
@@ -196,24 +203,20 @@ def _read(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]
     return row["end_offsets"] or {}, skipped
 
 
-def _moment(value: Any, kind: DataType) -> datetime:
-    if isinstance(kind, LongType):  # milliseconds since 1970
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
-    moment = datetime.fromisoformat(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _typed(value: Any, kind: DataType) -> Any:
-    """A value of JSON as the tables have it."""
+def _typed(value: Any, kind: DataType, zone: str) -> Any:
+    """A value of JSON, with decimals for fractions, as the tables have it."""
     if value is None:
         return None
     if isinstance(kind, TimestampType):
-        return _moment(value, kind)
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
     if isinstance(kind, DateType):
         return date.fromisoformat(value)
     if isinstance(kind, DecimalType):
-        return Decimal(str(value))
-    return float(value) if isinstance(kind, DoubleType | FloatType) else value
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP, Context(prec=80))
+    if isinstance(kind, DoubleType | FloatType):
+        return float(value)
+    return int(Decimal(str(value))) if isinstance(kind, IntegralType) else value
 
 
 def second_estimate(values: set[Any], lg_k: int) -> float:

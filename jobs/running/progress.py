@@ -10,12 +10,15 @@ class Progress:
 
     def __init__(self) -> None:
         self._begun = self._said = time.monotonic()
-        self._records = self._batches = 0
+        self._records = self._batches = self._good = 0
+        self._reasons = ""
 
     def closed(self, name: str, row: Any, lag: int | None) -> None:
         """Take note of a ledger row."""
         self._records += row.records
         self._batches += row.kind == "batch"
+        self._good += row.records - row.quarantined if row.kind == "batch" else 0
+        self._reasons = next((note for note in row.notes if note.startswith("none of the")), self._reasons)
         if time.monotonic() - self._said >= 1 and row.kind == "batch":
             self._said = time.monotonic()
             left = "" if lag is None else f", lag {lag:,} records"
@@ -27,6 +30,15 @@ class Progress:
         batches = "1 batch" if self._batches == 1 else f"{self._batches} batches"
         return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {batches}"
 
+    @property
+    def none_good(self) -> bool:
+        """Whether records were read, and all are in quarantine."""
+        return self._records > 0 and self._good == 0
+
     def end(self, name: str) -> None:
         """The last line."""
         print(f"{name}: {self.words() if self._batches else 'nothing new in the log'}", file=sys.stderr, flush=True)
+        if self.none_good:
+            print(
+                f"headrace: {self._reasons or 'no record was good'}. See headrace doctor.", file=sys.stderr, flush=True
+            )

@@ -7,6 +7,7 @@ that says which step it is, so a batch that is tried again does only what is mis
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -55,6 +56,8 @@ class Keeper:
     ended: bool = False
     """Whether no more batches may begin."""
     published_at: float = field(default_factory=time.monotonic)
+    first_look: Callable[[Row], None] | None = None
+    """Called with the row of the result's first batch before anything is written; it may refuse."""
     size: BatchSize = field(init=False)
     recent: Recent | None = None
     """Of a result with windows."""
@@ -112,11 +115,15 @@ class Keeper:
         row = replace(row, notes=position.grown(result.topic.TOPIC, row))
         for note in row.notes:
             self.run.say(f"{result.name}: {note}")
+        if self.first_look:
+            self.first_look(row)
         with ExitStack() as cached:
             passed = self._pass(records, cached, measured.offsets_between(row) <= passes.FEW_RECORDS)
             if self.looking:  # before anything is written
                 position.check_not_remade(self.looking, self.result, self.last)
             row = measured.with_facts(row, passed.facts)
+            if row.records and row.quarantined == row.records:
+                row = replace(row, notes=(*row.notes, passes.said_of_bad(passed)))
             if passed.bad is not None:
                 self._append(passed.bad, f"{result.name}_quarantine", row, requeued_sequence=None)
             written = self._append(passed.output, f"{result.name}_panes" if result.panes else result.name, row)
@@ -128,6 +135,7 @@ class Keeper:
         if self.run.continuous and self._publish_due():  # a scheduled run publishes at its end
             row = self._published(spark, row)
         self._close(row)
+        self.first_look = None
         if self.run.continuous and self.size.moved(row.records, seconds):
             raise Resized
 

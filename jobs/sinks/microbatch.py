@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.run import Run
-from jobs.sinks import ledger, locks, position, reach, recovery, table_check
+from jobs.sinks import first_records, ledger, locks, position, reach, recovery, table_check
 from jobs.sinks.keeper import Keeper
 from jobs.sinks.ledger import Row
 from jobs.sinks.position import Log
@@ -22,6 +22,10 @@ def keep(run: Run, result: Result, log: Log) -> Row:
         start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")
         keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
+        if newest is None:
+            keeper.first_look = lambda row: first_records.check(
+                run.places, result.topic, log, row.start_offsets, row.end_offsets
+            )
         try:
             while not _stream(run, result, log, start.last, keeper):
                 pass

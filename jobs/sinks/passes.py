@@ -95,6 +95,14 @@ def careful(records: DataFrame, result: Result, before: Before, cached: ExitStac
     return Pass(facts, output, _changed(result, told.heard(sightings)), bad, doubtful)
 
 
+def said_of_bad(passed: Pass) -> str:
+    """Why the records of a batch are bad of which none is good."""
+    assert passed.bad is not None
+    found = passed.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
+    reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in found)
+    return f"none of the {sum(row['count'] for row in found):,} records of the batch is good: {reasons}"
+
+
 def _in_one_trip(
     records: DataFrame, columns: list[str], result: Result, before: Before, seen: told.Told, sightings: told.Told
 ) -> DataFrame:

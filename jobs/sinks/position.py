@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.broker.topics import Looking, Topic
@@ -18,6 +19,7 @@ class Log(Protocol):
     def topic(self, places: Places, name: str) -> Topic: ...
     def same(self, places: Places, name: str, home: str, topic_id: str) -> bool: ...
     def begin(self, places: Places, name: str, start: str) -> dict[int, int]: ...
+    def records(self, places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table: ...
     def read(
         self,
         spark: SparkSession,

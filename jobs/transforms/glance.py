@@ -23,8 +23,8 @@ from jobs.transforms import gate, lateness, plain_json
 from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.lateness import Lateness
 from jobs.transforms.plain_json import PlainTopic
-from jobs.transforms.result import TopicSchema
 from jobs.transforms.told import Told
+from jobs.transforms.topic import TopicSchema
 from schemas import archive
 
 LONGEST_BYTES = 16_384
@@ -48,7 +48,7 @@ def _output(topic: TopicSchema) -> StructType:
             StructField("record_key", archive.COLUMNS["key"].dataType),
             StructField("event_time", TimestampType()),
             *(StructField(field.name, field.dataType) for field in own),
-            StructField("raw", kept),
+            StructField("__raw", kept),
         ]
     )
 
@@ -58,8 +58,8 @@ def look(
 ) -> DataFrame:
     """Records of the log (columns of schemas/archive.py) as events of `topic`, as far as that is certain.
 
-    Columns: those of gate.decode, but for `fault`; in `raw` are the bytes of a doubtful record, null for a good one.
-    Tells of each partition what lateness.FACTS has, where doubtful records count as bad ones. `stream_times` and
+    Columns: those of gate.decode, but for `__fault`; in `__raw` are the bytes of a doubtful record, null for a good
+    one. Tells of each partition what lateness.FACTS has, where doubtful records count as bad ones. `stream_times` and
     `allowed_seconds` are those of lateness.summarise.
     """
     return looking(topic, stream_times, allowed_seconds, told).over(flat(records))
@@ -102,7 +102,7 @@ def picking(looked: StructType, names: list[str]) -> ArrowStep:
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            good = batch["raw"].is_null()
+            good = batch["__raw"].is_null()
             yield batch.select(names) if pc.all(good).as_py() else batch.filter(good).select(names)
 
     return ArrowStep(process, StructType([looked[name] for name in names]))
@@ -128,7 +128,7 @@ def _is_long() -> Column:
 
 def events(looked: DataFrame) -> DataFrame:
     """The good records, without the column that only others need."""
-    return looked.where(F.col("raw").isNull()).drop("raw")
+    return looked.where(F.col("__raw").isNull()).drop("__raw")
 
 
 def settled(records: DataFrame, looked: DataFrame, topic: TopicSchema) -> DataFrame:
@@ -136,7 +136,7 @@ def settled(records: DataFrame, looked: DataFrame, topic: TopicSchema) -> DataFr
     doubtful = _doubtful(looked, topic.TOPIC).unionByName(records.where(_is_long()))
     judged = gate.decode(doubtful, topic)
     good = events(looked).withColumns(
-        {name: F.lit(None).cast(judged.schema[name].dataType) for name in ("fault", "raw")}
+        {name: F.lit(None).cast(judged.schema[name].dataType) for name in ("__fault", "__raw")}
     )
     return good.unionByName(judged)
 
@@ -144,18 +144,18 @@ def settled(records: DataFrame, looked: DataFrame, topic: TopicSchema) -> DataFr
 def _doubtful(looked: DataFrame, topic: str) -> DataFrame:
     """The short records that are not certain, in the columns of schemas/archive.py."""
     own = {name: f"record_{name}" for name in _PLACE}
-    columns = {name: F.col(column) for name, column in own.items()} | {name: F.col(f"raw.{name}") for name in _KEPT}
+    columns = {name: F.col(column) for name, column in own.items()} | {name: F.col(f"__raw.{name}") for name in _KEPT}
     columns |= {"topic": F.lit(topic)}
     columns |= {"headers": F.from_json(columns["headers"], ArrayType(archive.HEADER))}
-    doubtful = looked.where(F.col("raw").isNotNull() & ~F.col("raw.is_long"))
+    doubtful = looked.where(F.col("__raw").isNotNull() & ~F.col("__raw.is_long"))
     return doubtful.select(*(columns[name].alias(name) for name in archive.COLUMNS.names))
 
 
 def _decoded(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
     """The records in the columns of `look`."""
     found = plain_json.certain(batch, topic)
-    good = found["good"]
-    raw = topic.output.field("raw").type
+    good = found["__good"]
+    raw = topic.output.field("__raw").type
     kinds = list(raw)
     kept = (
         pa.nulls(len(good), raw)
@@ -167,5 +167,5 @@ def _decoded(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
         )
     )
     columns = {f"record_{name}": batch[name] for name in _PLACE}
-    columns |= {**found, "raw": kept}
+    columns |= {**found, "__raw": kept}
     return pa.RecordBatch.from_arrays([columns[f.name].cast(f.type) for f in topic.output], schema=topic.output)

@@ -158,7 +158,7 @@ def in_order(events: DataFrame) -> DataFrame:
     return events.repartition("record_partition").sortWithinPartitions("record_partition", "record_offset")
 
 
-HASH = StructField("key_hash", LongType())
+HASH = StructField("__key_hash", LongType())
 
 
 def hashed(events: DataFrame, key: str = "record_key") -> DataFrame:
@@ -175,7 +175,7 @@ def marking(
     The events of a partition must be in one task, in order of offset: see `in_order`. `filters` holds those before
     these events, in the columns of schemas/filters.py. Tells the filters that changed: see `changed`.
     """
-    given = [field for field in kinds if field.name != "key_hash"]
+    given = [field for field in kinds if field.name != HASH.name]
     output = StructType([*given, StructField("seen_before", BooleanType())])
     target = to_arrow_schema(output, timezone="UTC")
     before: dict[int, list[dict[str, Any]]] = {}
@@ -187,7 +187,7 @@ def marking(
         for batch in batches:
             partitions = batch["record_partition"].to_numpy()
             seen, unknown = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
-            hashes = batch["key_hash"]
+            hashes = batch[HASH.name]
             columns = [batch["record_offset"], batch["event_time"].cast(pa.int64()), hashes.fill_null(0)]
             numbers = [column.to_numpy() for column in columns]
             numbers.append(hashes.is_valid().to_numpy(zero_copy_only=False))

@@ -2,28 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql.types import BooleanType, IntegerType, LongType, StringType, StructType
+from pyspark.sql.types import StructType
 
 from jobs.running.errors import Mistake
-from jobs.transforms import durations
+from jobs.transforms import contract, durations, event_time, topic
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Window
-
-
-class TopicSchema(Protocol):
-    """A schema file of a topic, for example schemas/departure.py.
-
-    It may say COMPACTED = True: only the last record of a key counts, and `headrace compact` may remove the others.
-    """
-
-    TOPIC: str
-    KEY: str | None
-    EVENT_TIME: str
-    COLUMNS: StructType
 
 
 @dataclass(frozen=True)
@@ -37,7 +25,7 @@ class Result:
     name: str
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     topic: Any
-    """Schema file of the topic that is read (a TopicSchema)."""
+    """Schema file of the topic that is read (a topic.TopicSchema)."""
     transform: Callable[[DataFrame], DataFrame]
     """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
     record_key; returns `event_time` and the columns that panes name, and the record_ columns if there is membership."""
@@ -59,6 +47,9 @@ class Result:
     """A continuous run does not make its batches smaller, however long they take."""
 
     def __post_init__(self) -> None:
+        contract.check_name(self.name)
+        topic.check(self.topic)
+        event_time.of(self.topic)
         for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
@@ -75,23 +66,12 @@ class Result:
         labels = [window.name for window in self.windows]
         if len(set(labels)) < len(labels):
             raise Mistake(f"{self.name}: the same window twice")
-        if self.topic.EVENT_TIME not in self.topic.COLUMNS.fieldNames():
-            raise Mistake(f"{self.topic.TOPIC}: EVENT_TIME names {self.topic.EVENT_TIME}, which is not in COLUMNS")
+        if self.panes:
+            contract.check_panes(self.name, self.panes)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that panes and membership need."""
-        kinds = {field.name: field.dataType for field in events}
-        if self.membership:
-            kinds["seen_before"] = BooleanType()
-        if self.panes:
-            for name in self.panes.uniques:
-                if name in kinds and not isinstance(kinds[name], (StringType, IntegerType, LongType)):
-                    raise Mistake(
-                        f"{self.name}: {name} is {kinds[name].simpleString()}; uniques takes string, int and bigint"
-                    )
-        missing = [name for name in self._needed() if name not in kinds]
-        if missing:
-            raise Mistake(f"{self.name}: the transform does not return {', '.join(missing)}")
+        contract.check_events(self.name, events, self.panes, self.membership is not None)
 
     def _needed(self) -> list[str]:
         needed = ["event_time"]
@@ -110,7 +90,7 @@ class Result:
         return {
             "topic": self.topic.TOPIC,
             "key": str(self.topic.KEY),
-            "event_time": self.topic.EVENT_TIME,
+            "event_time": event_time.of(self.topic).shown(),
             "panes": str(self.panes and asdict(self.panes)),
             "windows": "; ".join(
                 window.name + ("" if window.uniques else " without uniques") for window in self.windows

@@ -71,7 +71,7 @@ def same(spark: SparkSession, values: list[tuple[bytes | None, bytes | None]], t
 
 
 def test_every_odd_record_alone_in_a_block_of_good_ones(spark: SparkSession) -> None:
-    values = [(b"k", value) for odd in VALUES for value in [GOOD] * 8 + [odd] + [GOOD] * 8]
+    values = [(b"k", value) for odd in VALUES for value in [GOOD] * 16 + [odd] + [GOOD] * 16]
     certain = same(spark, values)
     assert len(certain) > len(values) / 2  # a bad record does not take all others with it
 

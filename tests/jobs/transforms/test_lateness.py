@@ -28,7 +28,7 @@ def frame(spark: SparkSession, rows: list[tuple[int, int, int, bool]]) -> DataFr
         "record_offset",
         F.lit(START).alias("record_timestamp"),
         F.when(F.col("good"), moment).alias("event_time"),
-        F.when(~F.col("good"), F.struct(F.lit("not_json").alias("reason"))).alias("fault"),
+        F.when(~F.col("good"), F.struct(F.lit("not_json").alias("reason"))).alias("__fault"),
     )
 
 
