@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.sinks import archive_rewrite, compaction, locks
+from jobs.sinks import archive_rewrite, compaction, first_records, locks
 from jobs.transforms import event_time, gate, glance
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
@@ -38,6 +38,9 @@ DEFAULTS = {
     "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
     "`LONGEST_BYTES`": f"{glance.LONGEST_BYTES:,} bytes",
     "`MAX_AHEAD`": event_time.MAX_AHEAD,
+    "`BIGINT_UNIT`": f"{event_time.BIGINT_UNIT} since 1970",
+    "`ZONE`": event_time.ZONE,
+    "`RECORDS`, `PARTITIONS`": f"{first_records.RECORDS} of each of {first_records.PARTITIONS} partitions",
     "tombstone": compaction.TOMBSTONES_FOR,
     "`VACUUM_HOURS`": f"{archive_rewrite.VACUUM_HOURS} hours",
     "lock": f"{locks.WAIT_SECONDS:.0f} seconds",

@@ -14,6 +14,11 @@ from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Window
 
 
+RULES = "rules"
+"""In a definition: by which rules numbers are made. "2" since 0.3.0, see jobs/sinks/upgrade.py; versions before it said
+nothing."""
+
+
 @dataclass(frozen=True)
 class Result:
     """One result kept up to date.
@@ -97,4 +102,5 @@ class Result:
             ),
             "membership": str(self.membership and asdict(self.membership)),
             "allowed_lateness": self.allowed_lateness,
+            RULES: "2",
         }

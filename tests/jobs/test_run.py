@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import run
+from jobs.sinks.ledger import Row
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -148,3 +149,21 @@ def test_each_argument_of_a_job_reaches_its_run(tmp_path: Path, monkeypatch: pyt
     run.job(seen.append)
     said = [(each.topics, each.accept_loss, each.start, each.continuous) for each in seen]
     assert said == [(("one", "two"), True, "latest", None), ((), False, None, "10 seconds")]
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize(("records", "quarantined", "code"), [(4, 4, 3), (4, 3, None), (0, 0, None)])
+def test_a_run_in_which_no_record_was_good_has_an_exit_code_of_its_own(
+    records: int, quarantined: int, code: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf").mkdir()
+    shutil.copy(ROOT / "conf" / run.LOCAL_PROFILE, tmp_path / "conf")
+    (tmp_path / "conf" / "p.toml").write_text('archive = "a"\ntables = "t"\ncheckpoints = "c"\n')
+    monkeypatch.setattr(sys, "argv", ["job", "--places", str(tmp_path / "conf" / "p.toml")])
+    row = Row(2, "batch", 1, 0, records=records, quarantined=quarantined)
+    ended: int | str | None = None
+    try:
+        run.job(lambda job: job.closed("r_v1", row, None))
+    except SystemExit as left:
+        ended = left.code
+    assert ended == code

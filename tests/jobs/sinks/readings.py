@@ -6,7 +6,10 @@ What must come of it is worked out here record by record, in plain Python, witho
 import json
 import random
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -42,15 +45,25 @@ TOPIC = SimpleNamespace(
             StructField("reading", IntegerType(), True),
             StructField("level", DoubleType(), True),
             StructField("ok", BooleanType(), True),
+            StructField("cell", DoubleType(), True),
+            StructField("note", StringType(), True),
+            StructField("amount", StringType(), True),
         ]
     ),
 )
+AMOUNTS = [
+    "99999999999999999999.999999999999999999",
+    "-99999999999999999999.999999999999999998",
+    "0.000000000000000001",
+]
+"""Sums of the first have more than 38 digits."""
 
 
 def transform(readings: DataFrame) -> DataFrame:
     """Without the tests of the devices themselves."""
     kept = readings.where(readings.site != "test")
-    return kept.select("event_time", "site", "device", "reading", "level", "ok")
+    amount = kept.amount.try_cast("decimal(38,18)").alias("amount")
+    return kept.select("event_time", "site", "device", "reading", "level", "ok", "cell", "note", amount)
 
 
 def placed(readings: DataFrame) -> DataFrame:
@@ -66,6 +79,18 @@ PANES = Result(
     windows=(Tumbling("1 hour"), Hopping("1 hour", every="30 minutes"), CalendarDay("America/New_York")),
     allowed_lateness="2 hours",
 )
+ODD = replace(
+    PANES,
+    name="odd_v1",
+    panes=Panes(
+        "30 minutes",
+        ("site", "cell"),
+        averages=("reading", "level", "amount"),
+        uniques=("device", "note"),
+        counts=("ok",),
+    ),
+)
+"""With what engines compare differently: both zeros and null as groups, texts that differ little, long decimals."""
 SEEN = Result(
     "seen_v1",
     TOPIC,
@@ -100,7 +125,7 @@ def _bad(which: int, good: dict[str, Any]) -> tuple[bytes | None, tuple[str, str
 
 def log(seed: int = 7, each: int = 14, keys: int = 4) -> list[Record]:
     """`each` records in each partition, of `keys` devices; over the days in which the clocks of New York change."""
-    dice = random.Random(seed)
+    dice, odd = random.Random(seed), random.Random(seed + 1)
     names = [f"d{number}" for number in range(10 * keys)]
     homes = partitions_of(pa.array([name.encode() for name in names], pa.binary()), PARTITIONS, 0)
     records = []
@@ -121,6 +146,9 @@ def log(seed: int = 7, each: int = 14, keys: int = 4) -> list[Record]:
                 "reading": dice.choice([None, 0, 7, -3, 2_147_483_647]),
                 "level": dice.choice([None, 0.1, 2.5, -1e9]),
                 "ok": dice.choice([None, True, False]),
+                "cell": odd.choice([None, 0, 0.0, -0.0, 5.5]),
+                "note": odd.choice([None, "", " ", "x", "X", "x "]),
+                "amount": odd.choice([None, *AMOUNTS]),
             }
             value, fault = json.dumps(good).encode(), None
             if offset % 5 == 3:
@@ -171,27 +199,30 @@ def facts(readings: list[dict[str, Any]]) -> dict[str, Any]:
     """What a window or a pane with these readings says."""
     said: dict[str, Any] = {"records": len(readings), "ok": sum(bool(r["ok"]) for r in readings)}
     said["devices"] = len({r["device"] for r in readings})
-    for name in ("reading", "level"):
-        values = [r[name] for r in readings if r[name] is not None]
-        said[name] = (sum(values) / len(values), min(values), max(values)) if values else (None, None, None)
+    said["notes"] = len({r["note"] for r in readings} - {None})
+    for name in ("reading", "level", "amount"):
+        values = [Decimal(r[name]) if name == "amount" else r[name] for r in readings if r[name] is not None]
+        mean = float(sum(map(Fraction, values)) / len(values)) if values else None
+        said[name] = (mean, min(values, default=None), max(values, default=None))
     return said
 
 
-def windows(records: list[Record]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """{(window, start, end, site): facts} of the good records."""
+def _grouped(records: list[Record], by: tuple[str, ...], spans: Any) -> dict[tuple[Any, ...], dict[str, Any]]:
     inside = defaultdict(list)
     for good in (r.good for r in records if r.good and r.good["site"] != "test"):
-        for span in _windows(good["taken_time"]):
-            inside[*span, good["site"]].append(good)
+        for span in spans(good["taken_time"]):
+            inside[*span, *(good[name] for name in by)].append(good)  # Python takes both zeros for the same
     return {key: facts(readings) for key, readings in inside.items()}
 
 
-def panes(records: list[Record]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """{(start, site): facts} of the good records."""
-    inside = defaultdict(list)
-    for good in (r.good for r in records if r.good and r.good["site"] != "test"):
-        inside[_floor(good["taken_time"], 30), good["site"]].append(good)
-    return {key: facts(readings) for key, readings in inside.items()}
+def windows(records: list[Record], by: tuple[str, ...] = ("site",)) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """{(window, start, end, *group): facts} of the good records."""
+    return _grouped(records, by, _windows)
+
+
+def panes(records: list[Record], by: tuple[str, ...] = ("site",)) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """{(start, *group): facts} of the good records."""
+    return _grouped(records, by, lambda moment: [(_floor(moment, 30),)])
 
 
 def lateness(records: list[Record], allowed: timedelta) -> tuple[int, int]:

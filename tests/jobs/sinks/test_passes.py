@@ -17,7 +17,7 @@ from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Tumbling
 from schemas import archive, filters
 from tests.jobs.sinks import readings
-from tests.jobs.sinks.readings import PANES, SEEN, Record
+from tests.jobs.sinks.readings import ODD, PANES, SEEN, Record
 
 GOOD = [record for record in readings.log(seed=4, each=40) if record.good]
 BOTH = replace(
@@ -26,7 +26,7 @@ BOTH = replace(
 PICKED = replace(
     PANES, name="picked_v1", transform=lambda readings: readings.select("event_time", *PANES.panes.columns)
 )
-RESULTS = {"panes": PANES, "rows": SEEN, "both": BOTH, "picked": PICKED}
+RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED}
 ONE_TRIP = ("rows", "both", "picked")
 
 

@@ -99,6 +99,7 @@ def test_names_of_a_topic_may_have_any_character() -> None:
     )
 
 
+COUNTED_TWICE = Panes("1 hour", averages=("a",), counts=("a_count",), by=("a_count_count",))
 OWN_NAMES: dict[str, tuple[Panes, str]] = {
     "window": (Panes("1 hour", ("window",)), "two columns window .*Rename window"),
     "window of a sum": (Panes("1 hour", averages=("a",), by=("a_mean",)), "two columns a_mean .*Rename a_mean"),
@@ -108,7 +109,7 @@ OWN_NAMES: dict[str, tuple[Panes, str]] = {
     "updated_time": (Panes("1 hour", ("updated_time",)), "two columns updated_time "),
     "size of sketches": (Panes("1 hour", ("lg_k",), uniques=("u",)), "two columns lg_k "),
     "the count": (Panes("1 hour", ("Records",)), "two columns records .*Rename Records, records"),
-    "a count of a count": (Panes("1 hour", averages=("a",), counts=("a_count",), by=("a_count_count",)), "a_count_count "),
+    "a count of a count": (COUNTED_TWICE, "a_count_count "),
     "a dot": (Panes("1 hour", ("a.b",)), r"cannot be called 'a.b', which has '\.'.*F.col\(\"`a.b`\"\).alias"),
     "a blank": (Panes("1 hour", averages=("a b",)), "cannot be called 'a b', which has ' '"),
     "a quote": (Panes("1 hour", count='"'), "cannot be called"),
