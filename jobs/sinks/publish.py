@@ -14,8 +14,11 @@ from jobs.sinks import commits, correct, tables
 from jobs.sinks.recent import Recent
 from jobs.transforms import merging, windows
 from jobs.transforms.result import Result
+from jobs.transforms.windows import Window
 
 DAY_SECONDS = 86_400
+LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+"""Python's calendar ends within a day from there."""
 
 
 def publish(
@@ -37,11 +40,12 @@ def publish(
     recent.published()
 
 
-def _spans(path: str, since_sequence: int, reach_seconds: int) -> list[tuple[int, int]]:
-    """Spans of seconds that hold every pane of the windows that newer panes are in, a day or more each."""
+def _spans(path: str, since_sequence: int, some: tuple[Window, ...]) -> list[tuple[int, int]]:
+    """Spans of seconds that hold the windows that newer panes are in, whole, a day or more each."""
     spans: list[tuple[int, int]] = []
     for day in tables.days(path, "pane_start", f"sequence > {since_sequence}"):
-        first, after = day * DAY_SECONDS - reach_seconds, (day + 1) * DAY_SECONDS + reach_seconds
+        first = windows.first_start(some, day * DAY_SECONDS)
+        after = windows.last_end(some, (day + 1) * DAY_SECONDS - 1)
         if spans and first <= spans[-1][1]:
             spans[-1] = (spans[-1][0], after)
         else:
@@ -52,19 +56,20 @@ def _spans(path: str, since_sequence: int, reach_seconds: int) -> list[tuple[int
 def _within(column: str, spans: list[tuple[int, int]]) -> Column:
     inside = F.lit(False)
     for first, after in spans:
-        start, end = F.lit(datetime.fromtimestamp(first, UTC)), F.lit(datetime.fromtimestamp(after, UTC))
+        start, end = F.lit(_moment(first)), F.lit(_moment(after))
         inside = inside | ((F.col(column) >= start) & (F.col(column) < end))
     return inside
 
 
 def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)
+    """The instant; where the calendar ends if that is before it: no pane is as late."""
+    return datetime.fromtimestamp(min(second, LAST_SECOND), UTC)
 
 
 def _by_spark(spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: commits.Commit) -> None:
     assert result.panes
     stored = places.table(f"{result.name}_panes")
-    spans = _spans(stored, since_sequence, windows.reach_seconds(result.windows))
+    spans = _spans(stored, since_sequence, result.windows)
     if not spans:
         return
     near = spark.read.format("delta").load(stored).where(_within("pane_start", spans))
@@ -72,7 +77,7 @@ def _by_spark(spark: SparkSession, places: Places, result: Result, since_sequenc
     source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
     keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.
-    first, after = (datetime.fromtimestamp(second, UTC).isoformat() for second in (spans[0][0], spans[-1][1]))
+    first, after = (_moment(second).isoformat() for second in (spans[0][0], spans[-1][1]))
     bounds = f"t.window_start >= timestamp'{first}' and t.window_start < timestamp'{after}'"
     updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {
         "revision": "t.revision + 1"

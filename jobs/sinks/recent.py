@@ -31,10 +31,8 @@ class Recent:
     def __init__(self, path: str, result: Result) -> None:
         assert result.panes
         self._path, self._panes = path, result.panes
-        self._reach = timedelta(seconds=windows.reach_seconds(result.windows))
-        self._kept = self._reach + timedelta(
-            seconds=durations.seconds(result.allowed_lateness) + result.panes.every_seconds
-        )
+        self._windows = result.windows
+        self._late_seconds = durations.seconds(result.allowed_lateness) + result.panes.every_seconds
         self._known: list[pa.Table] = []
         self._since: datetime | None = None
         """All panes from here on are in `_known`; None if nothing is."""
@@ -65,7 +63,8 @@ class Recent:
             return
         known = pa.concat_tables(self._known)
         if len(known):
-            self._since = max(self._since, pc.max(known["pane_start"]).as_py() - self._kept)
+            newest = pc.max(known["pane_start"]).as_py()
+            self._since = max(self._since, self._first_sharing(newest, self._late_seconds))
             known = self._once(_from(known, self._since))
         self._known = [known]
         if known.nbytes > MOST_BYTES:
@@ -75,7 +74,12 @@ class Recent:
         """Start of the earliest pane that may share a window with a new one; None if no new one is known."""
         starts = [part.filter(pc.field("sequence") > since_sequence)["pane_start"] for part in self._known]
         found = [pc.min(some).as_py() for some in starts if len(some)]
-        return min(found) - self._reach if found else None
+        return self._first_sharing(min(found)) if found else None
+
+    def _first_sharing(self, pane_start: datetime, earlier_seconds: int = 0) -> datetime:
+        """Start of the first pane that may share a window with one that starts so much before `pane_start`."""
+        second = max(int(pane_start.timestamp()) - earlier_seconds, 0)  # no pane starts before 1970
+        return datetime.fromtimestamp(max(windows.first_start(self._windows, second), 0), UTC)
 
     def _read(self, since_sequence: int) -> None:
         """Read them from the table, if that is not too much."""
@@ -90,7 +94,7 @@ class Recent:
         if not len(changed):
             self._known, self._since = [columns.empty_table()], _NEVER
             return
-        first = pc.min(changed["min.pane_start"].cast(_TIME)).as_py() - self._reach
+        first = self._first_sharing(pc.min(changed["min.pane_start"].cast(_TIME)).as_py())
         latest = pc.add(files["max.pane_start"].cast(_TIME), _CUT)
         needed = files.filter(pc.greater_equal(latest, pa.scalar(first, _TIME)))
         many = sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES

@@ -7,13 +7,40 @@ from jobs.running.errors import Mistake
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 """Seconds in each unit. A day here is 24 hours; days of a calendar are windows.CalendarDay."""
 
+LONGEST_DAYS = 700_000
+"""From 1970, that is about as far as the calendar goes back."""
+
+_REMEDIES = {
+    "(month|quarter|year)s?": 'months and years have no fixed length. Write days or weeks, such as "30 days"',
+    "(milli|micro|nano)(second)?s?|[mun]s": 'the shortest is a second. Write whole seconds, such as "1 second"',
+}
+"""By the unit that was written."""
+
 
 def seconds(duration: str) -> int:
     """Length of `duration` in seconds.
 
-    Raises Mistake unless it reads as a positive whole number and one of second, minute, hour, day, week.
+    Raises Mistake unless it reads as a positive whole number and one of second, minute, hour, day, week, and is not
+    longer than LONGEST_DAYS.
     """
-    match = re.fullmatch(r"\s*(\d+)\s+([a-z]+?)s?\s*", duration)
-    if not match or match[2] not in SECONDS or int(match[1]) == 0:
-        raise Mistake(f'"{duration}" is not a duration: write a positive number and a unit, such as "5 minutes"')
+    match = re.fullmatch(r"\s*([0-9]+)\s+([a-z]+?)s?\s*", duration) if isinstance(duration, str) else None
+    if not match or match[2] not in SECONDS or not match[1].strip("0"):
+        raise Mistake(f'"{duration}" is not a duration: {_remedy(str(duration))}')
+    if len(match[1]) > 18 or int(match[1]) * SECONDS[match[2]] > LONGEST_DAYS * SECONDS["day"]:
+        raise Mistake(f'"{duration}" is too long: write {LONGEST_DAYS:,} days or less')
     return int(match[1]) * SECONDS[match[2]]
+
+
+def _remedy(duration: str) -> str:
+    """What to write in its place."""
+    for unit, said in _REMEDIES.items():
+        if re.search(rf"\b({unit})\s*$", duration.lower()):
+            return said
+    return f'write a positive whole number and one of {", ".join(SECONDS)}, such as "5 minutes"'
+
+
+def text(seconds: int) -> str:
+    """A length as `seconds` reads it, in the largest unit that makes a whole number: 5400 is "90 minutes"."""
+    unit = max((name for name in SECONDS if seconds % SECONDS[name] == 0), key=lambda name: SECONDS[name])
+    count = seconds // SECONDS[unit]
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

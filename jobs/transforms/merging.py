@@ -69,7 +69,7 @@ def merged(
     block_rows: int = BLOCK_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """The windows of partial panes that come in the order of time; every pane of a group is among them."""
-    for table, first, after in _blocks(batches, windows.reach_seconds(some), block_rows):
+    for table, first, after in _blocks(batches, some, block_rows):
         for window in some:
             yield from _windows(table, panes, window, (first, after), since_sequence, target)
 
@@ -89,7 +89,9 @@ def count(table: pa.Table, panes: Panes, some: tuple[Window, ...]) -> int:
     return found
 
 
-def _blocks(batches: Iterator[pa.RecordBatch], reach: int, block_rows: int) -> Iterator[tuple[pa.Table, int, int]]:
+def _blocks(
+    batches: Iterator[pa.RecordBatch], some: tuple[Window, ...], block_rows: int
+) -> Iterator[tuple[pa.Table, int, int]]:
     """Panes, which come in the order of time, in blocks: each with the span of starts of the windows that it fills."""
     waiting: list[pa.RecordBatch] = []
     first = None
@@ -97,10 +99,14 @@ def _blocks(batches: Iterator[pa.RecordBatch], reach: int, block_rows: int) -> I
         if not batch.num_rows:
             continue
         waiting.append(batch)
+        if first is None:
+            first = windows.first_start(some, int(_seconds(batch)[0]))
+        if sum(len(part) for part in waiting) <= block_rows:
+            continue
         newest = int(_seconds(batch)[-1])
-        first = int(_seconds(batch)[0]) - reach if first is None else first
-        after = newest - reach  # a window that starts before has all its panes
-        if sum(len(part) for part in waiting) > block_rows and after - first >= reach:
+        after = windows.first_start(some, newest)  # a window that starts before has all its panes
+        # Panes from there on stay, and are gone over again: only if at least as long a time is done with.
+        if after - first >= max(newest - after, 1):
             table = pa.Table.from_batches(waiting)
             yield table, first, after
             waiting = table.filter(pa.array(_seconds(table) >= after)).to_batches()

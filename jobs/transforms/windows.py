@@ -1,18 +1,21 @@
 """Windows as values: each says which windows a pane belongs to; a window's row is the merge of its panes."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, datetime
+from math import gcd
 
 import numpy as np
 
 from jobs.running.errors import Mistake
-from jobs.transforms import durations
+from jobs.transforms import days, durations
 
 
 @dataclass(frozen=True)
 class Tumbling:
-    """Windows side by side, each `size` long, from multiples of `size` since 1970 UTC. Labelled "tumbling SIZE"."""
+    """Windows side by side, each `size` long, from multiples of `size` since 1970 UTC. Labelled "tumbling SIZE".
+
+    1970 began on a Thursday, and so does each window of a week.
+    """
 
     size: str
     uniques: bool = True
@@ -23,15 +26,9 @@ class Tumbling:
         """The label in column `window`."""
         return f"tumbling {self.size}"
 
-    @property
-    def reach_seconds(self) -> int:
-        """The longest time between a pane of the window and the window's ends."""
-        return durations.seconds(self.size)
-
     def check(self, every_seconds: int) -> None:
         """Raises Mistake if panes of `every_seconds` do not fill these windows exactly."""
-        if durations.seconds(self.size) % every_seconds:
-            raise Mistake(f"{self.name}: the size is not a whole number of panes")
+        _check_fills(self.name, "size", durations.seconds(self.size), "pane", every_seconds)
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
@@ -42,10 +39,17 @@ class Tumbling:
         """Where the windows with these starts end."""
         return starts + durations.seconds(self.size)
 
+    def first_starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the first window that holds the pane: there is one."""
+        return self.starts(seconds)
+
 
 @dataclass(frozen=True)
 class Hopping:
-    """Windows of `size`, from each multiple of `every` since 1970 UTC. Labelled "hopping SIZE every EVERY"."""
+    """Windows of `size`, from each multiple of `every` since 1970 UTC. Labelled "hopping SIZE every EVERY".
+
+    1970 began on a Thursday: with a hop of a week each window does.
+    """
 
     size: str
     every: str
@@ -57,16 +61,10 @@ class Hopping:
         """The label in column `window`."""
         return f"hopping {self.size} every {self.every}"
 
-    @property
-    def reach_seconds(self) -> int:
-        """The longest time between a pane of the window and the window's ends."""
-        return durations.seconds(self.size)
-
     def check(self, every_seconds: int) -> None:
         """Raises Mistake if panes of `every_seconds` do not fill these windows exactly."""
-        size, hop = durations.seconds(self.size), durations.seconds(self.every)
-        if size % hop or hop % every_seconds:
-            raise Mistake(f"{self.name}: the size must be a whole number of hops and the hop of panes")
+        _check_fills(self.name, "size", durations.seconds(self.size), "hop", self.hop_seconds)
+        _check_fills(self.name, "hop", self.hop_seconds, "pane", every_seconds)
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the last window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
@@ -76,6 +74,10 @@ class Hopping:
     def ends(self, starts: np.ndarray) -> np.ndarray:
         """Where the windows with these starts end."""
         return starts + durations.seconds(self.size)
+
+    def first_starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the first window that holds the pane."""
+        return self.starts(seconds) - durations.seconds(self.size) + self.hop_seconds
 
     @property
     def hop_seconds(self) -> int:
@@ -90,7 +92,10 @@ class Hopping:
 
 @dataclass(frozen=True)
 class CalendarDay:
-    """Days from midnight to midnight in `zone`: 23 or 25 hours long when clocks change. Labelled "day ZONE"."""
+    """Days from midnight to midnight in `zone`, or as days.py says where clocks are changed then. Labelled "day ZONE".
+
+    Mostly 24 hours long; 23 or 25 when clocks change by an hour, 27 where they have gone back by three.
+    """
 
     zone: str
     uniques: bool = True
@@ -101,39 +106,34 @@ class CalendarDay:
         """The label in column `window`."""
         return f"day {self.zone}"
 
-    @property
-    def reach_seconds(self) -> int:
-        """The longest time between a pane of the window and the window's ends."""
-        return 26 * 3600
-
     def check(self, every_seconds: int) -> None:
-        """Raises Mistake if the zone is unknown, or if its midnights since 1970 cut a pane of `every_seconds`."""
-        try:
-            zone = ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise Mistake(f"{self.name}: there is no time zone of this name") from None
-        first = datetime(1970, 1, 1, tzinfo=UTC)
-        offsets = {(first + timedelta(days=day)).astimezone(zone).utcoffset() for day in range(0, 25_000, 7)}
-        if any(offset and offset.total_seconds() % every_seconds for offset in offsets):
-            raise Mistake(f"{self.name}: midnight there falls inside a pane; take shorter panes")
+        """Raises Mistake if the zone is unknown, or if one of its days begins inside a pane of `every_seconds`."""
+        if not days.is_zone(self.zone):
+            raise Mistake(
+                f"{self.name}: there is no time zone of this name. Take one of the tz database, such as Europe/Berlin"
+            )
+        starts = days.all_starts(self.zone)
+        inside = starts[starts % every_seconds != 0]
+        if len(inside):
+            begins = datetime.fromtimestamp(int(inside[0]), UTC)
+            longest = durations.text(int(np.gcd.reduce(starts)))
+            raise Mistake(
+                f"{self.name}: a day there begins at {begins:%Y-%m-%d %H:%M:%S} UTC, inside a pane of "
+                f"{durations.text(every_seconds)}. Take panes of {longest}, the longest that fit every day from 1970 "
+                "on, or of a length that divides it"
+            )
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the day that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
-        zone = ZoneInfo(self.zone)
-        some, which = np.unique(seconds, return_inverse=True)
-        days = [datetime.fromtimestamp(second, zone).date() for second in some.tolist()]
-        return np.array([self._midnight(day) for day in days], np.int64)[which]
+        return days.starts(self.zone, seconds)
 
     def ends(self, starts: np.ndarray) -> np.ndarray:
         """Where the days with these starts end."""
-        zone = ZoneInfo(self.zone)
-        some, which = np.unique(starts, return_inverse=True)
-        days = [datetime.fromtimestamp(second, zone).date() for second in some.tolist()]
-        return np.array([self._midnight(day + timedelta(days=1)) for day in days], np.int64)[which]
+        return days.ends(self.zone, starts)
 
-    def _midnight(self, day: date) -> int:
-        """When the day begins: an hour later where clocks skip midnight, the first time where it comes twice."""
-        return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.zone)).timestamp())
+    def first_starts(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the first window that holds the pane: there is one."""
+        return self.starts(seconds)
 
 
 Window = Tumbling | Hopping | CalendarDay
@@ -142,6 +142,30 @@ KEYS = ("window", "window_start", "window_end")
 """Columns that tell one window from another."""
 
 
-def reach_seconds(windows: tuple[Window, ...]) -> int:
-    """How far, in seconds, a window can extend on either side of one of its panes."""
-    return max(window.reach_seconds for window in windows)
+def first_start(windows: tuple[Window, ...], second: int) -> int:
+    """Start of the first window that holds the pane which starts at `second`, in seconds since 1970 UTC.
+
+    It never decreases from one pane to the next; nor does `last_end`.
+    """
+    return min(int(window.first_starts(np.array([second]))[0]) for window in windows)
+
+
+def last_end(windows: tuple[Window, ...], second: int) -> int:
+    """End of the last window that holds the pane which starts at `second`, in seconds since 1970 UTC."""
+    return max(int(window.ends(window.starts(np.array([second])))[0]) for window in windows)
+
+
+def fits(window: Window, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """For each pair of bounds, in seconds since 1970 UTC, whether `window` has them."""
+    found: np.ndarray = (window.starts(starts) == starts) & (window.ends(starts) == ends)
+    return found
+
+
+def _check_fills(name: str, what: str, seconds: int, unit: str, unit_seconds: int) -> None:
+    """Raises Mistake unless `seconds` is a whole number of units."""
+    if seconds % unit_seconds:
+        length, every = durations.text(seconds), durations.text(unit_seconds)
+        raise Mistake(
+            f"{name}: the {what} of {length} is not a whole number of {unit}s of {every}. Take a {what} that is a "
+            f"multiple of {every}, or {unit}s of {durations.text(gcd(seconds, unit_seconds))}"
+        )

@@ -1,0 +1,100 @@
+"""When each day of a time zone begins: what decides which day an instant belongs to, and where that day ends.
+
+A day begins at the first instant at which the local date is that day or later, and ends where the next one begins. So
+days follow each other without a gap, whatever clocks do: a date that comes twice belongs to the day that has begun,
+and a date that is skipped has no day.
+"""
+
+from bisect import bisect_left
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import chain
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+
+DAY_SECONDS = 86_400
+
+PROBE_SECONDS = 3 * DAY_SECONDS
+"""Clocks are looked at so often. Nowhere since 1968 have they been changed and changed back in less than six days."""
+
+_RULES_SINCE = 2200
+"""By then each zone goes by a yearly rule, which repeats with the calendar: every 400 years, 146,097 days."""
+_REPEAT_YEARS, _REPEAT_SECONDS = 400, 146_097 * DAY_SECONDS
+
+_OF_THE_MACHINE = ("localtime", "posixrules", "posix", "right")
+"""What lies beside the zones of the tz database: other machines have it otherwise, or not at all."""
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        return False
+    return name.split("/")[0] not in _OF_THE_MACHINE
+
+
+def starts(zone: str, seconds: np.ndarray) -> np.ndarray:
+    """Start of the day that holds each instant, all in seconds since 1970 UTC."""
+    days = _around(zone, seconds)
+    found: np.ndarray = days[np.searchsorted(days, seconds, side="right") - 1]
+    return found
+
+
+def ends(zone: str, seconds: np.ndarray) -> np.ndarray:
+    """End of the day that holds each instant, all in seconds since 1970 UTC."""
+    days = _around(zone, seconds)
+    found: np.ndarray = days[np.searchsorted(days, seconds, side="right")]
+    return found
+
+
+def all_starts(zone: str) -> np.ndarray:
+    """Starts of the days of 1970 to 2037, as the tz database lists them, and of a year in which its rules go on."""
+    some = np.concatenate([_year(zone, year) for year in (*range(1970, 2038), _RULES_SINCE)])
+    return some[some >= 0]
+
+
+def _around(zone: str, seconds: np.ndarray) -> np.ndarray:
+    """Starts, in order, of the days in the years of these instants, and in those before and after."""
+    years = np.unique(seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64)) + 1970
+    near = sorted(set(chain.from_iterable((year - 1, year, year + 1) for year in years.tolist())))
+    return np.concatenate([np.empty(0, np.int64), *(_year(zone, year) for year in near)])
+
+
+@lru_cache(maxsize=1024)
+def _year(zone: str, year: int) -> np.ndarray:
+    """Start of each date of the year; one that is skipped starts where the next one does, and so holds nothing."""
+    if year >= _RULES_SINCE + _REPEAT_YEARS:
+        repeats = (year - _RULES_SINCE) // _REPEAT_YEARS
+        return _year(zone, year - repeats * _REPEAT_YEARS) + repeats * _REPEAT_SECONDS
+    first, after = np.array([year - 1970, year - 1969]).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    midnights = np.arange(first, after) * DAY_SECONDS
+    # Clocks are less than a day ahead of UTC or behind it, so what they showed before does not matter.
+    since, until = int(midnights[0]) - 2 * DAY_SECONDS, int(midnights[-1]) + 2 * DAY_SECONDS
+    begins, ahead = _spans(zone, since, until)
+    # The latest that clocks have shown by the end of each span: the midnight comes in the first span that passes it.
+    shown = np.maximum.accumulate(np.append(begins[1:], until) + ahead)
+    span = np.searchsorted(shown, midnights, side="right")
+    found: np.ndarray = np.maximum(begins[span], midnights - ahead[span])
+    return found
+
+
+def _spans(zone: str, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spans of time in which clocks stay the same: where each begins, and by how many seconds they are ahead of UTC."""
+    clock = ZoneInfo(zone)
+
+    def ahead(second: int) -> timedelta | None:
+        return datetime.fromtimestamp(second, clock).utcoffset()
+
+    def changed(after: int, probe: int) -> int:
+        """The first second, up to `probe`, at which clocks are no longer as at `after`."""
+        before = ahead(after)
+        return after + bisect_left(range(after, probe), True, key=lambda second: ahead(second) != before)
+
+    begins, offsets = [since], [ahead(since)]
+    for probe in (*range(since + PROBE_SECONDS, until, PROBE_SECONDS), until):
+        while ahead(probe) != offsets[-1]:
+            begins.append(changed(max(begins[-1], probe - PROBE_SECONDS), probe))
+            offsets.append(ahead(begins[-1]))
+    return np.array(begins, np.int64), np.array(offsets, "timedelta64[s]").astype(np.int64)
