@@ -20,7 +20,7 @@ NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 """A number of JSON: without leading zeros, plus sign, blanks."""
 CERTAIN = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+([eE][+-]?[0-9]{1,3})?|[eE][+-][0-9]{1,3})?")
 """What is taken for a number unasked: not 12e5, which no program writes for a number, but people for a flat."""
-WITH_COMMA = re.compile(r"-?(0|[1-9][0-9]*)(,[0-9]+)?")
+WITH_COMMA = re.compile(CERTAIN.pattern.replace(r"\.", ","))
 """The same with a decimal comma; a point in it may part thousands."""
 MOST_DIGITS = 400
 """A longer number is text: no reader takes it."""

@@ -34,7 +34,7 @@ def missing(column: str, names: list[str]) -> str:
     """What to say of a column that is not there. Of the names only one that is like it, as they may be data."""
     like = get_close_matches(column, names, 1)
     if like:
-        return f"there is no column {column}, but {like[0]}"
+        return f"there is no column {column}, but {' '.join(like[0].split())}"
     return f"there is no column {column}. If the file has no header, name its columns with --columns"
 
 
@@ -42,6 +42,8 @@ def doubt(names: list[str]) -> str | None:
     """Why these can hardly be names, if they can; shows none of them, as they may be data."""
     if names[0].lower() == "sep=" and not any(names[1:]):
         return "the first line is not the header, but tells Excel the delimiter: remove it"
+    if names[0].lstrip().startswith("{"):
+        return "an object of JSON, not a header: give --format ndjson"
     remedy = "If the first row is data, name its columns with --columns"
     for place, name in enumerate(names, 1):
         said = _kind(name)

@@ -37,7 +37,8 @@ def rows(name: str, stream: IO[bytes], delimiter: str, encoding: str) -> Generat
     try:
         # Where lines end with \n, a lone \r ends no row, as it does in files of old Macs.
         line_end = "\n" if "\n" in text.read(PROBED_CHARACTERS) else ""
-        text.detach().seek(0)
+        text.detach()
+        stream.seek(0)
         text = _decoding(stream, encoding, line_end)
         for number, cells in enumerate(csv.reader(_lines(text, encoding), delimiter=delimiter, strict=True), 1):
             if cells:

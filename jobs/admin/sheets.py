@@ -67,38 +67,40 @@ class Sheet:
                         if guesses.setdefault(name, kind) is not kind:
                             guesses[name] = TEXT
                 for index, kind in known:
-                    self._written(kind, row[index], number, names[index])
+                    self._check(kind, row[index], number, names[index])
                 if number % SETTLED_ROWS == 0:
                     unknown = [(index, name) for index, name in unknown if guesses.get(name) is not TEXT]
 
     def records(self, guesses: Mapping[str, Kind]) -> Iterator[Record]:
         """One record a row. Raises Refused, also for a key or a timestamp that cannot be read."""
-        kinds = {**guesses, **self._reading.kinds()}
+        kinds, nulls = {**guesses, **self._reading.kinds()}, self._reading.nulls
         with self._table() as (names, body):
-            columns = [(kinds.get(name, TEXT), name) for name in names]
+            own = [kinds.get(name, TEXT) for name in names]
             asked = [(names.index(name), name) for name in (self._fields.key, self._fields.timestamp) if name]
             template = "{" + ",".join(quoted(name).replace("%", "%%") + ":%s" for name in names) + "}"
             for number, row in body:
-                written = [
-                    self._written(kind, cell, number, name) for (kind, name), cell in zip(columns, row, strict=True)
-                ]
                 try:
+                    written = [
+                        (kind.write(cell) if cell not in nulls else "null") if cell else kind.empty
+                        for kind, cell in zip(own, row, strict=True)
+                    ]
                     fields = {name: _plain(row[index], written[index]) for index, name in asked}
                     record = self._fields.record((template % tuple(written)).encode(), fields)
                 except ValueError as why:
+                    for kind, cell, name in zip(own, row, names, strict=True):
+                        self._check(kind, cell, number, name)
                     raise Refused(f"{self._name}, row {number}: {why}.") from None
                 yield record
 
-    def _written(self, kind: Kind, cell: str, number: int, column: str) -> str:
-        """The cell as JSON. Raises Refused."""
-        if not cell:
-            return kind.empty
-        if cell in self._reading.nulls:
-            return "null"
+    def _check(self, kind: Kind, cell: str, number: int, column: str) -> None:
+        """Raises Refused for a cell that is not of the column's kind."""
+        if not cell or cell in self._reading.nulls:
+            return
         try:
-            return kind.write(cell)
+            kind.write(cell)
         except ValueError as why:
             declared = ", as the schema file declares the column" if column in self._reading.declared else ""
+            column = " ".join(column.split())  # what is said is one line
             raise Refused(
                 f"{self._name}, row {number}, column {column}: {why}{declared}. --text {column} keeps the column as it "
                 "is; --null WORD takes a cell of that word for an empty one."

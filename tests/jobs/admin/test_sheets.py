@@ -170,6 +170,24 @@ def test_the_decimal_comma(tmp_path: Path) -> None:
     assert [key for _, key, _ in found] == [b"12.5", b"-0.50"]
 
 
+@given(st.lists(st.from_regex(r"-?(0|[1-9][0-9]{0,22})(,[0-9]{1,22}(E-[0-9]{2})?)?", fullmatch=True), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_numbers_with_a_decimal_comma(tmp_path: Path, cells: list[str]) -> None:
+    found = column(tmp_path / "in.csv", cells, decimal_comma=True)
+    assert found == [cell.replace(",", ".") for cell in cells]
+    assert {type(cell) for cell in found} == {Number}
+
+
+def test_a_cut_gzip_file(tmp_path: Path) -> None:
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20])
+    assert "in.csv.gz is not a whole gzip file" in refused(tmp_path / "in.csv.gz")
+
+
+def test_what_is_said_of_a_name_with_line_ends_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('"speed\nm/s",b\n1,2\n')
+    assert "but speed m/s" in refused(tmp_path / "in.csv", key="speed m/s")
+
+
 def test_names_for_a_file_without_header(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("1,anna\n\n2,bo\n")
     found = objects(made(tmp_path / "in.csv", columns='id,"name, short"'))
@@ -236,6 +254,7 @@ REFUSED = {
         {"encoding": "utf-16le"},
         ["or later", "utf-16le"],
     ),
+    "JSON": (b'{"SECRET": 1, "b": 2}\n', {}, ["row 1", "--format ndjson"]),
     "NUL": (b"a,b\n1,SECRET\0\n", {}, ["row 2", "NUL"]),
     "gzip": (gzip.compress(b"a,b\n1,SECRET\n"), {}, ["gzip", ".gz"]),
     "workbook": (b"PK\x03\x04SECRET", {}, ["workbook"]),
