@@ -3,160 +3,113 @@
 A record's value is the line's bytes, unchanged. Messages name file and line, never what stands in it.
 """
 
-import gzip
 import json
-import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+import re
+from collections.abc import Iterator
+from typing import IO, Any, NoReturn
 
-import pyarrow as pa
-
+from jobs.admin.files import HEAD_BYTES, argument, check_unpacked, encoding_of, shown
+from jobs.admin.records import Fields, NoField, Record
 from jobs.run import Refused
 
-Record = tuple[bytes, bytes | None, int]
-"""Value, key, timestamp in microseconds since the epoch."""
-
-BATCH_RECORDS = 65_536
-BATCH_BYTES = 64 * 2**20
-MOST_SECONDS = 10**11
-"""A number below this is seconds since the epoch (to the year 5138), from it on milliseconds (from 1973)."""
-STANDARD_INPUT = "-"
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Which fields of an object are the record's key and timestamp, and what time it is, microseconds, for the rest."""
-
-    key: str | None
-    timestamp: str | None
-    clock: Callable[[], int]
-
-    def record(self, value: bytes, fields: Any) -> Record:
-        """Raises ValueError, with a reason that shows no value."""
-        if self.key is None and self.timestamp is None:
-            return value, None, self.clock()
-        if not isinstance(fields, dict):
-            raise ValueError("not a JSON object")
-        for name in (self.key, self.timestamp):
-            if name is not None and name not in fields:
-                raise ValueError(f"no field {name}")
-        key = None if self.key is None else key_bytes(fields[self.key])
-        return value, key, self.clock() if self.timestamp is None else microseconds(fields[self.timestamp])
-
-
-def key_bytes(field: Any) -> bytes | None:
-    """A string in UTF-8, a number as its text, true or false; None for null. Raises ValueError for anything else."""
-    if field is None:
-        return None
-    if isinstance(field, str):
-        return field.encode()
-    if isinstance(field, bool | int | float):
-        return json.dumps(field).encode()
-    raise ValueError("the key is an object or an array")
-
-
-def microseconds(field: Any) -> int:
-    """A time as microseconds since the epoch. Raises ValueError.
-
-    ISO-8601 with a zone; or a number: seconds since the epoch if it is below 10 ** 11, else milliseconds.
-    """
-    text = field if isinstance(field, str) else json.dumps(field)
-    try:
-        number = float(text)
-    except ValueError:
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError("the timestamp is not ISO-8601 or a number") from None
-        if time.tzinfo is None:
-            raise ValueError("the timestamp has no zone, such as Z or +01:00") from None
-        return round(time.timestamp() * 1_000_000)
-    if not abs(number) < MOST_SECONDS * 1000:
-        raise ValueError("the timestamp is neither seconds nor milliseconds since the epoch")
-    return round(number * (1_000_000 if abs(number) < MOST_SECONDS else 1000))
+MARK = b"\xef\xbb\xbf"
+"""What some programs write before the first character of UTF-8."""
+KEEP_BAD = "--keep-bad writes such lines as they are"
+JQ_ARRAY = "jq -c '.[]'"
+ARRAY = re.compile(rb'\s*\[\s*($|[\[{"\]]|(true|false|null|-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)\s*([,\]]|$))')
+"""How an array of JSON begins, and a line of a log such as [2025-05-05 08:00:00] does not."""
 
 
 def ndjson(name: str, stream: IO[bytes], fields: Fields, keep_bad: bool) -> Iterator[Record]:
     """One record a line; empty lines are left out.
 
     A line that is not JSON, or lacks the key's or the timestamp's field, raises Refused; with `keep_bad` it is a record
-    without a key, of now. A key that is null is no key.
+    without a key, of now. A key that is null is no key. Refused in any case: a file that is one array, an object over
+    several lines, UTF-16 or packed, and a file without a line that has the key's and the timestamp's field.
     """
-    text = (lambda number: number) if fields.key or fields.timestamp else None
-    decode = json.JSONDecoder(parse_int=text, parse_float=text, parse_constant=_not_json).decode
-    for number, line in enumerate(stream, 1):
+    good, lacking = False, None
+    for number, line in enumerate(_lines(name, stream), 1):
         value = line.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1:
-            value = value.removeprefix(b"\xef\xbb\xbf")
+            value = value.removeprefix(MARK)
         if not value.strip():
             continue
         try:
-            try:
-                found = decode(value.decode())
-            except (ValueError, RecursionError):
-                raise ValueError("not JSON in UTF-8") from None
-            yield fields.record(value, found)
+            record = fields.record(value, _decoded(name, value))
+            good = True
         except ValueError as why:
             if not keep_bad:
-                raise Refused(f"{name}, line {number}: {why}. --keep-bad writes such lines as they are.") from None
-            yield value, None, fields.clock()
+                raise Refused(f"{shown(name)}, line {number}: {why}.") from None
+            if isinstance(why, NoField):
+                lacking = why
+            record = value, None, fields.clock()
+        yield record
+    if lacking and not good:
+        raise Refused(f"{shown(name)}: not one line is good; the last fault is: {lacking}.")
 
 
-def _not_json(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
+def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines; of the first that is not empty the beginning is looked at before the rest is read: it may be large."""
+    while line := stream.readline(HEAD_BYTES):
+        said = line.removeprefix(MARK).strip()
+        if said:
+            _check_head(name, line.removeprefix(MARK))
+        yield line if line.endswith(b"\n") else line + stream.readline()
+        if said:
+            break
+    yield from stream
+
+
+def _check_head(name: str, head: bytes) -> None:
+    check_unpacked(name, head)
+    encoding = encoding_of(head)
+    if encoding:
+        raise Refused(
+            f"{shown(name)} is in {encoding.upper()}, JSON is wanted in UTF-8: "
+            f"{_command(f'iconv -f {encoding} -t utf-8', name)}."
+        )
+    if ARRAY.match(head):
+        raise Refused(
+            f"{shown(name)} is a JSON array, one object a line is wanted: {_command(JQ_ARRAY, name)} writes it so."
+        )
+    if head.strip() == b"{":
+        raise Refused(
+            f"{shown(name)} holds a JSON object over several lines, one object a line is wanted: "
+            f"{_command('jq -c .', name)} writes it so."
+        )
+
+
+def _command(words: str, name: str) -> str:
+    return f"{words} {argument(name)}".strip()
+
+
+def _decoded(name: str, value: bytes) -> Any:
+    """What the line holds, numbers as the text they are. Raises ValueError, with a reason that shows no value."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        iconv = _command("iconv -f latin1 -t utf-8", name)
+        raise ValueError(f"not UTF-8. If the file is in latin-1: {iconv}. {KEEP_BAD}") from None
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError(f"not JSON, nested too deep. {KEEP_BAD}") from None
+    except json.JSONDecodeError as error:
+        if text.lstrip().startswith("{") and error.pos >= len(text.rstrip()):
+            jq = _command("jq -c .", name)
+            raise ValueError(f"the line ends within an object. If it goes on, {jq} joins it. {KEEP_BAD}") from None
+        csv = "" if "{" in text else "For CSV give --format csv. "
+        raise ValueError(f"not JSON. {csv}{KEEP_BAD}") from None
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError(f"not JSON, which has neither NaN nor Infinity. {KEEP_BAD}")
+
+
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_number)
 
 
 def raw(stream: IO[bytes], fields: Fields) -> Iterator[Record]:
     """One record a line, whatever stands in it, without a key."""
     for line in stream:
         yield line.removesuffix(b"\n"), None, fields.clock()
-
-
-def batches(records: Iterable[Record]) -> Iterator[pa.RecordBatch]:
-    """The records as Arrow batches of key, value and timestamp."""
-    waiting: list[Record] = []
-    size = 0
-    for record in records:
-        waiting.append(record)
-        size += len(record[0])
-        if len(waiting) >= BATCH_RECORDS or size >= BATCH_BYTES:
-            yield _batch(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield _batch(waiting)
-
-
-def _batch(records: list[Record]) -> pa.RecordBatch:
-    values, keys, times = zip(*records, strict=True)
-    return pa.record_batch(
-        {
-            "key": pa.array(keys, pa.binary()),
-            "value": pa.array(values, pa.binary()),
-            "timestamp": pa.array(times, pa.timestamp("us", "UTC")),
-        }
-    )
-
-
-@contextmanager
-def opened(name: str) -> Iterator[IO[bytes]]:
-    """A file's bytes, unpacked if its name ends in .gz; `-` is the standard input. Raises Refused."""
-    try:
-        if name == STANDARD_INPUT:
-            yield sys.stdin.buffer
-        elif name.endswith(".gz"):
-            with gzip.open(name) as packed:
-                yield cast(IO[bytes], packed)
-        else:
-            with Path(name).open("rb") as plain:
-                yield plain
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise Refused(f"{name} is not a whole gzip file.") from None
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        if error.filename != name:
-            raise
-        raise Refused(f"cannot read {name}: {error.strerror}.") from None

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.admin.csv_options import Columns, CsvOptions, DecimalComma, Delimiter, Encoding, Null, Text
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+from jobs.admin.times import Unit
 
 if TYPE_CHECKING:
-    from jobs.admin.lines import Fields, Record
+    from jobs.admin.records import Fields, Record
+    from jobs.admin.sheets import Reading
 
 
 class Format(StrEnum):
@@ -20,46 +23,67 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+Key = Annotated[str | None, typer.Option(help="Field that is the record key; it chooses the partition.")]
+Timestamp = Annotated[
+    str | None,
+    typer.Option(help="Field that is the record timestamp: ISO-8601 with a zone, or a number since 1970. Else now."),
+]
+TimestampUnit = Annotated[
+    Unit | None,
+    typer.Option(
+        metavar="UNIT",
+        help="Unit of a timestamp that is a number: seconds, milliseconds, microseconds, nanoseconds. Else one of the "
+        "first two by its size, and only in the years 1980 to 2099.",
+    ),
+]
+FileFormat = Annotated[Format | None, typer.Option(help="Format of the files. Else .csv and .tsv are CSV.")]
+Partitions = Annotated[int | None, typer.Option(help="Partitions of a new topic, 4 if not given; fixed from then on.")]
+KeepBad = Annotated[
+    bool,
+    typer.Option("--keep-bad", help="Write a line that is not JSON as it is, without a key, instead of refusing."),
+]
+CommitEvery = Annotated[
+    int | None, typer.Option(min=1, help="Commit after so many records; else all is one commit or nothing.")
+]
+
+
 def produce(
     topic: Annotated[str, typer.Argument(help="Topic to append to; made if it is not there.")],
     files: Annotated[list[str] | None, typer.Argument(help="Files, .gz too; none or - is the standard input.")] = None,
-    key: Annotated[str | None, typer.Option(help="Field that is the record key; it chooses the partition.")] = None,
-    timestamp: Annotated[
-        str | None,
-        typer.Option(help="Field that is the record timestamp: ISO-8601 with a zone, or s or ms since 1970. Else now."),
-    ] = None,
-    format: Annotated[Format | None, typer.Option(help="Format of the files; else by their names.")] = None,
-    partitions: Annotated[
-        int | None, typer.Option(help="Partitions of a new topic, 4 if not given; fixed from then on.")
-    ] = None,
-    text: Annotated[list[str] | None, typer.Option(help="CSV column that stays text; may be repeated.")] = None,
+    key: Key = None,
+    timestamp: Timestamp = None,
+    timestamp_unit: TimestampUnit = None,
+    format: FileFormat = None,
+    partitions: Partitions = None,
     raw: Annotated[bool, typer.Option("--raw", help="Every line is a value as it is, JSON or not.")] = False,
-    keep_bad: Annotated[
-        bool,
-        typer.Option("--keep-bad", help="Write a line that is not JSON as it is, without a key, instead of refusing."),
-    ] = False,
-    commit_every: Annotated[
-        int | None, typer.Option(min=1, help="Commit after so many records; else all is one commit or nothing.")
-    ] = None,
+    keep_bad: KeepBad = False,
+    commit_every: CommitEvery = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    decimal_comma: DecimalComma = False,
+    columns: Columns = None,
+    text: Text = None,
+    null: Null = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Append records to a topic of the log: newline-delimited JSON, CSV or raw lines."""
     from jobs import run
-    from jobs.admin.lines import Fields, batches
+    from jobs.admin.records import Fields, batches
     from jobs.sinks import kafka_producer
     from jobs.sinks.archive import append
 
     names = files or ["-"]
-    if raw and (key or timestamp or text or keep_bad or format):
-        raise run.Refused("--raw takes lines as they are; leave out --key, --timestamp, --text, --format, --keep-bad.")
-    csv = [name for name in names if _format(name, format) is Format.CSV and not raw]
-    if text and len(csv) < len(names):
-        raise run.Refused("--text is for CSV; give CSV files alone.")
-    if keep_bad and csv:
-        raise run.Refused("--keep-bad is for lines of JSON; CSV rows that cannot be read are refused.")
+    if raw and (key or timestamp or keep_bad or format):
+        raise run.Refused("--raw takes lines as they are; leave out --key, --timestamp, --format, --keep-bad.")
+    if timestamp_unit and not timestamp:
+        raise run.Refused("--timestamp-unit is the unit of --timestamp, which is not given.")
+    csv = CsvOptions(delimiter, encoding, decimal_comma, columns, text, null)
+    formats = {name: None if raw else _format(name, format) for name in names}
+    _check_csv(csv, list(formats.values()), keep_bad)
     home = run.places(places)
-    fields = Fields(key, timestamp, lambda: time.time_ns() // 1000)
-    found = _records(names, fields, format, text or [], raw, keep_bad)
+    fields = Fields(key, timestamp, lambda: time.time_ns() // 1000, timestamp_unit)
+    reading = csv.reading(topic) if Format.CSV in formats.values() else None
+    found = _records(names, formats, fields, reading, keep_bad)
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
@@ -74,19 +98,37 @@ def produce(
 def _format(name: str, given: Format | None) -> Format:
     if given is not None:
         return given
-    return Format.CSV if name.removesuffix(".gz").endswith(".csv") else Format.NDJSON
+    return Format.CSV if name.removesuffix(".gz").endswith((".csv", ".tsv")) else Format.NDJSON
+
+
+def _check_csv(csv: CsvOptions, formats: list[Format | None], keep_bad: bool) -> None:
+    from jobs.run import Refused
+
+    if csv.given() and set(formats) != {Format.CSV}:
+        raise Refused(f"{csv.given()[0]} is for CSV: give CSV files alone, or --format csv.")
+    if keep_bad and Format.CSV in formats:
+        raise Refused("--keep-bad is for lines of JSON; CSV rows that cannot be read are refused.")
 
 
 def _records(
-    names: list[str], fields: "Fields", given: Format | None, text: list[str], raw: bool, keep_bad: bool
+    names: list[str],
+    formats: dict[str, Format | None],
+    fields: "Fields",
+    reading: "Reading | None",
+    keep_bad: bool,
 ) -> "Iterator[Record]":
-    from jobs.admin import lines
-    from jobs.admin.rows import rows
+    """The records of the files in their order; all of the CSV files are looked at before the first record."""
+    from jobs.admin import files, lines
+    from jobs.admin.sheets import Sheet
 
-    for name in names:
-        if not raw and _format(name, given) is Format.CSV:
-            yield from rows(name, fields, text)
+    sheets = [Sheet(name, reading, fields) if reading and formats[name] is Format.CSV else None for name in names]
+    kinds: dict = {}
+    for sheet in sheets:
+        if sheet:
+            sheet.look(kinds)
+    for name, sheet in zip(names, sheets, strict=True):
+        if sheet:
+            yield from sheet.records(kinds)
             continue
-        with lines.opened(name) as stream:
-            shown = "standard input" if name == lines.STANDARD_INPUT else name
-            yield from lines.raw(stream, fields) if raw else lines.ndjson(shown, stream, fields, keep_bad)
+        with files.opened(name) as stream:
+            yield from lines.ndjson(name, stream, fields, keep_bad) if formats[name] else lines.raw(stream, fields)

@@ -1,0 +1,58 @@
+"""The schema file of a topic, if it has one: a module of the package `schemas` whose TOPIC is the topic's name."""
+
+import importlib
+import pkgutil
+import re
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from pyspark.sql.types import DataType, StructType
+
+from jobs.run import Mistake
+
+
+def column_types(topic: str) -> dict[str, DataType]:
+    """The types of the topic's columns by name; of two files that declare a column differently neither is heard.
+
+    A file that cannot be loaded is passed over, unless it is the topic's: then Mistake is raised.
+    """
+    import schemas
+
+    types: dict[str, DataType] = {}
+    contested = set()
+    for found in pkgutil.iter_modules(schemas.__path__):
+        module = _loaded(found.name, topic)
+        columns = getattr(module, "COLUMNS", None)
+        if getattr(module, "TOPIC", None) != topic or not isinstance(columns, StructType):
+            continue
+        for field in columns:
+            if types.setdefault(field.name, field.dataType) != field.dataType:
+                contested.add(field.name)
+    return {name: kind for name, kind in types.items() if name not in contested}
+
+
+def _loaded(name: str, topic: str) -> ModuleType | None:
+    """The module, or None if it cannot be loaded and is not of the topic."""
+    try:
+        return importlib.import_module(f"schemas.{name}")
+    except Exception as error:
+        spec = find_spec(f"schemas.{name}")
+        path = Path(spec.origin) if spec and spec.origin else None
+        if path is None or not re.search(
+            rf"^TOPIC\b[^=\n]*=\s*[\"']{re.escape(topic)}[\"']", path.read_text(errors="replace"), re.MULTILINE
+        ):
+            return None
+        raise Mistake(
+            f"schemas/{path.name}, the schema file of topic {topic}, cannot be loaded: "
+            f"{type(error).__name__}{_place(error, path)}."
+        ) from None
+
+
+def _place(error: Exception, path: Path) -> str:
+    """Where in the file it went wrong, if it did there."""
+    if isinstance(error, SyntaxError):
+        return f" in line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" in line {lines[-1]}" if lines else ""
