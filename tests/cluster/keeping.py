@@ -50,9 +50,15 @@ def make(broker: Broker, topic: str, partitions: int = 3, **settings: str) -> st
 
 def make_anew(broker: Broker, topic: str, partitions: int) -> str:
     """The topic without the records that another test has left in it."""
-    if exists(broker, topic):
-        next(iter(broker.admin().delete_topics([topic]).values())).result()
+    delete(broker, topic)
     return make(broker, topic, partitions)
+
+
+def delete(broker: Broker, *topics: str) -> None:
+    """Delete what there is of these topics."""
+    for topic in topics:
+        if exists(broker, topic):
+            next(iter(broker.admin().delete_topics([topic]).values())).result()
 
 
 def exists(broker: Broker, topic: str) -> bool:
