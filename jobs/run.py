@@ -113,7 +113,9 @@ class Run:
     step: Callable[[str], None] = lambda _: None
     """Called with the name of each commit, "before panes" and "after panes" and so on."""
     closed: Callable[[str, Any, int | None], None] = lambda _name, _row, _lag: None
-    """Called with the result's name, the ledger row of each closed batch, and the records left to read, if known."""
+    """Called with the result's name, the ledger row of each closed batch, and the records left to read, if known; by
+    jobs/archive.py with the topic and what one commit has added.
+    """
     say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
     """Where a line for the person who started the run goes."""
 
@@ -195,6 +197,7 @@ def job(main: Callable[[Run], Any], topics: bool = False) -> None:
     arguments = parser.parse_args()
     with one_line_errors():
         where = places(arguments.places)
+    with one_line_errors(where.kafka):
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ
         settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
         spark = session(settings)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs.admin import facts
+from jobs.broker import tools
 from jobs.run import Places, Refused
 from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, table_check, tables
 from jobs.sinks.ledger import Row
@@ -149,7 +150,9 @@ def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     at = log.deleted_at(places, topic, last.end_offsets)
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
-        yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}")
+        assert places.kafka, "the archive deletes nothing by itself"
+        command = tools.set_config(places.kafka, topic, "retention.ms=-1")
+        yield Finding(True, what, f"run its job before that, or let the topic keep all: {command}")
     yield from _held(places, topic)
 
 
@@ -161,10 +164,9 @@ def _held(places: Places, topic: str) -> Iterator[Finding]:
             f"a transaction is open in partition {part.partition} of topic {topic} from offset {part.first_offset} on "
             f"(a record of {begun}): no job reads further, {part.records:,} offsets wait"
         )
-        remedy = (
-            "it goes on when the transaction ends; if its producer is gone: kafka-transactions --bootstrap-server "
-            f"SERVER abort --topic {topic} --partition {part.partition} --start-offset {part.first_offset}"
-        )
+        assert places.kafka and part.first_offset is not None, "the archive has no transactions"
+        command = tools.abort_transaction(places.kafka, topic, part.partition, part.first_offset)
+        remedy = f"it goes on when the transaction ends; if its producer is gone: {command}"
         yield Finding(part.first_time is None or part.first_time < datetime.now(UTC) - LONG, what, remedy)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,8 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 from jobs.admin.times import Unit
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from jobs.admin.records import Fields, Record
     from jobs.admin.sheets import Reading
 
@@ -38,6 +41,10 @@ TimestampUnit = Annotated[
 ]
 FileFormat = Annotated[Format | None, typer.Option(help="Format of the files. Else .csv and .tsv are CSV.")]
 Partitions = Annotated[int | None, typer.Option(help="Partitions of a new topic, 4 if not given; fixed from then on.")]
+Retention = Annotated[
+    str | None,
+    typer.Option(help='How long a new topic of Kafka keeps records: "7 days", forever. Else as the broker says.'),
+]
 KeepBad = Annotated[
     bool,
     typer.Option("--keep-bad", help="Write a line that is not JSON as it is, without a key, instead of refusing."),
@@ -55,6 +62,7 @@ def produce(
     timestamp_unit: TimestampUnit = None,
     format: FileFormat = None,
     partitions: Partitions = None,
+    retention: Retention = None,
     raw: Annotated[bool, typer.Option("--raw", help="Every line is a value as it is, JSON or not.")] = False,
     keep_bad: KeepBad = False,
     commit_every: CommitEvery = None,
@@ -83,16 +91,48 @@ def produce(
     home = run.places(places)
     fields = Fields(key, timestamp, lambda: time.time_ns() // 1000, timestamp_unit)
     reading = csv.reading(topic) if Format.CSV in formats.values() else None
-    found = _records(names, formats, fields, reading, keep_bad)
+
+    def found() -> "Iterator[pa.RecordBatch]":
+        return batches(_records(names, formats, fields, reading, keep_bad))
+
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
             raise run.Refused("--commit-every is for the archive; Kafka takes each record by itself.")
-        done = kafka_producer.append(home.kafka, topic, partitions, batches(found))
+        known = timestamp is not None and all(Path(name).is_file() for name in names)
+        oldest = (lambda: _oldest_ms(found())) if known else None
+        done = kafka_producer.append(home.kafka, topic, partitions, found(), _retention_ms(retention), oldest)
     else:
-        done = append(home.archive, topic, partitions, batches(found), commit_every)
+        if retention:
+            raise run.Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
+        done = append(home.archive, topic, partitions, found(), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
     typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {where}")
+
+
+def _retention_ms(words: str | None) -> int | None:
+    """What is said of a new topic's retention, in milliseconds; -1 is forever. Raises Refused."""
+    from jobs.broker.topic_retention import FOREVER
+    from jobs.run import Mistake, Refused
+    from jobs.transforms import durations
+
+    if words is None or words.strip() == "forever":
+        return None if words is None else FOREVER
+    try:
+        return durations.seconds(words) * 1000
+    except Mistake as error:
+        raise Refused(f"--retention: {error}, or forever.") from None
+
+
+def _oldest_ms(records: "Iterator[pa.RecordBatch]") -> int | None:
+    """The least timestamp of all, milliseconds since the epoch. Files are read once more for it: Kafka takes no record
+    back, and half of a file in it would be doubled by the next try.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    least = (pc.min(batch["timestamp"].cast(pa.int64())).as_py() for batch in records)
+    return min((time // 1000 for time in least), default=None)
 
 
 def _format(name: str, given: Format | None) -> Format:

@@ -14,7 +14,10 @@ def replay(
     start: Annotated[str | None, typer.Option("--from", help=f"First record: {POINT}. Else the earliest.")] = None,
     end: Annotated[str | None, typer.Option("--to", help=f"Stop before it: {POINT}. Else the end.")] = None,
     into: Annotated[
-        str | None, typer.Option(help="Topic of Kafka. Else the same name, which must then hold no records.")
+        str | None,
+        typer.Option(
+            help="Topic of Kafka, made if it is not there. Else the same name, which must then hold no records."
+        ),
     ] = None,
     speed: Annotated[
         float | None,
@@ -22,9 +25,13 @@ def replay(
     ] = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Send records of the archive into Kafka once more: same partitions, order, keys, timestamps and headers."""
+    """Send records of the archive into Kafka once more: same partitions, order, keys, timestamps and headers.
+
+    A topic that is made for them keeps all forever (retention.ms=-1, retention.bytes=-1), as they are of the past.
+    One that is there keeps its settings; if its retention would delete some at once, nothing is sent.
+    """
     from jobs import run
-    from jobs.broker import topics
+    from jobs.broker import topic_retention, topics
     from jobs.sinks import kafka_producer
     from jobs.sources import replaying
 
@@ -37,7 +44,15 @@ def replay(
         raise run.Refused(
             f"topic {topic} holds records in Kafka, and its readers would see them twice: name another with --into."
         )
-    # Other retention than the archive's records need would delete them at once: the producer refuses then.
-    found = replaying.records(home, topic, starts, ends, speed)
-    done = kafka_producer.append(home.kafka, into or topic, len(ends), found)
-    typer.echo(f"{into or topic}: {done.records:,} records into {len(done.ranges)} partitions of {home.kafka.servers}")
+    retention_ms = topic_retention.FOREVER if there is None else None
+    done = kafka_producer.append(
+        home.kafka,
+        into or topic,
+        len(ends),
+        replaying.records(home, topic, starts, ends, speed),
+        retention_ms,
+        lambda: replaying.oldest_ms(home, topic, starts, ends),
+    )
+    made = "" if there else "; the topic is new and keeps its records forever (retention.ms=-1, retention.bytes=-1)"
+    where = f"{len(done.ranges)} partitions of {home.kafka.servers}"
+    typer.echo(f"{into or topic}: {done.records:,} records into {where}{made}")

@@ -12,6 +12,12 @@ from jobs.broker.access import Kafka
 from jobs.run import Refused
 
 Answer = TypeVar("Answer")
+NOT_ALLOWED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+"""Answers to a user whom an ACL does not let do that."""
 TIMEOUT_SECONDS = 30.0
 """So long a broker may take to answer."""
 
@@ -58,7 +64,7 @@ def refusal(kafka: Kafka, error: KafkaException, heard: list[KafkaError]) -> Ref
             f"no TLS with the broker {kafka.servers}: its certificate has expired, is not signed by the authorities "
             "that [kafka] names, or is of another host."
         )
-    if codes & {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}:
+    if codes & NOT_ALLOWED:
         return Unreachable(f"{kafka.username or 'this client'} may not do that on {kafka.servers}: an ACL is missing.")
     if codes & {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}:
         return Unreachable(f"the broker {kafka.servers} does not answer. Is it running, and is [kafka] right?")
@@ -110,7 +116,13 @@ class Looking:
         return Topic(str(found.topic_id), *ends)
 
 
-_ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_ELECTING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+)
+"""Answers that pass: a partition gets a leader, or not all have heard of a new one yet."""
 
 
 def existing(kafka: Kafka, name: str) -> Topic:
@@ -173,11 +185,14 @@ def settings(kafka: Kafka, name: str) -> Mapping[str, str]:
     return {name: entry.value for name, entry in found.items()}
 
 
-def create(kafka: Kafka, name: str, partitions: int) -> None:
-    """Make the topic, with the broker's defaults for the rest, and wait until it is there. Raises Refused."""
+def create(kafka: Kafka, name: str, partitions: int, config: Mapping[str, str]) -> None:
+    """Make the topic with these settings, the broker's defaults for the rest, and wait until it is there. One that is
+    there already stays as it is. Raises Refused.
+    """
     admin, heard = client(kafka, AdminClient)
+    new = NewTopic(name, partitions, config=dict(config))
     try:
-        wait(admin, admin.create_topics([NewTopic(name, partitions)], request_timeout=TIMEOUT_SECONDS)[name], heard)
+        wait(admin, admin.create_topics([new], request_timeout=TIMEOUT_SECONDS)[name], heard)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise refusal(kafka, error, heard) from None

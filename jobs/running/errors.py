@@ -5,6 +5,10 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.broker.access import Kafka
 
 
 class Refused(Exception):
@@ -16,8 +20,8 @@ class Mistake(Refused, ValueError):
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn what went wrong into one line on standard error and exit code 1."""
+def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1; `kafka` as in `explain`."""
     try:
         yield
     except Refused as error:
@@ -27,7 +31,7 @@ def one_line_errors() -> Iterator[None]:
         print("headrace: stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        print(f"headrace: {explain(error)}", file=sys.stderr)
+        print(f"headrace: {explain(error, kafka)}", file=sys.stderr)
         if os.environ.get("HEADRACE_DEBUG"):
             raise
         sys.exit(1)
@@ -75,15 +79,6 @@ _SAID_WITHOUT_PATH = (
     ("TopicAuthorizationException", "the broker does not let this user read the topic: an ACL is missing"),
     ("SaslAuthenticationException", "the broker does not let this user in: mend [kafka] in the places file"),
     ("SslAuthenticationException", "no TLS with the broker: mend authorities of [kafka] in the places file"),
-    *(
-        (
-            sign,
-            "a record of the topic has a timestamp beyond the calendar, and Spark reads no further. Bound the topic's "
-            "message.timestamp.after.max.ms, delete the records up to it with kafka-delete-records, and run once with "
-            "--accept-loss",
-        )
-        for sign in ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when converting to Spark's microsecond")
-    ),
     (
         "KAFKA_DATA_LOSS",
         "the topic has lost records while they were read, or was deleted. Run again: the next run says which",
@@ -95,9 +90,16 @@ _SAID_WITHOUT_PATH = (
 )
 
 
-def explain(error: BaseException) -> str:
-    """One line that says what went wrong and what to do; never the value of a record."""
+_BEYOND_THE_CALENDAR = ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when converting to Spark's microsecond")
+
+
+def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
+    """One line that says what went wrong and what to do; never the value of a record. With `kafka`, the broker that was
+    read, commands for it are complete.
+    """
     text = _causes(error)
+    if any(sign in text for sign in _BEYOND_THE_CALENDAR):
+        return _absurd_timestamp(text, kafka)
     for sign, said in _SAID_WITHOUT_PATH:
         if sign in text:
             where = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
@@ -110,6 +112,19 @@ def explain(error: BaseException) -> str:
     condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
     name = condition[1] if condition else kind[0] if kind else type(error).__name__
     return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
+
+
+def _absurd_timestamp(text: str, kafka: "Kafka | None") -> str:
+    from jobs.broker import tools
+
+    at = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
+    command = f" The first two: {tools.skip_record(kafka, at[1], int(at[2]), int(at[3]))}" if at and kafka else ""
+    where = f" It is at {at[0]}." if at else ""
+    return (
+        f"a record of the topic has a timestamp beyond the calendar, and Spark reads no further.{where} Bound the "
+        "topic's message.timestamp.after.max.ms, delete the records up to it, and run once with --accept-loss."
+        f"{command}"
+    )
 
 
 def _causes(error: BaseException) -> str:

@@ -72,7 +72,9 @@ def keep_topic(run: Run, log: Log, topic: str) -> int:
             raise Refused(f"topic {topic} was deleted and made again while it was copied. Run again.")
         archive_kept.add(run.places.archive, topic, now.id, kept, portion, marks)
         run.step("after commit")
-        copied += sum(file.records for file in portion.files)
+        if portion.records:
+            run.closed(topic, portion, sum(end - ends[part] for part, end in now.ends.items()))
+        copied += portion.records
         kept, starts, marks = archive_kept.find(run.places.archive, topic, now.id), ends, {}
     run.say(f"{topic}: {copied:,} records copied, up to {sum(now.ends.values()):,} in {len(now.ends)} partitions")
     return copied

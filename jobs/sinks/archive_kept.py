@@ -33,6 +33,13 @@ class Portion:
     starts: dict[int, int]
     ends: dict[int, int]
     files: list[Written] = field(default_factory=list)
+    kind: str = "batch"
+    """What a run's progress counts it as."""
+
+    @property
+    def records(self) -> int:
+        """How many there are in the files; fewer than offsets, where transactions have been."""
+        return sum(file.records for file in self.files)
 
 
 def find(path: str, topic: str, topic_id: str) -> Kept:

@@ -6,6 +6,7 @@ that the bounds of windows say. Tables in which that makes a difference are refu
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,7 +63,9 @@ def _rounded(places: Places, result: Result) -> Iterator[str]:
             if kind is None or not pa.types.is_decimal(kind) or kind.precision <= EXACT_DIGITS:
                 continue
             limit = f"arrow_cast('1{'0' * (EXACT_DIGITS - kind.scale)}', 'Decimal128(38, {kind.scale})')"
-            if kind.scale < EXACT_DIGITS and _asked(panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'):
+            if kind.scale < EXACT_DIGITS and _asked(
+                panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'
+            ):
                 yield f"{column} has more than {EXACT_DIGITS} digits, which were rounded"
 
 
@@ -102,6 +105,6 @@ def _schema(table: DeltaTable) -> pa.Schema:
     return pa.schema(table.schema().to_arrow())
 
 
-def _asked(table: DeltaTable, sql: str) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = pa.table(QueryBuilder().register("it", table).execute(sql).read_all()).to_pylist()
+def _asked(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pa.table(QueryBuilder().register("it", table).execute(sql).read_all()).to_pylist()
     return rows

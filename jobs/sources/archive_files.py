@@ -145,3 +145,14 @@ def first_since(files: Sequence[LogFile], since: datetime) -> int | None:
             if least is not None:
                 found = least if found is None else min(found, least)
     return found
+
+
+def oldest(files: Sequence[LogFile], start: int, end: int) -> datetime | None:
+    """The least record timestamp at an offset in [start, end), in files of one partition; None without a record."""
+    found: list[datetime] = []
+    for file in files:
+        for _, _, (source, group) in _row_groups(file, start, end):
+            table = source.read_row_group(group, columns=["offset", "timestamp"], use_threads=False)
+            inside = pc.and_(pc.greater_equal(table["offset"], start), pc.less(table["offset"], end))
+            found += [time for time in [pc.min(table["timestamp"].filter(inside)).as_py()] if time is not None]
+    return min(found, default=None)

@@ -6,7 +6,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from jobs.broker import topics
+from jobs.broker import tools, topics
 from jobs.broker.access import Kafka
 from jobs.broker.topics import Topic
 from jobs.run import Places, Refused
@@ -95,6 +95,5 @@ def _check_timestamps(kafka: Kafka, name: str) -> None:
     if int(said.get("message.timestamp.after.max.ms", 0)) >= UNBOUNDED_MS:
         raise Refused(
             f"topic {name} on {kafka.servers} takes records with any timestamp, and one beyond the calendar would stop "
-            "every job for good. Bound it: kafka-configs --alter --entity-type topics --entity-name "
-            f"{name} --add-config message.timestamp.after.max.ms=3600000"
+            f"every job for good. Bound it: {tools.bound_timestamps(kafka, name)}"
         )

@@ -9,7 +9,7 @@ import pyarrow as pa
 from jobs.run import Places, Refused
 from jobs.sources import archive_home
 from jobs.sources.archive import Snapshot
-from jobs.sources.archive_files import batches
+from jobs.sources.archive_files import LogFile, batches, oldest
 from jobs.sources.offsets import Offsets, since
 
 TICK_SECONDS = 0.02
@@ -41,6 +41,18 @@ def span(places: Places, topic: str, start: str | None, end: str | None) -> tupl
     return bounded, {part: max(bounded[part], min((ends or last)[part], last[part])) for part in last}
 
 
+def oldest_ms(places: Places, topic: str, starts: Offsets, ends: Offsets) -> int | None:
+    """The least record timestamp of the span, milliseconds since the epoch; None if it holds no record."""
+    files = Snapshot(places.archive, topic).refresh().files
+    times = [oldest(_within(files, part, start, ends[part]), start, ends[part]) for part, start in starts.items()]
+    return min((int(time.timestamp() * 1000) for time in times if time is not None), default=None)
+
+
+def _within(files: list[LogFile], partition: int, start: int, end: int) -> list[LogFile]:
+    """The files of a partition that may hold an offset in [start, end)."""
+    return [file for file in files if file.partition == partition and file.first < end and file.last >= start]
+
+
 def records(
     places: Places, topic: str, starts: Offsets, ends: Offsets, speed: float | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -69,8 +81,7 @@ def _merged(places: Places, topic: str, starts: Offsets, ends: Offsets) -> Itera
     files = Snapshot(places.archive, topic).refresh().files
     readers = {}
     for part, start in starts.items():
-        mine = [file for file in files if file.partition == part and file.first < ends[part] and file.last >= start]
-        readers[part] = _timed(batches(mine, topic, part, start, ends[part]))
+        readers[part] = _timed(batches(_within(files, part, start, ends[part]), topic, part, start, ends[part]))
     waiting = {part: found for part, reader in readers.items() if (found := next(reader, None)) is not None}
     while waiting:
         until = min(int(due[-1]) for _, due in waiting.values())

@@ -13,7 +13,6 @@ from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.windows import Window
 
-
 RULES = "rules"
 """In a definition: by which rules numbers are made. "2" since 0.3.0, see jobs/sinks/upgrade.py; versions before it said
 nothing."""

@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pyspark
@@ -14,24 +16,70 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 ROOT = Path(__file__).parent.parent.parent
-JARS = ROOT / ".jars" / "broker-4.2.0"
+VERSION = "4.2.0"
+JARS = ROOT / ".jars" / f"broker-{VERSION}"
+TOOLS = {
+    "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-transactions": "org.apache.kafka.tools.TransactionsCommand",
+    "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+}
+"""Commands of Kafka's, and the Java class of each."""
 USER, PASSWORD = "reader", "c4nary-pa55word"
 """Who may log in on the secured listener, and read what an ACL allows."""
 MEMORY = ["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
-def jars() -> Path:
-    """The folder of the broker's jars, fetched the first time with the Ivy that pyspark brings."""
-    JARS.mkdir(parents=True, exist_ok=True)
-    with (JARS / "lock").open("w") as one_at_a_time:  # tests may run side by side
+def once(folder: Path, make: Callable[[], object]) -> Path:
+    """A folder that `make` fills the first time; tests may run side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        if not (JARS / "ready").exists():
-            ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
-            wanted = ["-dependency", "org.apache.kafka", "kafka_2.13", "4.2.0", "-confs", "default"]
-            into = ["-retrieve", f"{JARS}/[artifact]-[revision](-[classifier]).[ext]"]
-            subprocess.run(["java", "-jar", str(ivy), *wanted, *into], check=True, capture_output=True)
-            (JARS / "ready").touch()
-    return JARS
+        if not (folder / "ready").exists():
+            make()
+            (folder / "ready").touch()
+    return folder
+
+
+def fetched(folder: Path, *wanted: str) -> Path:
+    """A folder of jars, fetched with the Ivy that pyspark brings."""
+    ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    into = ["-retrieve", f"{folder}/[artifact]-[revision](-[classifier]).[ext]"]
+    command = ["java", "-jar", str(ivy), "-dependency", *wanted, *into]
+    return once(folder, lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+def jars() -> Path:
+    """The folder of the broker's jars."""
+    return fetched(JARS, "org.apache.kafka", "kafka_2.13", VERSION, "-confs", "default")
+
+
+def tools(folder: Path) -> Path:
+    """A folder with commands of Kafka's own, as its packages name them, for the PATH of a shell."""
+    more = fetched(JARS.with_name(f"tools-{VERSION}"), "org.apache.kafka", "kafka-tools", VERSION, "-confs", "master")
+    folder.mkdir()
+    for name, main in TOOLS.items():
+        (folder / name).write_text(f'#!/bin/sh\nexec java {" ".join(MEMORY)} -cp "{jars()}/*:{more}/*" {main} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def certificates() -> Path:
+    """The folder of two keys for TLS on 127.0.0.1, each with its certificate as clients want it: `broker`, and
+    `expired`. Made once, as Java takes seconds for each.
+    """
+    folder = JARS.with_name("broker-certificates")
+
+    def make() -> None:
+        for name, start, days in (("broker", "-1d", 3650), ("expired", "-3d", 1)):
+            (folder / f"{name}.p12").unlink(missing_ok=True)  # half made
+            store = ["-keystore", str(folder / f"{name}.p12"), "-storepass", "broker-keystore", "-alias", name]
+            said = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-startdate", start, "-validity", str(days)]
+            made = ["keytool", "-genkeypair", "-keyalg", "RSA", "-storetype", "PKCS12", *store, *said]
+            subprocess.run(made, check=True, capture_output=True)
+            out = ["keytool", "-exportcert", "-rfc", *store, "-file", str(folder / f"{name}.pem")]
+            subprocess.run(out, check=True, capture_output=True)
+
+    return once(folder, make)
 
 
 def free_port() -> int:
@@ -54,8 +102,8 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         self._admin: AdminClient | None = None
         folder.mkdir(parents=True)
-        self._make_certificate("broker", "-0d", 30)
-        self._make_certificate("expired", "-3d", 1)
+        for file in certificates().glob("*.p*"):
+            shutil.copy(file, folder)
         said = f"CLEAR://{self.servers},SECURED://{self.secured},EXPIRED://{self.expired}"
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         lines = {
@@ -90,15 +138,6 @@ class Broker:
         }
         (folder / "server.properties").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         self._run("kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", "server.properties").wait(60)
-
-    def _make_certificate(self, name: str, start: str, days: int) -> None:
-        """A key of the broker's own for TLS on 127.0.0.1, and its certificate as clients want it."""
-        store = ["-keystore", str(self.folder / f"{name}.p12"), "-storepass", "broker-keystore", "-alias", name]
-        said = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-startdate", start, "-validity", str(days)]
-        made = ["keytool", "-genkeypair", "-keyalg", "RSA", "-storetype", "PKCS12", *store, *said]
-        subprocess.run(made, check=True, capture_output=True)
-        out = ["keytool", "-exportcert", "-rfc", *store, "-file", str(self.folder / f"{name}.pem")]
-        subprocess.run(out, check=True, capture_output=True)
 
     def _run(self, main: str, *arguments: str) -> "subprocess.Popen[bytes]":
         with (self.folder / "out.log").open("ab") as out:

@@ -1,11 +1,13 @@
 """One broker for all tests of this folder that need Kafka."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.broker import Broker
+from tests.cluster.broker import Broker, tools
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,22 @@ def kafka_places(broker: Broker, tmp_path: Path) -> Path:
     path = tmp_path / "kafka.toml"
     path.write_text("\n".join([*lines, "[kafka]", f'servers = "{broker.servers}"', ""]))
     return path
+
+
+@pytest.fixture(scope="session")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
+    """Types what a message gives as remedy after its last colon and blank, in a shell that has Kafka's own commands."""
+    path = f"{tools(tmp_path_factory.mktemp('kafka') / 'bin')}{os.pathsep}{os.environ['PATH']}"
+
+    def run(message: str) -> None:
+        line = message.rstrip("\n").partition(": kafka-")[2]
+        done = subprocess.run(
+            ["bash", "-c", f"kafka-{line}"],
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert line and done.returncode == 0, f"{message}\n{done.stdout}\n{done.stderr}"
+
+    return run

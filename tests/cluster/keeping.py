@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 from pyspark.sql import SparkSession
 
 from jobs import run
@@ -46,6 +46,29 @@ def make(broker: Broker, topic: str, partitions: int = 3, **settings: str) -> st
     new = NewTopic(topic, partitions, config=config)
     next(iter(broker.admin().create_topics([new]).values())).result()
     return topic
+
+
+def make_anew(broker: Broker, topic: str, partitions: int) -> str:
+    """The topic without the records that another test has left in it."""
+    delete(broker, topic)
+    return make(broker, topic, partitions)
+
+
+def delete(broker: Broker, *topics: str) -> None:
+    """Delete what there is of these topics."""
+    for topic in topics:
+        if exists(broker, topic):
+            next(iter(broker.admin().delete_topics([topic]).values())).result()
+
+
+def exists(broker: Broker, topic: str) -> bool:
+    return topic in broker.admin().list_topics(timeout=30).topics
+
+
+def settings(broker: Broker, topic: str) -> dict[str, str]:
+    """What the broker says of the topic's settings."""
+    [found] = broker.admin().describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+    return {name: entry.value for name, entry in found.result().items()}
 
 
 def keep(spark: SparkSession, places: run.Places, result: Result, **more: Any) -> tuple[Row, list[str]]:

@@ -70,6 +70,20 @@ def test_the_copy_is_the_topic_in_portions_with_headers_and_both_kinds_of_timest
     assert all(one.whole and not one.explained for one in audit(places, topic))
 
 
+def test_what_it_says_at_its_end_is_what_it_has_done(
+    spark: SparkSession, broker: Broker, places: run.Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = make(broker, "copied-and-told", 2)
+    for partition, count in ((0, 5), (1, 8), (0, 0)):
+        if count:
+            send(broker, topic, partition, count)
+        progress = run.Progress()
+        copy(spark, places, topic, closed=progress.closed)
+        progress.end("done")
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith(f"done: {count} records, " if count else "done: nothing new in the log")
+
+
 @pytest.mark.parametrize("where", ["after copy", "after commit"])
 def test_a_run_that_is_stopped_copies_nothing_twice(
     spark: SparkSession, broker: Broker, places: run.Places, where: str

@@ -4,22 +4,21 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from confluent_kafka import KafkaException
 from pyspark.sql import SparkSession
 
 from jobs import departure_delay, run
 from jobs.admin import flights
 from jobs.admin.warm import made_up
+from jobs.broker.access import Kafka
 from jobs.sinks import archive, kafka_producer, ledger
 from jobs.sources.audit import audit
 from tests import delta
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
+from tests.cluster.keeping import make_anew
 from tests.cluster.spark_cluster import ROOT, SparkCluster, packed, submit
 from tests.cluster.test_kafka_home import CLOCKS, same
 
@@ -52,11 +51,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker of this file's own: others have a topic of the same name."""
-    started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
-    yield started
-    started.stop()
+def filled(broker: Broker) -> None:
+    """The departures are in Kafka."""
+    kafka = Kafka(servers=broker.servers)
+    kafka_producer.append(kafka, make_anew(broker, TOPIC, 4), 4, flights.records(departures(RECORDS)))
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +70,6 @@ def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.
     archive.append(places.archive, TOPIC, 4, flights.records(departures(RECORDS)))
     departure_delay.main(run.Run(spark, places, say=lambda _: None))
     return places
-
-
-def in_kafka(broker: Broker, places: Path) -> run.Places:
-    """Places whose Kafka has the departures."""
-    found = run.places(places)
-    assert found.kafka
-    with suppress(KafkaException):  # a test before has made and filled it
-        make(broker, TOPIC, 4)
-        kafka_producer.append(found.kafka, TOPIC, 4, flights.records(departures(RECORDS)))
-    return found
 
 
 def same_tables(mine: run.Places, local: run.Places) -> None:
@@ -124,9 +112,9 @@ def test_executors_have_the_project_from_the_zip_alone(cluster: SparkCluster, co
 
 
 def test_a_job_from_kafka_keeps_the_tables_of_local_mode(
-    cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path
+    cluster: SparkCluster, code: Path, local: run.Places, filled: None, kafka_places: Path
 ) -> None:
-    mine = in_kafka(broker, kafka_places)
+    mine = run.places(kafka_places)
     submit(cluster, code, ROOT / "jobs" / "departure_delay.py", "--places", str(kafka_places)).end()
     same_tables(mine, local)
 
@@ -141,9 +129,9 @@ def test_a_job_from_the_archive_keeps_them_too(
 
 
 def test_the_archive_is_kept_on_a_cluster_too(
-    cluster: SparkCluster, code: Path, broker: Broker, kafka_places: Path
+    cluster: SparkCluster, code: Path, filled: None, kafka_places: Path
 ) -> None:
-    mine = in_kafka(broker, kafka_places)
+    mine = run.places(kafka_places)
     submit(cluster, code, ROOT / "jobs" / "archive.py", TOPIC, "--places", str(kafka_places)).end()
     found = audit(mine, TOPIC)
     assert all(one.whole for one in found)
@@ -162,9 +150,9 @@ run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_rec
 
 
 def test_an_executor_that_is_killed_in_mid_run_changes_nothing(
-    cluster: SparkCluster, code: Path, local: run.Places, broker: Broker, kafka_places: Path, tmp_path: Path
+    cluster: SparkCluster, code: Path, local: run.Places, filled: None, kafka_places: Path, tmp_path: Path
 ) -> None:
-    mine = in_kafka(broker, kafka_places)
+    mine = run.places(kafka_places)
     (tmp_path / "small_batches.py").write_text(SMALL_BATCHES)
     running = submit(cluster, code, tmp_path / "small_batches.py", "--places", str(kafka_places))
     killed: list[int] = []

@@ -1,6 +1,8 @@
 """The commands that fill and show the log, with Kafka as its home."""
 
+import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from jobs import run
+from jobs.admin import lines
 from jobs.sinks import archive, kafka_producer, ledger
 from jobs.sources import archive as archive_source
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
+from tests.cluster.keeping import exists, make, settings
 from tests.jobs.admin import command
 from tests.jobs.sinks import readings
 
@@ -72,13 +75,13 @@ def test_produce_log_read_and_status(
     broker: Broker, kafka_places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = ("--places", str(kafka_places))
-    lines = [json.dumps({"who": f"w{n}", "n": n}) for n in range(20)]
-    (tmp_path / "some.ndjson").write_text("\n".join(lines))
+    values = [json.dumps({"who": f"w{n}", "n": n}) for n in range(20)]
+    (tmp_path / "some.ndjson").write_text("\n".join(values))
     assert command.run("produce", "said", str(tmp_path / "some.ndjson"), "--key", "who", "--partitions", "2", *at) == 0
     assert "20 records into 2 partitions of 127.0.0.1" in capsys.readouterr().out
     assert command.run("read", "said", "--limit", "100", *at) == 0
     read = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert sorted(row["value"] for row in read) == sorted(lines)
+    assert sorted(row["value"] for row in read) == sorted(values)
     sizes = [sum(row["partition"] == part for row in read) for part in (0, 1)]
     assert command.run("log", "said", *at) == 0
     shown = capsys.readouterr().out
@@ -87,6 +90,72 @@ def test_produce_log_read_and_status(
     assert "has 2 partitions, not 3" in capsys.readouterr().err
     assert command.run("read", "unsaid", *at) == 1
     assert "there is no topic unsaid" in capsys.readouterr().err
+
+
+OLD = [json.dumps({"who": f"w{n}", "at": f"2025-05-05T08:00:{n:02}Z"}) for n in range(20)]
+
+
+def test_old_records_are_refused_without_a_trace_and_kept_in_a_topic_that_is_made_for_them(
+    broker: Broker, kafka_places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: Callable[[str], None]
+) -> None:
+    (tmp_path / "old.ndjson").write_text("\n".join(OLD))
+    line = ["produce", "old", str(tmp_path / "old.ndjson"), "--timestamp", "at", "--places", str(kafka_places)]
+    for more in ([], ["--retention", "2 days"]):
+        assert command.run(*line, *more) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "--retention forever" in said
+        assert f"keeps records for {2 if more else 7}.0 days" in said
+        assert not exists(broker, "old")
+    assert command.run(*line, "--retention", "forever") == 0
+    found = settings(broker, "old")
+    assert (found["retention.ms"], found["retention.bytes"]) == ("-1", "-1")
+    assert len(consumed(broker, "old", 4)) == 20
+    capsys.readouterr()
+    assert command.run(*line, "--retention", "3 days") == 1
+    typed(capsys.readouterr().err)
+    assert settings(broker, "old")["retention.ms"] == str(3 * 86_400_000)
+    assert command.run(*line, "--retention", "3 days") == 1
+    assert "topic old keeps records for 3.0 days after their timestamp" in capsys.readouterr().err
+
+
+def test_one_old_record_far_behind_refuses_the_files_before_one_is_sent_but_not_what_is_read_once(
+    broker: Broker,
+    kafka_places: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(lines, "BATCH_RECORDS", 4)
+    now = datetime.now(UTC)
+    values = [json.dumps({"who": f"w{n}", "at": now.isoformat()}) for n in range(10)]
+    (tmp_path / "young.ndjson").write_text("\n".join(values))
+    (tmp_path / "old.ndjson").write_text(OLD[0])
+    files = [str(tmp_path / f"{name}.ndjson") for name in ("young", "old")]
+    more = ["--timestamp", "at", "--partitions", "1", "--places", str(kafka_places)]
+    assert command.run("produce", "far", *files, *more) == 1
+    assert not exists(broker, "far")
+    make(broker, "far", 1, retention_ms="86400000")
+    assert command.run("produce", "far", *files, *more) == 1
+    assert "0 records are in Kafka" in capsys.readouterr().err
+    stream = io.TextIOWrapper(io.BytesIO("\n".join([*values, OLD[0]]).encode()))
+    monkeypatch.setattr("sys.stdin", stream)
+    assert command.run("produce", "far", *more) == 1
+    assert "8 records are in Kafka" in capsys.readouterr().err
+    assert len(consumed(broker, "far", 1)) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--retention", "soon"], '--retention: "soon" is not a duration'),
+        (["--retention", "-1"], "or forever."),
+    ],
+)
+def test_a_retention_that_makes_no_sense(
+    kafka_places: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert command.run("produce", "senseless", "/dev/null", *words, "--places", str(kafka_places)) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_status_shows_the_lag_and_when_unread_records_are_deleted(

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,25 @@ from pyspark.sql import SparkSession
 from jobs import run
 from jobs.admin import flights
 from jobs.admin.warm import made_up
-from jobs.broker import topics
+from jobs.broker import tools, topics
 from jobs.broker.groups import Group
 from jobs.run import Refused
 from jobs.sinks import kafka_producer
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
-from tests.cluster.keeping import AT_WORK, counted, counts, keep, keep_running, make, send
+from tests.cluster.keeping import (
+    AT_WORK,
+    counted,
+    counts,
+    exists,
+    keep,
+    keep_running,
+    make,
+    make_anew,
+    send,
+    settings,
+)
+from tests.jobs.admin import command
 from tests.jobs.steps import once_at
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,12 +76,13 @@ def submit(places: Path, events: Path) -> "subprocess.CompletedProcess[str]":
     """Run the job as a scheduler does, with Spark's log of events, and with the whole story of what goes wrong."""
     events.mkdir(exist_ok=True)
     scripts = Path(sys.executable).parent
-    command = [str(scripts / "spark-submit"), "--properties-file", "conf/spark-local.conf"]
-    command += ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir=file://{events}"]
-    command += ["--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"]  # and Java's own log
+    line = [str(scripts / "spark-submit"), "--properties-file", "conf/spark-local.conf"]
+    line += ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir=file://{events}"]
+    java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:SharedArchiveFile=.jars/classes.jsa -Xlog:disable"
+    line += ["--conf", f"spark.driver.extraJavaOptions={java}"]  # as the profile has them, but with Spark's own log
     environment = os.environ | {"HEADRACE_DEBUG": "1", "PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
     return subprocess.run(
-        [*command, "jobs/departure_delay.py", "--places", str(places)],
+        [*line, "jobs/departure_delay.py", "--places", str(places)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -80,7 +93,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
 ) -> None:
     clear = run.places(kafka_places).kafka
     assert clear
-    make(broker, TOPIC, 2)
+    make_anew(broker, TOPIC, 2)
     kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(30)))
     for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
@@ -106,6 +119,42 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
 
 
+def test_who_may_not_ask_for_the_brokers_retention_nor_delete_a_topic_leaves_none_behind(
+    broker: Broker, secured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rights = (AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.WRITE)
+    for what in rights:
+        allow(broker, ResourceType.TOPIC, "made-by-", ResourcePatternType.PREFIXED, what)
+    (secured.parent / "old.ndjson").write_text('{"at": "2025-05-05T08:00:00Z"}\n')
+    line = ["produce", "made-by-reader", str(secured.parent / "old.ndjson"), "--timestamp", "at"]
+    assert command.run(*line, "--places", str(secured)) == 1
+    assert "keeps records for 7.0 days" in capsys.readouterr().err
+    assert not exists(broker, "made-by-reader")
+    assert command.run(*line, "--places", str(secured), "--retention", "forever") == 0
+    assert settings(broker, "made-by-reader")["retention.ms"] == "-1"
+    assert command.run("produce", "not-for-reader", *line[2:], "--places", str(secured), "--retention", "forever") == 1
+    assert f"{USER} may not do that" in capsys.readouterr().err
+
+
+def test_a_remedy_says_where_a_login_is_to_stand_and_has_no_secret(
+    broker: Broker, secured: Path, tmp_path: Path, typed: Callable[[str], None]
+) -> None:
+    kafka = run.places(secured).kafka
+    assert kafka
+    topic = make(broker, "to-be-altered", 1)
+    allow(broker, ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, AclOperation.ALTER_CONFIGS)
+    allow(broker, ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, AclOperation.DESCRIBE_CONFIGS)
+    said = tools.set_config(kafka, topic, "retention.ms=3600000")
+    line, _, what = said.partition(" (FILE: ")
+    assert what and PASSWORD not in said and "kafka.secrets" not in said
+    options = [f"{name}={value}" for name, value in kafka.for_java().items() if not name.startswith("config.")]
+    reference = next(value for value in kafka.for_java().values() if "${file:" in value)
+    login = "\n".join(options).replace(reference[reference.index("${") : reference.index("}") + 1], PASSWORD)
+    (tmp_path / "client.properties").write_text(login)
+    typed(f"do this: {line.replace('FILE', str(tmp_path / 'client.properties'))}")
+    assert settings(broker, topic)["retention.ms"] == "3600000"
+
+
 def test_offsets_that_may_not_be_committed_are_told(secured: Path) -> None:
     kafka = run.places(secured).kafka
     assert kafka
@@ -124,8 +173,8 @@ def test_a_wrong_password_is_told_at_once(secured: Path) -> None:
 
 def test_an_authority_that_did_not_sign_is_told(secured: Path, tmp_path: Path) -> None:
     store = ["-keystore", str(tmp_path / "o.p12"), "-storepass", "another-store", "-alias", "o", "-storetype", "PKCS12"]
-    for command in (["-genkeypair", "-keyalg", "RSA", "-dname", "CN=other"], ["-exportcert", "-rfc", "-file", "o.pem"]):
-        subprocess.run(["keytool", *command, *store], check=True, capture_output=True, cwd=tmp_path)
+    for said in (["-genkeypair", "-keyalg", "RSA", "-dname", "CN=other"], ["-exportcert", "-rfc", "-file", "o.pem"]):
+        subprocess.run(["keytool", *said, *store], check=True, capture_output=True, cwd=tmp_path)
     text = secured.read_text().splitlines()
     secured.write_text("\n".join([line for line in text if "authorities" not in line] + ['authorities = "o.pem"']))
     kafka = run.places(secured).kafka

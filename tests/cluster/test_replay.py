@@ -1,6 +1,7 @@
 """The past comes again: the same records in the same partitions and order, as fast as asked."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import pytest
 
 from jobs import run
 from jobs.run import Refused
-from jobs.sinks import archive, kafka_producer
+from jobs.sinks import archive
 from jobs.sources import kafka_records, log, replaying
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
+from tests.cluster.keeping import make, settings
 from tests.jobs.admin import command
 from tests.jobs.sinks import readings
 
 RECORDS = readings.log(seed=3, each=30)
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
 @pytest.fixture
@@ -41,9 +43,12 @@ def archived(places: run.Places, part: int) -> list[tuple[object, ...]]:
     return content(log.records(home, "past", part, 0, 1000))
 
 
-def test_all_of_the_past_into_a_new_name(broker: Broker, places: run.Places, tmp_path: Path) -> None:
-    make(broker, "again", 3)
+def test_all_of_the_past_into_a_topic_that_is_made_for_it_and_keeps_it(
+    broker: Broker, places: run.Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.run("replay", "past", "--into", "again", "--places", str(tmp_path / "kafka.toml")) == 0
+    assert "; the topic is new and keeps its records forever" in capsys.readouterr().out
+    assert FOREVER.items() <= settings(broker, "again").items()
     for part in range(3):
         assert kept(places, "again", part) == archived(places, part) != []
 
@@ -85,15 +90,33 @@ def test_readers_do_not_see_records_twice_by_mistake(broker: Broker, places: run
     assert kept(places, "past", 0) == archived(places, 0)
 
 
-def test_records_older_than_the_topic_keeps_are_refused(broker: Broker, places: run.Places) -> None:
-    make(broker, "short", 3, retention_ms="86400000")
-    assert places.kafka
-    found = replaying.records(places, "past", *replaying.span(places, "past", None, None))
-    with pytest.raises(Refused, match=r"keeps records for 1\.0 days after their timestamp.*retention\.ms=-1"):
-        kafka_producer.append(places.kafka, "short", 3, found)
+def test_records_older_than_the_topic_keeps_are_refused_before_one_is_sent_and_sent_after_the_remedy(
+    broker: Broker,
+    kafka_places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: Callable[[str], None],
+) -> None:
+    places = run.places(kafka_places)
+    make(broker, "short", 1, retention_ms="86400000", retention_bytes="1000000000")
+    now = datetime.now(UTC).replace(microsecond=0)
+    young, old = (RECORDS[0]._replace(timestamp=now - timedelta(hours=hours)) for hours in (1, 25))
+    for record in (young, old, young):  # each comes to the producer by itself
+        archive.append(places.archive, "mixed", 1, [readings.batch([record])])
+    line = ["replay", "mixed", "--into", "short", "--places", str(kafka_places)]
+    assert command.run(*line) == 1
+    said = capsys.readouterr().err
+    assert "topic short keeps records for 1.0 days after their timestamp" in said and "0 records are in Kafka" in said
     assert kept(places, "short", 0) == []
-    now = readings.batch([RECORDS[0]._replace(timestamp=datetime.now(UTC))])
-    assert kafka_producer.append(places.kafka, "short", 3, [now]).records == 1
+    assert command.run(*line, "--from", "2") == 0, "the old one is not among them"
+    assert len(kept(places, "short", 0)) == 1
+    typed(said)
+    assert command.run(*line) == 0
+    assert "forever" not in capsys.readouterr().out
+    assert settings(broker, "short")["retention.bytes"] == "1000000000", "it is not the topic's maker"
+    assert [time for _, _, time, _ in kept(places, "short", 0)] == [
+        each.timestamp for each in (young, young, old, young)
+    ]
 
 
 @pytest.mark.parametrize(("point", "said"), [("yesterday", "number is an offset"), ("2025-05-05T08:00:00", "zone")])

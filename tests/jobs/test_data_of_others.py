@@ -1,11 +1,13 @@
 """Records as other people's producers write them, from the log into the tables."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,7 +24,6 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.admin.lines import Fields, batches, ndjson
 from jobs.running.progress import Progress
 from jobs.sinks import archive, first_records, microbatch
 from jobs.sources import log
@@ -42,13 +43,15 @@ def topic(columns: dict[str, DataType], **more: Any) -> Any:
     return SimpleNamespace(**({"TOPIC": "t", "KEY": None, "EVENT_TIME": "at", "COLUMNS": fields} | more))
 
 
-def write(
-    places: run.Places, records: list[dict[str, Any]] | list[str], key: str | None = None, at: int = EIGHT
-) -> None:
+def write(places: run.Places, records: Sequence[dict[str, Any] | str], key: str | None = None, at: int = EIGHT) -> None:
     """Into one partition of topic t, with record timestamps of two hours later."""
-    lines = [(record if isinstance(record, str) else json.dumps(record)).encode() + b"\n" for record in records]
-    fields = Fields(key, None, lambda: (at + 7200) * 1_000_000)
-    archive.append(places.archive, "t", 1, batches(ndjson("test", iter(lines), fields, True)))  # type: ignore[arg-type]
+    values = [(record if isinstance(record, str) else json.dumps(record)).encode() for record in records]
+    named = [record[key] if key and isinstance(record, dict) else None for record in records]
+    keys = [None if name is None else name.encode() for name in named]
+    times = [datetime.fromtimestamp(at + 7200, UTC)] * len(records)
+    kinds = {"key": pa.binary(), "value": pa.binary(), "timestamp": pa.timestamp("us", "UTC")}
+    columns = [pa.array(column, kind) for column, kind in zip([keys, values, times], kinds.values(), strict=True)]
+    archive.append(places.archive, "t", 1, [pa.record_batch(columns, list(kinds))])
 
 
 def counted(schema: Any, panes: Panes, *columns: Any, name: str = "r_v1") -> Result:
