@@ -52,7 +52,7 @@ def _number(cell: str) -> str:
     if not NUMBER.fullmatch(cell) or len(cell) > MOST_DIGITS:
         if WITH_COMMA.fullmatch(cell):
             raise ValueError("a number with a decimal comma: --decimal-comma reads it")
-        raise ValueError("not a number as JSON writes it, without leading zeros, plus sign and blanks")
+        raise ValueError("not a number, or written with a leading zero, a plus sign or blanks")
     return cell
 
 

@@ -99,10 +99,10 @@ class Sheet:
         try:
             kind.write(cell)
         except ValueError as why:
-            declared = ", as the schema file declares the column" if column in self._reading.declared else ""
+            declared = " (its type is in the schema file)" if column in self._reading.declared else ""
             column = " ".join(column.split())  # what is said is one line
             raise Refused(
-                f"{self._name}, row {number}, column {column}: {why}{declared}. --text {column} keeps the column as it "
+                f"{self._name}, row {number}, column {column}{declared}: {why}. --text {column} keeps the column as it "
                 "is; --null WORD takes a cell of that word for an empty one."
             ) from None
 
