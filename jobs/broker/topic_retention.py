@@ -48,14 +48,14 @@ def of_new_topics(kafka: Kafka) -> dict[str, str | None]:
             return {"retention.ms": str(KAFKAS_OWN_MS)}
         raise topics.refusal(kafka, error, heard) from None
     return {
-        "retention.ms": str(_retention_ms(found)),
+        "retention.ms": str(retention_ms(found)),
         "cleanup.policy": found.get("log.cleanup.policy"),
         "message.timestamp.type": found.get("log.message.timestamp.type"),
     }
 
 
-def _retention_ms(broker: Mapping[str, str | None]) -> int:
-    """The finest of a broker's three settings counts; a negative number is for ever."""
+def retention_ms(broker: Mapping[str, str | None]) -> int:
+    """What a new topic gets: the finest of a broker's three settings counts; a negative number is for ever."""
     for name, unit in (("ms", 1), ("minutes", _MINUTES), ("hours", _HOURS)):
         said = broker.get(f"log.retention.{name}")
         if said not in (None, ""):

@@ -68,6 +68,12 @@ def refusal(kafka: Kafka, error: KafkaException, heard: list[KafkaError]) -> Ref
         return Unreachable(f"{kafka.username or 'this client'} may not do that on {kafka.servers}: an ACL is missing.")
     if codes & {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}:
         return Unreachable(f"the broker {kafka.servers} does not answer. Is it running, and is [kafka] right?")
+    if codes & {KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD}:
+        return Refused(
+            f"The broker {kafka.servers} takes no such record into this topic: its timestamp is further from its "
+            "arrival than the topic's message.timestamp.before.max.ms or message.timestamp.after.max.ms allow, or it "
+            "has no key and the topic is compacted."
+        )
     return Refused(f"the broker {kafka.servers} refused: {error.args[0].name()}.")
 
 

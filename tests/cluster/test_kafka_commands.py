@@ -144,6 +144,17 @@ def test_one_old_record_far_behind_refuses_the_files_before_one_is_sent_but_not_
     assert len(consumed(broker, "far", 1)) == 8
 
 
+def test_a_topic_that_takes_no_old_timestamps_says_why(
+    broker: Broker, kafka_places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(broker, "young-alone", 1, message_timestamp_before_max_ms="3600000")
+    (tmp_path / "old.ndjson").write_text("\n".join(OLD))
+    line = ["produce", "young-alone", str(tmp_path / "old.ndjson"), "--timestamp", "at"]
+    assert command.run(*line, "--places", str(kafka_places)) == 1
+    said = capsys.readouterr().err
+    assert "topic young-alone: 0 records are in Kafka" in said and "message.timestamp.before.max.ms" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
