@@ -3,6 +3,7 @@
 A command imports what is heavy when it runs, so that the help comes at once.
 """
 
+import io
 import os
 import sys
 
@@ -34,6 +35,8 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command with the process's arguments. What a person can mend is one line and exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding does not have
     try:
         app(arguments)
     except BrokenPipeError:

@@ -17,7 +17,11 @@ LIST = Path("conf/jars.txt")
 
 def wanted(path: Path) -> list[tuple[str, str, str, str]]:
     """Group, artifact, version and SHA-256 of each jar in the list. Raises Refused if a line is not of that form."""
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    rows = [
+        line.split()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     wrong = [" ".join(row) for row in rows if len(row) != 4]
     if wrong:
         raise Refused(f"{path}: not a group, artifact, version and SHA-256: {wrong[0]}")
@@ -39,9 +43,9 @@ def fetch(folder: Path, group: str, artifact: str, version: str, digest: str) ->
     ivy = next(iter((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar")))
     with tempfile.TemporaryDirectory() as place:
         pattern = f"{place}/[artifact]-[revision].[ext]"
-        command = ["java", "-jar", str(ivy), "-dependency", group, artifact, version, "-notransitive"]
+        command = [check_java(), "-jar", str(ivy), "-dependency", group, artifact, version, "-notransitive"]
         said = subprocess.run(
-            [*command, "-confs", "default", "-types", "jar", "-retrieve", pattern], capture_output=True, text=True
+            [*command, "-confs", "default", "-types", "jar", "-retrieve", pattern], capture_output=True
         )
         found = Path(place) / target.name
         if said.returncode or not found.exists():

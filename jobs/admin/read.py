@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +28,7 @@ def read(
     for number in known if partition is None else [partition]:
         found = log.records(home, topic, number, offset, limit)
         for row in found.to_pylist():
-            typer.echo(json.dumps(_shown(row), ensure_ascii=False))
+            typer.echo(json.dumps(_shown(row), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
         limit -= len(found)
 
 

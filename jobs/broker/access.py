@@ -60,7 +60,12 @@ class Kafka(BaseModel):
         found = REFERENCE.fullmatch(secret)
         if not found:
             raise ValueError("a secret does not belong into this file: give ${file:PATH:NAME} or ${env:NAME}")
-        return f"${{file:{_below(info, found['path'])}:{found['name']}}}" if found["path"] else secret
+        if not found["path"]:
+            return secret
+        path = _below(info, found["path"])
+        if re.search("[:}]", path):
+            raise ValueError(f"the path {path!r} has a colon or a brace, and Kafka ends it there: move it elsewhere")
+        return f"${{file:{path}:{found['name']}}}"
 
     @field_validator("authorities", "certificate")
     @classmethod
@@ -119,7 +124,7 @@ def opened(reference: str | None) -> str:
         if found["variable"] not in os.environ:
             raise KeyError(f"the environment has no variable {found['variable']}")
         return os.environ[found["variable"]]
-    for line in Path(found["path"]).read_text().splitlines():
+    for line in Path(found["path"]).read_text(encoding="utf-8").splitlines():
         name, sign, value = line.partition("=")
         if sign and name.strip() == found["name"]:
             return value.strip()

@@ -67,6 +67,14 @@ _SAID_WITHOUT_PATH = (
         "No module named 'jobs'",
         "the executors have not got the project: build the zip with `make zip`, give --py-files dist/headrace.zip",
     ),
+    *(
+        (
+            sign,
+            "a Python process of Spark's did not answer in time: this machine is too busy. Run again: it goes on where "
+            "the tables stand. If that does not help, PYSPARK_PYTHON names a Python that cannot start",
+        )
+        for sign in ("Python worker to connect back", "Python worker failed to connect back", "CANNOT_OPEN_SOCKET")
+    ),
     (
         "no longer has the offsets",
         "retention took records of the topic before they were read. Run again: the next run says which",

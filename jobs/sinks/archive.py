@@ -194,6 +194,6 @@ def queue(path: str) -> Iterator[None]:
         yield
         return
     Path(path).mkdir(parents=True, exist_ok=True)
-    with (Path(path) / "_producers.lock").open("w") as lock:
+    with (Path(path) / "_producers.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -28,7 +28,7 @@ def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
     """
     folder = _here(folder) if "://" in folder else folder
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / f"{name}.lock").open("a+") as file:
+    with (Path(folder) / f"{name}.lock").open("a+", encoding="utf-8") as file:
         _take(file, name)
         release = _take_in_java(spark, str(Path(folder) / f"{name}.java.lock"), name)
         try:
@@ -48,7 +48,7 @@ def holder(folder: str, name: str) -> str | None:
     path = Path(_here(folder) if "://" in folder else folder) / f"{name}.lock"
     if not path.exists():
         return None
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

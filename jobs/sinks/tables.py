@@ -11,14 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from jobs.run import Refused
 from jobs.sinks import commits
+
+try:
+    from delta.tables import DeltaTable as SparkDeltaTable
+except TypeError:  # it reads its own docstrings
+    raise Refused("delta-spark needs docstrings: start Python without -OO, and with PYTHONOPTIMIZE below 2.") from None
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
@@ -55,12 +60,12 @@ def _write_checksum(log: Path) -> None:
     From it Spark derives each later one; without it, the first write has to rebuild the table's state, which takes
     seconds.
     """
-    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
+    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text(encoding="utf-8").splitlines()]
     said = {name: action[name] for action in actions for name in ("protocol", "metaData") if name in action}
     counts = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1}
     lists: dict[str, list[object]] = {"setTransactions": [], "domainMetadata": [], "allFiles": []}
     content = counts | lists | {"metadata": said["metaData"], "protocol": said["protocol"]}
-    (log / f"{0:020}.crc").write_text(json.dumps(content))
+    (log / f"{0:020}.crc").write_text(json.dumps(content), encoding="utf-8")
 
 
 def find(path: str) -> DeltaTable | None:

@@ -124,12 +124,14 @@ def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
     sizes = ("spark.driver.memory", "spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions")
     of_a_laptop = ("spark.master", "spark.driver.host", "spark.driver.bindAddress", "spark.driver.extraClassPath")
     of_a_laptop += ("spark.sql.streaming.checkpointFileManagerClass",)  # a cluster's may be on HDFS
+    of_other_machines = ("spark.executor.", "spark.executorEnv.", "spark.yarn.", "spark.kubernetes.")
     differ = {*sizes, *of_a_laptop, "spark.ui.enabled", "spark.driver.extraJavaOptions"}
     assert {name: value for name, value in local.items() if name not in differ} == {
         name: value
         for name, value in cluster.items()
-        if name not in {*differ, "spark.jars", "spark.executor.extraJavaOptions"}
+        if name not in {*differ, "spark.jars"} and not name.startswith(of_other_machines)
     }
+    assert cluster["spark.executor.defaultJavaOptions"] == cluster["spark.driver.defaultJavaOptions"]
     barred = "-Dorg.apache.kafka.disallowed.login.modules"
     options = [local["spark.driver.extraJavaOptions"]]
     options += [cluster[f"spark.{part}.extraJavaOptions"] for part in ("driver", "executor")]

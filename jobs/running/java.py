@@ -1,0 +1,125 @@
+"""Java, as a run needs it: new enough, with what the profile says, and with nothing of the machine's own habits."""
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from jobs.running.errors import Refused
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from jobs.running.places import Places
+
+JAVA_AT_LEAST = 17
+"""Spark 4 needs this version of Java."""
+
+UTF8_LOCALE = "C.UTF-8"
+"""With it Java opens file names that are not ASCII, and says what went wrong in English."""
+
+
+def check_java() -> str:
+    """The program `java`. Raises Refused if there is none, or one that is too old for Spark."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    remedy = f"Install Java {JAVA_AT_LEAST} or newer, and set JAVA_HOME if it is not found."
+    if not java or not Path(java).exists():
+        raise Refused(f"there is no Java {'at ' + java if java else 'on the PATH'}. {remedy}")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if not found or int(found[1]) < JAVA_AT_LEAST:
+        raise Refused(f"{java} is Java {found[1] if found else 'of an unknown version'}, which is too old. {remedy}")
+    return java
+
+
+def check_user() -> None:
+    """Raises Refused if the system has no name for this process's user: Java's Hadoop gives up without one, whatever
+    its options say.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        raise Refused(
+            f"user id {os.getuid()} has no name on this machine, and Spark does not start without one. Give it an "
+            'entry in /etc/passwd, or run with libnss_wrapper; see the README, "On a cluster".'
+        ) from None
+
+
+def prepare() -> None:
+    """Set what a Java that this process starts inherits from it."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ["LC_ALL"] = UTF8_LOCALE
+
+
+def pin(spark: "SparkSession") -> None:
+    """Set locale and time zone of the driver's Java to those of the profile, whatever its options were.
+
+    In other locales Delta would look for files whose names have other digits.
+    """
+    jvm = spark._jvm
+    assert jvm
+    jvm.java.util.Locale.setDefault(jvm.java.util.Locale.US)
+    jvm.java.util.TimeZone.setDefault(jvm.java.util.TimeZone.getTimeZone("UTC"))
+
+
+def check_names(spark: "SparkSession", places: "Places", file: Path) -> None:
+    """Raises Refused if Java would look elsewhere than Python for what the places `file` names: it was started with a
+    locale that has no such letters, or takes a path without a scheme for one on HDFS.
+    """
+    encoding = str(spark._jvm.java.lang.System.getProperty("sun.jnu.encoding"))  # type: ignore[union-attr]
+    home = str(spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///"))
+    for name in ("archive", "tables", "checkpoints"):
+        path = getattr(places, name)
+        if "://" in path:
+            continue
+        if not path.isascii() and encoding.upper().replace("-", "") != "UTF8":
+            raise Refused(
+                f"{file}: {name} is {path}, and Java was started with a locale that has no such letters ({encoding}). "
+                f"Start spark-submit with LC_ALL={UTF8_LOCALE}."
+            )
+        if not home.startswith("file:"):
+            raise Refused(
+                f"{file}: {name} is {path}, which Spark would look for on {home} and deltalake on this machine. Write "
+                "the path with its scheme, or start with --conf spark.hadoop.fs.defaultFS=file:///."
+            )
+
+
+def profile(path: Path) -> dict[str, str]:
+    """The settings of a Spark properties file in conf/. Raises Refused if it cannot be read.
+
+    Paths under .jars/ and conf/ start at the folder above conf, wherever the process was started.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Refused(f"cannot read the Spark profile {path}: {error.strerror}.") from None
+    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    settings = {name: value.strip() for name, value in pairs}
+    root = path.resolve().parent.parent
+    return settings if root == Path.cwd() else {name: _below(root, name, value) for name, value in settings.items()}
+
+
+_OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
+"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
+
+
+def _below(root: Path, name: str, value: str) -> str:
+    """The value of a setting with `root` before each path, escaped as Spark and Java read it there.
+
+    Raises Refused if Java cannot.
+    """
+    above, address = f"{root}/", f"file://{quote(f'{root}/')}"
+    if name.endswith("JavaOptions"):
+        # Java takes a colon in this one for two archives; it only makes the start quicker.
+        value = re.sub(r"-XX:SharedArchiveFile=\S+\s*", "", value) if ":" in above else value
+        above = re.sub(r"([\s'\"\\])", r"\\\1", above)
+    elif name.endswith("ClassPath") and ":" in above:
+        raise Refused(f"Java cannot load jars from {root}: a colon ends a path there. Start in that folder itself.")
+    return _OURS.sub(lambda found: (f"{found[1]}{address}" if found[1] else above) + found[2], value)

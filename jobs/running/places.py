@@ -1,0 +1,102 @@
+"""The places file: where the log, the tables and the checkpoints are, and whether all that open them can."""
+
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from jobs.broker.access import Kafka
+from jobs.running.errors import Refused
+
+SCHEMES = ("s3", "gs", "abfss", "hdfs")
+"""Storage that Spark, deltalake and pyarrow know by the same name."""
+
+FOLDERS = ("archive", "tables", "checkpoints")
+"""The fields that are paths."""
+
+
+class Places(BaseModel):
+    """Where things are. Says nothing about what numbers mean: that is written in the job file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    log: Literal["archive", "kafka"] = "archive"
+    """The home of the log."""
+    kafka: Kafka | None = None
+    """How the broker is reached, if one is used."""
+    archive: str
+    """Delta table that holds the records of every topic."""
+    tables: str
+    """Folder of the results' tables."""
+    checkpoints: str
+    """Folder of the checkpoints: a cache that may be deleted."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "Places":
+        if self.log == "kafka" and self.kafka is None:
+            raise ValueError('log = "kafka" needs a table [kafka] with servers = "host:port"')
+        for name in FOLDERS:
+            flaw = None if "://" in getattr(self, name) else _flaw(getattr(self, name))
+            if flaw:
+                raise ValueError(f"{name} {flaw}")
+        for name in ("archive", "tables"):
+            scheme, there, _ = getattr(self, name).partition("://")
+            if there and scheme not in SCHEMES:
+                remedy = "a path that all machines mount, or " + ", ".join(f"{known}://" for known in SCHEMES)
+                also = "; for Spark set spark.hadoop.fs.s3.impl, see the README" if scheme == "s3a" else ""
+                raise ValueError(f"{name} is on {scheme}://, which not all that read it know: give {remedy}{also}")
+        return self
+
+    def table(self, name: str) -> str:
+        """Path of the Delta table `name`."""
+        return f"{self.tables}/{name}"
+
+
+def places(path: Path) -> Places:
+    """Read a places file; relative paths start at its folder.
+
+    Raises Refused when the file is not there, is not TOML, or has an unknown, missing or wrong field.
+    """
+    shown = str(path) if str(path).isprintable() else repr(str(path))
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        remedy = "Name one with --places."
+        if "?" in shown and "PYSPARK_GATEWAY_PORT" in os.environ:
+            remedy = "If a ? of it was a letter: start spark-submit with LC_ALL=C.UTF-8."
+        raise Refused(f"cannot read the places file {shown}: {error.strerror}. {remedy}") from None
+    except ValueError as error:
+        raise Refused(f"{shown} is not TOML: {error}.") from None
+    for name in FOLDERS:
+        given = raw.get(name)
+        if isinstance(given, str) and "\0" not in given and not re.match(r"[A-Za-z][\w+.-]*://", given):
+            raw[name] = str((path.resolve().parent / given).resolve())
+    try:
+        return Places.model_validate(raw, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Refused(f"{shown}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}.") from None
+
+
+_CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\]|%[0-9A-Fa-f]{2}")
+"""What deltalake cannot open, or takes for something else: %41 for A."""
+
+
+def _flaw(path: str) -> str | None:
+    """Why one of the libraries that open `path` cannot, and what to do; None if all can."""
+    found = _CLOSED.search(path)
+    if found:
+        sign = found[0] if found[0].isprintable() else repr(found[0]).strip("'")
+        return f"is {path!r}, and deltalake opens no path with {sign} in it: move it to a folder without"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return f"is {path!r}, whose name is not UTF-8: move it to a folder whose name is"
+    if not path.isascii() and sys.getfilesystemencoding() != "utf-8":
+        return f"is {path}, and Python takes file names for {sys.getfilesystemencoding()}: start it with LC_ALL=C.UTF-8"
+    return None
