@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java
+from jobs.running import java, spark_errors
+from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
 from jobs.running.places import Places, places
@@ -92,6 +93,7 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
+    spark_errors.silence()
     builder = SparkSession.builder
     for name, value in (settings or {}).items():
         builder = builder.config(name, value)
@@ -104,7 +106,13 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
 
 
 def job(main: Callable[[Run], Any], topics: bool = False) -> None:
-    """Run a job file as a program: arguments in, exit code out. `topics`: it takes names of topics as arguments."""
+    """Run a job file as a program: arguments in, exit code out. `topics`: it takes names of topics as arguments.
+
+    Raises Mistake if the file is being imported and not run.
+    """
+    caller = sys._getframe(1)
+    if caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") != "__main__":
+        raise Mistake('run.job starts while this file is imported: put it under if __name__ == "__main__":')
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     if topics:
@@ -118,6 +126,8 @@ def job(main: Callable[[Run], Any], topics: bool = False) -> None:
     parser.add_argument("--accept-loss", action="store_true", help="go on behind records that the log has lost")
     arguments = parser.parse_args()
     with one_line_errors():
+        check_interval(arguments.continuous)
+        check_start(arguments.start)
         where = places(arguments.places)
     with one_line_errors(where.kafka):
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ

@@ -4,34 +4,57 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import jobs
-from jobs.run import Refused
+from jobs.run import Refused, explain
+from jobs.running import loading, mistakes
 from jobs.transforms.result import Result
 
 
 def find(name: str, file: Path | None = None) -> Result:
-    """The RESULT of this name. Raises Refused, with the names there are, if no job file has it."""
+    """The RESULT of this name. Raises Refused if no job file has it, with the names there are and the files that could
+    not be looked at.
+    """
     known: dict[str, Result] = {}
-    for module in [_loaded(file)] if file else _modules():
-        result = getattr(module, "RESULT", None)
+    broken: list[str] = []
+    for load in [partial(_loaded, file)] if file else _modules():
+        try:
+            result = getattr(load(), "RESULT", None)
+        except (Exception, SystemExit) as error:
+            broken.append(_why(error))
+            continue
         if isinstance(result, Result):
             known[result.name] = result
     if name not in known:
-        where = str(file) if file else "the package jobs"
-        there = f"it has {', '.join(sorted(known))}" if known else "it has none"
-        advice = "" if file else ". Name a job file of your own with --job"
-        raise Refused(f"no job file of {where} has a RESULT with the name {name}; {there}{advice}.")
+        raise Refused(_missing(name, known, broken, file))
     return known[name]
 
 
-def _modules() -> Iterator[ModuleType]:
+def _missing(name: str, known: dict[str, Result], broken: list[str], file: Path | None) -> str:
+    if file and broken:
+        return broken[0]
+    where = str(file) if file else "the package jobs"
+    there = f"it has {', '.join(sorted(known))}" if known else "it has none"
+    advice = "" if file else ". Name a job file of your own with --job"
+    unread = f". Not loaded: {'; '.join(broken)}" if broken else ""
+    return f"no job file of {where} has a RESULT with the name {name}; {there}{advice}{unread}."
+
+
+def _why(error: BaseException) -> str:
+    """Why a job file could not be loaded: file, line, what is wrong."""
+    if isinstance(error, SystemExit):
+        return f"{mistakes.innermost(error.__traceback__)}: it ends the program while it is loaded"
+    return loading.fault(error) or explain(error)
+
+
+def _modules() -> Iterator[Callable[[], ModuleType]]:
     for found in pkgutil.iter_modules(jobs.__path__):
         if not found.ispkg and found.name != "run":
-            yield importlib.import_module(f"jobs.{found.name}")
+            yield partial(importlib.import_module, f"jobs.{found.name}")
 
 
 def _loaded(file: Path) -> ModuleType:
@@ -45,8 +68,5 @@ def _loaded(file: Path) -> ModuleType:
         sys.path.append(str(Path.cwd()))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise Refused(f"the job file {file} cannot be loaded: {type(error).__name__}.") from error
+    spec.loader.exec_module(module)
     return module

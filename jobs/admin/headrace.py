@@ -55,11 +55,12 @@ def _line(error: Exception) -> str | None:
     """What to say of an error that is not the program's own fault; None if it is."""
     from deltalake.exceptions import DeltaError
 
-    from jobs.run import Refused
+    from jobs.run import Refused, explain
+    from jobs.running import mistakes
     from jobs.sources.archive_files import ArchiveError
 
-    if isinstance(error, Refused | ArchiveError):
-        return str(error)
+    if isinstance(error, Refused | ArchiveError) or mistakes.is_the_engines_own(error):
+        return explain(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if isinstance(error, OSError | DeltaError):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jobs.broker.access import Kafka
 
+from jobs.running import mistakes, python_errors, spark_errors
+
 
 class Refused(Exception):
     """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
@@ -24,15 +26,12 @@ def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
     """Turn what went wrong into one line on standard error and exit code 1; `kafka` as in `explain`."""
     try:
         yield
-    except Refused as error:
-        print(f"headrace: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         print("headrace: stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         print(f"headrace: {explain(error, kafka)}", file=sys.stderr)
-        if os.environ.get("HEADRACE_DEBUG"):
+        if os.environ.get("HEADRACE_DEBUG") and (isinstance(error, Mistake) or not isinstance(error, Refused)):
             raise
         sys.exit(1)
 
@@ -105,9 +104,49 @@ def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     """One line that says what went wrong and what to do; never the value of a record. With `kafka`, the broker that was
     read, commands for it are complete.
     """
-    text = _causes(error)
-    if any(sign in text for sign in _BEYOND_THE_CALENDAR):
-        return _absurd_timestamp(text, kafka)
+    said = _refusal(error) or _absurd_timestamp(error, kafka) or _of_the_transform(error)
+    said = said or _of_the_system(error) or _of_python(error) or _unknown(error)
+    return " ".join(said.split())
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What the project's own checks say."""
+    if isinstance(error, Mistake):
+        return _at(mistakes.place(error), str(error))
+    own = isinstance(error, Refused) or mistakes.is_the_engines_own(error)
+    return str(error) if own else None
+
+
+def _of_the_transform(error: BaseException) -> str | None:
+    """What Spark finds wrong with a transform, or with a record that it cannot take."""
+    found, read = spark_errors.conditions(error), mistakes.read(error)
+    if failed := spark_errors.of_udf(found, read):
+        return _at(*failed)
+    said = spark_errors.of_plan(found, _at_work(error) is not None) or spark_errors.of_data(found, read)
+    return _at(mistakes.place(error), said) if said else None
+
+
+def _of_python(error: BaseException) -> str | None:
+    """What is wrong with a line of the author's that was at work."""
+    place = _at_work(error)
+    if place is None or spark_errors.java(error) is not None:
+        return None
+    said = python_errors.told(error)
+    return _at(place, said or f"{type(error).__name__}. Set HEADRACE_DEBUG=1 for the whole story.")
+
+
+def _at_work(error: BaseException) -> mistakes.Place | None:
+    known = mistakes.where(error)
+    return known.running if known else mistakes.at_work(error.__traceback__)
+
+
+def _at(place: mistakes.Place | None, words: str) -> str:
+    return f"{place}: {words}" if place else words
+
+
+def _of_the_system(error: BaseException) -> str | None:
+    """What is wrong with the machine, the broker or the storage."""
+    text = "\n".join(_causes(error))
     for sign, said in _SAID_WITHOUT_PATH:
         if sign in text:
             where = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
@@ -116,15 +155,16 @@ def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     for sign, said in _KNOWN:
         if sign in text:
             return f"{said} ({path[1]})." if path and "port" not in said else f"{said}."
-    kind = re.findall(r"([\w.]+(?:Exception|Error))", text)
-    condition = re.search(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]", text)
-    name = condition[1] if condition else kind[0] if kind else type(error).__name__
-    return f"the run failed: {type(error).__name__} {name}. Set HEADRACE_DEBUG=1 for the whole story."
+    return None
 
 
-def _absurd_timestamp(text: str, kafka: "Kafka | None") -> str:
+def _absurd_timestamp(error: BaseException, kafka: "Kafka | None") -> str | None:
+    """What stops Spark's reader of Kafka for good."""
     from jobs.broker import tools
 
+    text = "\n".join(_causes(error))
+    if not any(sign in text for sign in _BEYOND_THE_CALENDAR):
+        return None
     at = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
     command = f" The first two: {tools.skip_record(kafka, at[1], int(at[2]), int(at[3]))}" if at and kafka else ""
     where = f" It is at {at[0]}." if at else ""
@@ -135,12 +175,25 @@ def _absurd_timestamp(text: str, kafka: "Kafka | None") -> str:
     )
 
 
-def _causes(error: BaseException) -> str:
+def _unknown(error: BaseException) -> str:
+    """The names of what went wrong: a message may hold a value."""
+    named = [re.match(r"(?:[\w.$]+: )?\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]", said) for said in _causes(error)]
+    classes = [re.match(r"[\w.$]+(?=:|$)", said) for said in _causes(error)[1:]]
+    conditions = [each.name for each in spark_errors.conditions(error)] + [match[1] for match in named if match]
+    name = (conditions + [match[0] for match in classes if match] + [""])[0]
+    what = f"{type(error).__name__}{' ' if name else ''}{name}"
+    if words := python_errors.told(error):
+        place = mistakes.place(error)
+        what += f": {words}" + (f", from {place}" if place else "")
+    return f"the run failed: {what}. Set HEADRACE_DEBUG=1 for the whole story."
+
+
+def _causes(error: BaseException) -> list[str]:
     """What the error says, and what Java says of its causes."""
-    said, cause = [str(error)], getattr(error, "_origin", None) or getattr(error, "java_exception", None)
+    said, cause = [str(error)], spark_errors.java(error)
     for _ in range(20):
         if cause is None:
             break
         said.append(str(cause.toString()))
         cause = cause.getCause()
-    return "\n".join(said)
+    return said

@@ -19,6 +19,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.broker import topics
 from jobs.broker.groups import Shown
 from jobs.run import Run
+from jobs.running import mistakes
 from jobs.sinks import checkpoint, commits, housekeeping, ledger, measured, passes, position, publish, recovery, tables
 from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
@@ -118,7 +119,8 @@ class Keeper:
         if self.first_look:
             self.first_look(row)
         with ExitStack() as cached:
-            passed = self._pass(records, cached, measured.offsets_between(row) <= passes.FEW_RECORDS)
+            with mistakes.reading(result.topic.TOPIC, row.start_offsets, row.end_offsets):
+                passed = self._pass(records, cached, measured.offsets_between(row) <= passes.FEW_RECORDS)
             if self.looking:  # before anything is written
                 position.check_not_remade(self.looking, self.result, self.last)
             row = measured.with_facts(row, passed.facts)

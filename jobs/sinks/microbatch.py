@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.run import Run
+from jobs.running import mistakes
 from jobs.sinks import first_records, ledger, locks, position, reach, recovery, table_check
 from jobs.sinks.keeper import Keeper
 from jobs.sinks.ledger import Row
@@ -17,7 +18,7 @@ def keep(run: Run, result: Result, log: Log) -> Row:
 
     Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check.
     """
-    with locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
         reach.check(run.spark, "tables", run.places.tables)
         start = _start(run, result, log)
         newest = ledger.last(run.places, result.name, "batch")

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.run import Refused, Run
+from jobs.running import mistakes
 from jobs.sinks import commits, ledger, locks, publish, recovery, tables
 from jobs.sinks.ledger import Row
 from jobs.transforms import collecting, gate
@@ -29,7 +30,7 @@ def requeue(run: Run, result: Result) -> Row:
         raise Refused(
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
-    with locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
         start = recovery.resume(run.spark, run.places, result, finish=False)
         for note in start.notes:
             run.say(f"{result.name}: {note}")

@@ -1,0 +1,88 @@
+"""A fault in a job file or a schema file that is met while Python loads it, as one line."""
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from jobs.running import mistakes, python_errors
+from jobs.running.errors import Mistake, Refused
+
+
+def fault(error: BaseException) -> str | None:
+    """File, line and what is wrong, if the author of the file can mend it; None if the error is not theirs."""
+    if isinstance(error, Refused) and not isinstance(error, Mistake):
+        return " ".join(str(error).split())
+    place = _place(error)
+    if place is None or not _is_the_authors(error):
+        return None
+    words = " ".join(str(error).split()) if isinstance(error, Mistake) else python_errors.said(error)
+    return f"{place}: {words}"
+
+
+def _place(error: BaseException) -> mistakes.Place | None:
+    """Where to look; a file that is no Python has not begun to run."""
+    if isinstance(error, SyntaxError) and error.filename:
+        known = mistakes.is_authors(error.filename)
+        return mistakes.Place(Path(error.filename).absolute(), error.lineno or 1) if known else None
+    return mistakes.innermost(error.__traceback__)
+
+
+def _is_the_authors(error: BaseException) -> bool:
+    """Whether the author's line is to blame, and not what it has called: a module that the engine misses, a fault of
+    the engine itself.
+    """
+    if isinstance(error, Mistake | SyntaxError):
+        return True
+    if not isinstance(error, Exception):
+        return False
+    files = [step.tb_frame.f_code.co_filename for step in mistakes.steps(error.__traceback__)]
+    last = [file for file in files if not file.startswith("<")][-1]
+    if mistakes.is_authors(last):
+        return True
+    if mistakes.is_engine(last):
+        return isinstance(error, TypeError | AttributeError | ValueError | LookupError | ArithmeticError)
+    return not isinstance(error, ImportError)
+
+
+def watch() -> None:
+    """If the program is a job file, let a fault in it end in one line and exit code 1, before Java is started.
+
+    HEADRACE_DEBUG=1 leaves Python's own words, as does an error that is not the author's.
+    """
+    if not _is_job(getattr(sys.modules.get("__main__"), "__file__", None)):
+        return
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        said = None if os.environ.get("HEADRACE_DEBUG") else fault(error)
+        if said is None:
+            before(kind, error, traceback)
+        else:
+            print(f"headrace: {said}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def _is_job(file: str | None) -> bool:
+    """Whether the file hands a function to jobs.run.job, or was meant to."""
+    try:
+        text = Path(file or "").read_text()
+        tree = ast.parse(text) if "job(" in text else ast.Module([], [])
+    except (OSError, ValueError, SyntaxError):
+        return False
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return bool(called & {name for node in ast.walk(tree) for name in _names_of_job(node)})
+
+
+def _names_of_job(node: ast.AST) -> Iterator[str]:
+    """What jobs.run.job is called in a file with this import."""
+    if isinstance(node, ast.Import):
+        yield from (f"{each.asname or each.name}.job" for each in node.names if each.name == "jobs.run")
+    elif isinstance(node, ast.ImportFrom) and node.module == "jobs":
+        yield "run.job"  # also where the import is what is wrong
+        yield from (f"{each.asname}.job" for each in node.names if each.name == "run" and each.asname)
+    elif isinstance(node, ast.ImportFrom) and node.module == "jobs.run":
+        yield from (each.asname or each.name for each in node.names if each.name == "job")

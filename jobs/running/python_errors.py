@@ -1,0 +1,162 @@
+"""What Python's own errors say in an author's file, and what to do where that is clear.
+
+Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `told`.
+"""
+
+import builtins
+import difflib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Iterable
+from types import FrameType, ModuleType
+from typing import Any
+
+from jobs.running import mistakes
+
+_LONGEST = 300
+"""Characters of an error's words that are shown."""
+_MOST = 12
+"""Names that are listed."""
+
+
+def said(error: BaseException) -> str:
+    """The words of an error that came while a file was loaded: no record was read yet."""
+    words = _of_names(error)
+    if words is None or _condition(error):
+        words = str(error).removeprefix(f"[{_condition(error)}] ")
+        if not isinstance(error, _PLAIN):
+            words = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return _one_line(words + _not_started(error))
+
+
+def told(error: BaseException) -> str | None:
+    """The words of an error that came while a result was kept; None if they may hold more than names and types."""
+    if mistakes.is_raised_by_author(error):
+        return None
+    if type(error).__module__ == "builtins" and isinstance(error, NameError | AttributeError | ImportError | TypeError):
+        return _one_line(_of_names(error) or str(error))
+    return _of_pyspark(error)
+
+
+def _of_names(error: BaseException) -> str | None:
+    """Of an error that is about a name, its words and the name that was meant; None of another."""
+    if isinstance(error, SyntaxError):
+        return f"this is no Python: {error.msg}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _of_a_module(error.name)
+    if isinstance(error, ImportError):
+        return str(error) + _of_an_import(str(error))
+    frame = _frame(error)
+    if isinstance(error, NameError) and error.name and frame:
+        return str(error) + _meant(error.name, {**vars(builtins), **frame.f_globals, **frame.f_locals})
+    if isinstance(error, AttributeError) and error.name and type(error).__module__ == "builtins":
+        return str(error) + _meant(error.name, dir(error.obj))
+    if isinstance(error, TypeError) and (found := re.match(_UNEXPECTED, str(error))) and frame:
+        return _of_a_keyword(found[1], found[2], frame)
+    return str(error).replace(".__init__()", "()") if isinstance(error, TypeError) else None
+
+
+_UNEXPECTED = r"(.+)\(\) got an unexpected keyword argument '(\w+)'"
+_PLAIN = (TypeError, ValueError, AttributeError, NameError)
+"""What these say can be understood without the name of the class."""
+
+
+def _of_a_module(name: str) -> str:
+    """That there is no such module, and which there are beside it."""
+    above, _, last = name.rpartition(".")
+    package = sys.modules.get(above) if above else None
+    if package is None:
+        close = _meant(name, {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())})
+        return f"there is no module {name}{close or ': install it in this Python, or mend the name'}"
+    there = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
+    return f"there is no module {name}{_meant(last, there) or _listed(above, there)}"
+
+
+def _of_an_import(words: str) -> str:
+    found = re.match(r"cannot import name '(.+?)' from '(.+?)'", words)
+    module = sys.modules.get(found[2]) if found else None
+    if not found or module is None:
+        return ""
+    there = {name for name in vars(module) if not name.startswith("_")}
+    there |= {each.name for each in pkgutil.iter_modules(getattr(module, "__path__", []))}
+    return _meant(found[1], there) or _listed(found[2], there)
+
+
+def _of_a_keyword(called: str, keyword: str, frame: FrameType) -> str:
+    name = called.removesuffix(".__init__")
+    words = f"{name}() takes no {keyword}"
+    function = _named(name, frame)
+    try:
+        takes = [each.name for each in inspect.signature(function).parameters.values() if each.kind not in _MANY]
+    except (TypeError, ValueError):
+        return words
+    return words + _meant(keyword, takes) + f"; it takes {', '.join(takes)}"
+
+
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _named(name: str, frame: FrameType) -> Any:
+    """What the file knows by this name, itself or in a module that it has imported."""
+    first, *rest = name.split(".")
+    known = {**frame.f_globals, **frame.f_locals}
+    places = [known, *(vars(module) for module in known.values() if isinstance(module, ModuleType))]
+    found = next((place[first] for place in places if first in place), None)
+    for part in rest:
+        found = getattr(found, part, None)
+    return found
+
+
+def _of_pyspark(error: BaseException) -> str | None:
+    """What pyspark's Python says of a call that is wrong; None if that holds more than names and types."""
+    parameters = getattr(error, "_messageParameters", None) or {}
+    if _condition(error) is None or not set(parameters) <= _NAMES_AND_TYPES:
+        return None
+    if _condition(error) == "ATTRIBUTE_NOT_SUPPORTED":
+        return f"there is no column {parameters.get('attr_name')}"
+    return _one_line(str(error).removeprefix(f"[{_condition(error)}] "))
+
+
+_NAMES_AND_TYPES = {"arg_name", "arg_names", "arg_type", "attr_name", "func_name", "data_type", "expected_type"}
+_NAMES_AND_TYPES |= {"actual_type", "return_type", "item_type", "allowed_types", "type"}
+_NAMES_AND_TYPES |= {"left_dtype", "right_dtype", "col_name", "col_type", "field_name", "method_name"}
+
+
+def _condition(error: BaseException) -> str | None:
+    """That of pyspark's own errors; those that Java raised are told by spark_errors."""
+    return getattr(error, "_errorClass", None)
+
+
+def _not_started(error: BaseException) -> str:
+    """Columns need Spark, which is not there while a file is loaded."""
+    last = list(mistakes.steps(error.__traceback__))[-1:]
+    spark = sys.modules.get("pyspark")
+    if not last or not spark or not last[0].tb_frame.f_globals.get("__name__", "").startswith("pyspark."):
+        return ""
+    if getattr(spark, "SparkContext", None) is None or spark.SparkContext._active_spark_context is not None:
+        return ""
+    if not isinstance(error, AssertionError | RuntimeError):
+        return ""
+    return ": Spark is not started while a file is loaded. Make columns inside the transform"
+
+
+def _frame(error: BaseException) -> FrameType | None:
+    last = list(mistakes.steps(error.__traceback__))[-1:]
+    return last[0].tb_frame if last else None
+
+
+def _meant(name: str, there: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(set(there)), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _listed(where: str, there: Iterable[str]) -> str:
+    names = sorted(there)
+    return f"; {where} has {', '.join(names[:_MOST])}{' ...' if len(names) > _MOST else ''}" if names else ""
+
+
+def _one_line(words: str) -> str:
+    short = " ".join(words.split())
+    return short if len(short) <= _LONGEST else short[:_LONGEST] + " ..."
