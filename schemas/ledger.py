@@ -30,7 +30,11 @@ def _column(name: str, kind: object, comment: str) -> StructField:
 COLUMNS = StructType(
     [
         _column("sequence", LongType(), "1, 2, 3 ... without gaps; never starts again."),
-        _column("kind", StringType(), "start: a generation begins; batch; publish: windows only; requeue; gap: lost."),
+        _column(
+            "kind",
+            StringType(),
+            "start: a generation begins; batch; publish: windows only; requeue; gap: lost; widen: wider columns.",
+        ),
         _column("generation", LongType(), "Counts the checkpoints of the result; batch numbers start again in each."),
         _column("log_home", StringType(), "Where the log was read: archive or kafka."),
         _column("topic_id", StringType(), "Kafka's id of the topic; empty in the archive."),

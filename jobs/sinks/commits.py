@@ -29,6 +29,8 @@ class Commit:
     step: str
     start_offsets: dict[int, int]
     end_offsets: dict[int, int]
+    reading: str = ""
+    """Under which schema file the records were judged; see meaning.reading."""
 
     def is_said_by(self, metadata: dict[str, object]) -> bool:
         """Whether a commit that says this of itself is this one."""
@@ -48,6 +50,7 @@ class Commit:
             "start_offsets": self.start_offsets,
             "end_offsets": self.end_offsets,
         }
+        said |= {"reading": self.reading} if self.reading else {}
         return json.dumps(said, separators=(",", ":"))
 
 

@@ -20,7 +20,19 @@ from jobs.broker import topics
 from jobs.broker.groups import Shown
 from jobs.run import Run
 from jobs.running import mistakes
-from jobs.sinks import checkpoint, commits, housekeeping, ledger, measured, passes, position, publish, recovery, tables
+from jobs.sinks import (
+    checkpoint,
+    commits,
+    housekeeping,
+    ledger,
+    meaning,
+    measured,
+    passes,
+    position,
+    publish,
+    recovery,
+    tables,
+)
 from jobs.sinks.batch_size import BatchSize
 from jobs.sinks.ledger import Row
 from jobs.sinks.recent import Recent
@@ -209,5 +221,11 @@ class Keeper:
 
     def _commit(self, row: Row, step: str) -> commits.Commit:
         return commits.Commit(
-            self.result.name, str(row.generation), row.sequence, step, row.start_offsets, row.end_offsets
+            self.result.name,
+            str(row.generation),
+            row.sequence,
+            step,
+            row.start_offsets,
+            row.end_offsets,
+            meaning.reading(self.result.topic),
         )

@@ -1,7 +1,5 @@
-"""Which tables a result has, and what gives its numbers their meaning."""
+"""Which tables a result has."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -33,19 +31,23 @@ class Table:
     """Delta's table properties, beside those of every table."""
 
 
-def _nothing(spark: SparkSession, columns: StructType) -> DataFrame:
+def nothing(spark: SparkSession, columns: StructType) -> DataFrame:
+    """A frame with these columns and no rows."""
     return spark.range(0).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in columns))
 
 
-def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
-    """The tables of `result`, made from its plan over no records, and the fingerprint of its transform.
+def event_columns(spark: SparkSession, result: Result) -> StructType:
+    """The columns that the transform of `result` gets."""
+    return gate.events(gate.decode(nothing(spark, archive.COLUMNS), result.topic)).schema
+
+
+def tables_of(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:
+    """The tables of `result`, made from its plan over no records. `events` are its event_columns, if they are known.
 
     Raises Mistake if the transform does not return what panes and membership need.
     """
-    events = gate.events(gate.decode(_nothing(spark, archive.COLUMNS), result.topic))
-    transformed = result.transform(_nothing(spark, events.schema))
+    transformed = result.transform(nothing(spark, events or event_columns(spark, result)))
     result.check(transformed.schema)
-    plan = transformed._jdf.queryExecution().analyzed().canonicalized().toString()
     rows = StructType([*transformed.schema.fields])
     made = []
     if result.membership:
@@ -69,7 +71,7 @@ def tables_of(spark: SparkSession, result: Result) -> tuple[list[Table], str]:
         )
     sentence = f"Records that {result.name} could not read."
     made.append(Table(f"{result.name}_quarantine", quarantine.COLUMNS, (), sentence))
-    return made, hashlib.sha256(re.sub(r"#\d+L?", "#", plan).encode()).hexdigest()
+    return made
 
 
 def _seen_comment(result: Result) -> str:

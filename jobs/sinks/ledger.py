@@ -100,15 +100,20 @@ def versions(places: Places, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def close(run: Run, row: Row, closing: commits.Commit) -> Row:
     """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
-    now = {}
-    for name, before in row.tables.items():
-        version = commits.check_only_writer(run.places.table(name), before["id"], before["version"], closing)
-        now[name] = before | {"version": version}
-    row = replace(row, tables=now)
+    row = checked(run.places, row, closing)
     run.step("before ledger")
     row = write(run.places, closing.job, row)
     run.step("after ledger")
     return row
+
+
+def checked(places: Places, row: Row, closing: commits.Commit) -> Row:
+    """`row` with the versions that its tables have now. Raises Refused if another run has written to them."""
+    now = {}
+    for name, before in row.tables.items():
+        version = commits.check_only_writer(places.table(name), before["id"], before["version"], closing)
+        now[name] = before | {"version": version}
+    return replace(row, tables=now)
 
 
 def write(places: Places, name: str, row: Row) -> Row:

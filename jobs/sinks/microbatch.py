@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from jobs.run import Run
+from jobs.run import Refused, Run
 from jobs.running import mistakes
-from jobs.sinks import first_records, ledger, locks, position, reach, recovery, table_check
+from jobs.sinks import beginning, first_records, ledger, locks, position, reach, recovery, table_check
 from jobs.sinks.keeper import Keeper
 from jobs.sinks.ledger import Row
 from jobs.sinks.position import Log
@@ -16,25 +17,35 @@ from jobs.transforms.result import Result
 def keep(run: Run, result: Result, log: Log) -> Row:
     """Bring `result` up to date with the log, or keep it up to date if the run is continuous; returns the last row.
 
-    Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check.
+    Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check. A first
+    run that is refused before it has written anything leaves nothing behind.
     """
     with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
         reach.check(run.spark, "tables", run.places.tables)
-        start = _start(run, result, log)
-        newest = ledger.last(run.places, result.name, "batch")
-        keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
-        if newest is None:
-            keeper.first_look = lambda row: first_records.check(
-                run.places, result.topic, log, row.start_offsets, row.end_offsets
-            )
+        begun = datetime.now(UTC)
         try:
-            while not _stream(run, result, log, start.last, keeper):
-                pass
-            keeper.publish_rest()
-        except Exception as error:
-            table_check.blame(run.spark, run.places, result, keeper.last)
-            raise error from None
-        return keeper.last
+            return _kept(run, result, log)
+        except Refused:
+            beginning.forget(run.places, result.name, begun)
+            raise
+
+
+def _kept(run: Run, result: Result, log: Log) -> Row:
+    start = _start(run, result, log)
+    newest = ledger.last(run.places, result.name, "batch")
+    keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
+    if newest is None:
+        keeper.first_look = lambda row: first_records.check(
+            run.places, result.topic, log, row.start_offsets, row.end_offsets
+        )
+    try:
+        while not _stream(run, result, log, start.last, keeper):
+            pass
+        keeper.publish_rest()
+    except Exception as error:
+        table_check.blame(run.spark, run.places, result, keeper.last)
+        raise error from None
+    return keeper.last
 
 
 def _stream(run: Run, result: Result, log: Log, last: Row, keeper: "Keeper") -> bool:
@@ -77,7 +88,7 @@ def _start(run: Run, result: Result, log: Log) -> recovery.Start:
     topic = position.check(run, result, log, before) if before else log.topic(run.places, result.topic.TOPIC)
     if before:
         position.begin(run, result, log, before)  # before the checkpoint is asked, which may have begun elsewhere
-    start = recovery.resume(run.spark, run.places, result, topic=topic)
+    start = recovery.resume(run.spark, run.places, result, topic=topic, step=run.step)
     for note in start.notes:
         run.say(f"{result.name}: {note}")
     return start if before else replace(start, last=position.begin(run, result, log, start.last))

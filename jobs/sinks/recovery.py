@@ -1,13 +1,26 @@
 """Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from jobs.broker.topics import Topic
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, commits, layout, ledger, table_check, tables
+from jobs.sinks import (
+    beginning,
+    checkpoint,
+    commits,
+    definition,
+    layout,
+    ledger,
+    meaning,
+    table_check,
+    tables,
+    upgrade,
+    widening,
+)
 from jobs.sinks.ledger import Row
 from jobs.transforms.result import Result
 
@@ -26,81 +39,86 @@ class Start:
 
 
 def resume(
-    spark: SparkSession, places: Places, result: Result, finish: bool = True, topic: Topic | None = None
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    finish: bool = True,
+    topic: Topic | None = None,
+    step: Callable[[str], None] = lambda _: None,
 ) -> Start:
     """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
 
     A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
-    `topic` is what the log has of it now; None if it is not read.
+    `topic` is what the log has of it now; None if it is not read. `step` is told of commits; see Run.step.
+    A result that has read nothing yet may be defined anew, and tables get wider columns where the topic's have.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
     """
-    expected, transform = layout.tables_of(spark, result)
-    last = ledger.last(places, result.name)
-    if last is None:
-        last = _begin(places, result, expected, transform, spark.version)
-    _check_definition(result, transform, last, spark.version)
+    events = layout.event_columns(spark, result)
+    expected = layout.tables_of(spark, result, events)
+    before = ledger.last(places, result.name)
+    defined = definition.now(spark, result, events, before)
+    last, notes = _defined(spark, places, result, expected, defined, before)
+    notes += upgrade.check(places, result, before) if before is not None else ()
     moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topic is not None:
         last = replace(last, log_home=places.log, topic_id=topic.id)
-    last = replace(last, transform=transform, spark_version=spark.version)  # what later rows are to say
-    table_check.check(places, result.name, expected, last)
+    table_check.check_known(places, result.name, expected, last)
+    strays = unclosed(places, last)
+    half_widened = bool(strays) and all(commit["step"] == widening.STEP for commit in strays)
+    if not any(commit["step"] == widening.STEP for commit in strays):
+        widening.check(places, result, expected)
+    narrow = bool(widening.needed(places, expected))
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
-    strays = unclosed(places, last)
+    if half_widened and widening.can(places, result, expected):
+        strays = []
     planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
-    if wrong is None and strays and not (finish and _in_flight(strays, last, planned)):
+    reading = meaning.reading(result.topic)
+    if wrong is None and strays and (narrow or not (finish and _in_flight(strays, last, planned, reading))):
         wrong = "does not know of a write that was not finished"
-    if wrong is None:
-        return Start(last, folder, ())
-    notes = [f"the checkpoint {folder} {wrong}"]
-    if checkpoint.exists(spark, folder):
-        notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
-    notes += _take_back(places, last)
-    return _new_generation(places, result, last, tuple(notes), transform, spark.version)
+    start = Start(last, folder, notes)
+    if wrong is not None:
+        start = _from_the_ledger(spark, places, result, start, wrong)
+        widening.check(places, result, expected)
+    if widening.needed(places, expected) or (half_widened and wrong is None):
+        row = widening.widen(places, result, expected, start.last, step)
+        start = replace(start, last=row, notes=(*start.notes, *row.notes))
+    return start
 
 
-def _begin(places: Places, result: Result, expected: list[layout.Table], transform: str, spark_version: str) -> Row:
-    for table in expected:
-        path = places.table(table.name)
-        if tables.find(path) is not None and tables.identity(path)[1] > 0:
-            raise Refused(
-                f"{path} has rows, but there is no ledger {ledger.path(places, result.name)} to say which records they "
-                f"hold. Move the tables of {result.name} away to rebuild them from the log, or bring the ledger back."
-            )
-        tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
-    ledger.create(places, result.name)
-    first = Row(
-        sequence=1,
-        kind="start",
-        generation=1,
-        batch_id=-1,
-        published_sequence=1,
-        tables=ledger.versions(places, [table.name for table in expected]),
-        definition=result.definition(),
-        transform=transform,
-        spark_version=spark_version,
-        started_time=datetime.now(UTC),
+def _defined(
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    expected: list[layout.Table],
+    defined: definition.Definition,
+    last: Row | None,
+) -> tuple[Row, tuple[str, ...]]:
+    """The ledger's last row, with what later rows are to say of the definition, and notes; a new row if there was none,
+    or if nothing has been read yet. Raises Refused if the result means something else than its tables.
+    """
+    said: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
+    said["spark_version"] = spark.version
+    if last is None:
+        first = Row(sequence=1, kind="start", generation=1, batch_id=-1, published_sequence=1)
+        return beginning.begin(places, result, expected, replace(first, **said)), ()
+    other = bool(defined.differences) or any(
+        table_check.fault(places, result.name, table.name, last)
+        or table_check.unlike(table_check.columns(places.table(table.name)), table.columns)
+        for table in expected
     )
-    return ledger.write(places, result.name, first)
-
-
-def _check_definition(result: Result, transform: str, last: Row, spark_version: str) -> None:
-    now = result.definition()
-    changed = [name for name in now if last.definition.get(name) != now[name]]
-    if not changed and last.transform and last.transform != transform and last.spark_version in ("", spark_version):
-        changed = ["transform"]
-    if changed:
-        said = "; ".join(
-            f"{name} was {last.definition[name]}, now {now[name]}" if name in last.definition else name
-            for name in changed
-        )
+    if other and beginning.is_blank(places, last):
+        row = beginning.begin_anew(spark, places, result, expected, last, said)
+        return row, row.notes
+    if defined.differences:
         raise Refused(
-            f"{result.name} means something else than the numbers in its tables ({said}). Give the result a new "
-            "version in its name, and so a new table, or take the change back."
+            f"{result.name} means something else than the numbers in its tables ({'; '.join(defined.differences)}). "
+            "Give the result a new version in its name, and so a new table, or take the change back."
         )
+    return replace(last, **said), ()
 
 
 def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
@@ -112,9 +130,10 @@ def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
     return found
 
 
-def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None) -> bool:
-    """Whether all are of the batch that the checkpoint will run again, with the same records: then its steps that are
-    done are skipped. Windows published outside a batch may stay in any case. A step that is there twice is of two runs.
+def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str) -> bool:
+    """Whether all are of the batch that the checkpoint will run again, with the same records, the same of them good:
+    then its steps that are done are skipped. Windows published outside a batch may stay in any case. A step that is
+    there twice is of two runs.
     """
     steps = [(commit["table"], commit["step"]) for commit in strays]
     if len(set(steps)) < len(steps):
@@ -124,7 +143,8 @@ def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, in
         if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
             return False
         covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
-        if commit.get("step") != PUBLISH and covers != ends:
+        read_alike = commit.get("reading") in (None, reading)  # none: of version 0.2.0
+        if commit.get("step") != PUBLISH and (covers != ends or not read_alike):
             return False
     return True
 
@@ -140,19 +160,21 @@ def _take_back(places: Places, last: Row) -> list[str]:
     return notes
 
 
-def _new_generation(
-    places: Places, result: Result, last: Row, notes: tuple[str, ...], transform: str, spark_version: str
-) -> Start:
+def _from_the_ledger(spark: SparkSession, places: Places, result: Result, start: Start, wrong: str) -> Start:
+    """A new generation of the checkpoint, as the one there is `wrong`."""
+    last, folder = start.last, start.checkpoint
+    notes = [*start.notes, f"the checkpoint {folder} {wrong}"]
+    if checkpoint.exists(spark, folder):
+        notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
+    notes += _take_back(places, last)
     generation = last.generation + 1
-    notes = (*notes, f"the ledger says how far the tables are: going on from there as generation {generation}")
+    notes.append(f"the ledger says how far the tables are: going on from there as generation {generation}")
     row = last.next(
         "start",
         generation=generation,
         batch_id=-1,
         tables=ledger.versions(places, last.tables),
-        transform=transform,
-        spark_version=spark_version,
-        notes=notes,
+        notes=tuple(notes),
     )
     row = ledger.write(places, result.name, row)
-    return Start(row, checkpoint.folder(places.checkpoints, result.name, generation), notes)
+    return Start(row, checkpoint.folder(places.checkpoints, result.name, generation), row.notes)

@@ -31,7 +31,7 @@ def requeue(run: Run, result: Result) -> Row:
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
     with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
-        start = recovery.resume(run.spark, run.places, result, finish=False)
+        start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")
         waiting = _waiting(run, result, start.last)

@@ -4,9 +4,10 @@ import json
 
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from jobs.run import Places, Refused
-from jobs.sinks import layout, tables
+from jobs.sinks import layout, meaning, tables, wider
 from jobs.sinks.ledger import Row
 from jobs.transforms.result import Result
 
@@ -15,16 +16,27 @@ def check(places: Places, name: str, expected: list[layout.Table], last: Row) ->
     """Raises Refused unless the tables of result `name` are there, are those of the ledger, and have the expected
     columns.
     """
+    check_known(places, name, expected, last)
     for table in expected:
         path = places.table(table.name)
+        check_columns(path, unlike(columns(path), table.columns))
+
+
+def check_known(places: Places, name: str, expected: list[layout.Table], last: Row) -> None:
+    """Raises Refused unless the tables are there and are those of the ledger."""
+    for table in expected:
         wrong = fault(places, name, table.name, last)
         if wrong:
             raise Refused(wrong)
-        if _shape(json.loads(DeltaTable(path).schema().to_json())) != _shape(json.loads(table.columns.json())):
-            raise Refused(
-                f"the columns of {path} are not those of the job. Give the result a new version in its name, or change "
-                "the columns back."
-            )
+
+
+def check_columns(path: str, differences: list[str]) -> None:
+    """Raises Refused if there are any."""
+    if differences:
+        raise Refused(
+            f"the columns of {path} are not those of the job ({'; '.join(differences)}). Give the result a new version "
+            "in its name, or change the columns back."
+        )
 
 
 def blame(spark: SparkSession, places: Places, result: Result, last: Row) -> None:
@@ -32,7 +44,7 @@ def blame(spark: SparkSession, places: Places, result: Result, last: Row) -> Non
     failure is explained.
     """
     try:
-        check(places, result.name, layout.tables_of(spark, result)[0], last)
+        check(places, result.name, layout.tables_of(spark, result), last)
     except Refused:
         raise
     except Exception:  # what ended the run is in the way here too
@@ -56,13 +68,26 @@ def fault(places: Places, name: str, table: str, last: Row) -> str | None:
     return None
 
 
-def _shape(schema: dict[str, object]) -> object:
-    """Names and types, without comments and nullability, which readers and engines write differently."""
-    if not isinstance(schema, dict):
-        return schema
-    kept = {key: value for key, value in schema.items() if key not in ("metadata", "nullable", "containsNull")}
-    return {
-        key: [_shape(item) for item in value] if isinstance(value, list) else _shape(value)  # type: ignore[arg-type]
-        for key, value in kept.items()
-        if key != "valueContainsNull"
-    }
+def columns(path: str) -> StructType:
+    """Those that the table has."""
+    return StructType.fromJson(json.loads(DeltaTable(path).schema().to_json()))
+
+
+def unlike(found: StructType, expected: StructType) -> list[str]:
+    """What differs in names, order and types, without comments and nullability, which readers and engines write
+    differently; each difference in words.
+    """
+    missing = [f"it has no {field.name}" for field in expected if field.name not in found.fieldNames()]
+    more = [f"it has {field.name}" for field in found if field.name not in expected.fieldNames()]
+    if not missing and not more and found.fieldNames() != expected.fieldNames():
+        return [f"their order is {', '.join(found.fieldNames())}, not {', '.join(expected.fieldNames())}"]
+    shared = [(field, expected[field.name]) for field in found if field.name in expected.fieldNames()]
+    return [
+        *missing,
+        *more,
+        *(
+            f"{one.name} is {meaning.words(one.dataType)}, not {meaning.words(other.dataType)}"
+            for one, other in shared
+            if not wider.same(one.dataType, other.dataType)
+        ),
+    ]

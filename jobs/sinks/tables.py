@@ -5,7 +5,8 @@ by deltalake in this process, in a tenth of the time that Spark takes; what is l
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,12 +39,9 @@ def create(
     """Make an empty table, with these of Delta's table properties, if there is none."""
     if find(path) is not None:
         return
-    nullable = StructType.fromJson(json.loads(columns.json()))
-    for field in nullable:
-        field.nullable = True
     DeltaTable.create(
         path,
-        schema=Schema.from_json(nullable.json()),
+        schema=_schema(columns),
         mode="ignore",
         partition_by=list(partitioned_by) or None,
         description=sentence,
@@ -52,6 +50,14 @@ def create(
     )
     if "://" not in path:
         _write_checksum(Path(path) / "_delta_log")
+
+
+def _schema(columns: StructType) -> Schema:
+    """Delta's, in which null may stand everywhere."""
+    nullable = StructType.fromJson(json.loads(columns.json()))
+    for field in nullable:
+        field.nullable = True
+    return Schema.from_json(nullable.json())
 
 
 def _write_checksum(log: Path) -> None:
@@ -182,6 +188,45 @@ def replace(
         target_file_size=target_file_bytes,
         commit_properties=_said_of(commit),
     )
+
+
+def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_bytes: int | None = None) -> None:
+    """Write the table anew in `columns`, which hold all that it has, once and in one commit; a column that it has not
+    is null. Without Spark. Rows keep their order, columns their comments; readers see the same values all the time.
+    """
+    if commits.is_written(path, commit):
+        return
+    table = DeltaTable(path)
+    target = pa.schema(_schema(columns).to_arrow())
+    for place, field in enumerate(target):
+        if field.name in _columns(table).names:
+            target = target.set(place, field.with_metadata(_columns(table).field(field.name).metadata))
+    with ThreadPoolExecutor(1) as reader:
+        write_deltalake(
+            table,
+            pa.RecordBatchReader.from_batches(target, _cast(_batches(table, reader), target)),
+            mode="overwrite",
+            schema_mode="overwrite",
+            target_file_size=target_file_bytes,
+            commit_properties=_said_of(commit),
+        )
+
+
+def _batches(table: DeltaTable, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+    """All rows, file after file. deltalake cannot read in the thread in which it writes: the `reader` reads."""
+    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
+    stream = reader.submit(query.execute, "select * from it").result()
+    while (batch := reader.submit(next, stream, None).result()) is not None:
+        yield pa.record_batch(batch)
+
+
+def _cast(batches: Iterator[pa.RecordBatch], target: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        arrays = [
+            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
+            for field in target
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
 
 def merge(

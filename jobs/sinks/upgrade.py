@@ -25,20 +25,20 @@ EXACT_REACH = timedelta(hours=26)
 """A longer day was corrected from too few panes."""
 
 
-def check(places: Places, result: Result, last: Row) -> list[str]:
+def check(places: Places, result: Result, last: Row) -> tuple[str, ...]:
     """What the person who runs it should know of a result that an earlier version began; nothing of any other.
 
     Raises Refused if its tables hold numbers that this version would not give.
     """
     if last.definition.get(RULES) == result.definition()[RULES] or not last.end_offsets:
-        return []
+        return ()
     wrong = [*_rounded(places, result), *_zeros(places, result), *_days(places, result)]
     if wrong:
         raise Refused(
             f"{result.name} was begun by an earlier version of headrace, and this one would give other numbers: "
             f"{'; '.join(wrong)}. Give the result a new version in its name, and so a new table."
         )
-    return list(_notes(result))
+    return tuple(_notes(result))
 
 
 def _notes(result: Result) -> Iterator[str]:
