@@ -11,6 +11,10 @@ WIDER = (
     "are of another kind, " + PRODUCER + ", or a new version of the result can have another type"
 )
 KEYLESS = "set KEY = None in the schema file of topic {topic}, if records may have no key"
+AHEAD = (
+    "if {field} may be further after the record's own timestamp, or if that is not to be trusted, set MAX_AHEAD in the "
+    "schema file of topic {topic}: a longer time, or None"
+)
 TIME = "the event time {field} is needed in each record and of one type: " + PRODUCER
 
 REMEDIES = {
@@ -24,14 +28,15 @@ REMEDIES = {
     "wrong_type": WIDER,
     "not_finite": PRODUCER,
     "time_before_1970": PRODUCER,
-    "time_after_record": PRODUCER,
+    "time_after_record": AHEAD,
+    "time_after_9998": PRODUCER,
 }
 """By reason. After those that change the schema file, `headrace requeue` reads the records again."""
 
 
 def of(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
     """What to do about records of result `name` that wait for these reasons and fields, in the order of the reasons."""
-    topic, event_time = definition.get("topic", ""), definition.get("event_time")
+    topic, event_time = definition.get("topic", ""), definition.get("event_time", "").split(" (")[0]
     said: dict[str, list[str]] = {}
     for reason, field in waiting:
         remedy = REMEDIES.get(reason, PRODUCER)
