@@ -4,12 +4,12 @@ No cell is changed: a number has in the JSON the very characters that it has in 
 what does not look the same as a number of JSON is text.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from json.encoder import encode_basestring
 
 from pyspark.sql import types
 
@@ -25,7 +25,8 @@ WITH_COMMA = re.compile(CERTAIN.pattern.replace(r"\.", ","))
 MOST_DIGITS = 400
 """A longer number is text: no reader takes it."""
 
-quoted: Write = json.JSONEncoder(ensure_ascii=False).encode
+quoted: Write = encode_basestring
+"""A text as JSON, as json.dumps(ensure_ascii=False) writes it."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,10 @@ def _comma(write: Write) -> Write:
 
 def guessed(cell: str, decimal_comma: bool) -> Kind:
     """The kind of which a cell that is not empty is for certain."""
-    if cell in ("true", "false"):
-        return BOOLEAN
     pattern = WITH_COMMA if decimal_comma else CERTAIN
     if pattern.fullmatch(cell) and len(cell) <= MOST_DIGITS:
         return NUMBERS_WITH_COMMA if decimal_comma else NUMBERS
-    return TEXT
+    return BOOLEAN if cell in ("true", "false") else TEXT
 
 
 NUMBERS_WITH_COMMA = Kind(_comma(_number))

@@ -106,6 +106,12 @@ def test_a_number_as_key_keeps_its_characters(number: str) -> None:
     assert made(line, "id") == [(line, number.encode(), 0)]
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_text_as_key_keeps_its_characters(text: str) -> None:
+    line = json.dumps({"id": text}).encode()
+    assert made(line, "id") == [(line, text.encode(), 0)]
+
+
 @pytest.mark.parametrize("key", [None, "id"])
 def test_large_values_stay_as_they_are(key: str | None) -> None:
     lines = [f'{{"id" :"a","n":{"7" * 10_000}}}', json.dumps({"id": "b", "text": "\u00e5\\/" * 1_000_000})]

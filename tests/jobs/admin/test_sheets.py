@@ -214,9 +214,17 @@ def test_line_ends(tmp_path: Path, end: str) -> None:
     assert objects(made(tmp_path / "in.csv")) == [{"a": "1", "b": "x\ry"}, {"a": "2", "b": "z"}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_the_mark_before_the_first_name_is_no_part_of_it(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "in.csv").write_bytes('\ufeff"a, b",c\n1,2\n'.encode(encoding))
+    assert objects(made(tmp_path / "in.csv", encoding=encoding, key="a, b")) == [{"a, b": "1", "c": "2"}]
+
+
 def test_what_can_be_read_once_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(b"n\n1\nx\n")))
     assert objects(made("-")) == [{"n": "1"}, {"n": "x"}]
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(gzip.compress(b"n\n1\n"))))
+    assert "standard input is packed with gzip" in refused(Path("-"))
 
 
 @pytest.mark.parametrize("what", [{"delimiter": ";;"}, {"delimiter": '"'}, {"encoding": "base64"}, {"columns": "a,,b"}])
