@@ -222,3 +222,9 @@ def test_a_full_disk_is_one_line(laptop: Path) -> None:
 )
 def test_the_rule_of_numbers_as_timestamps(field: object, microsecond: int) -> None:
     assert microseconds(field) == microsecond
+
+
+def test_retention_is_for_kafka(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (laptop / "in.ndjson").write_text("{}\n")
+    assert "--retention is for Kafka" in refused(capsys, "produce", "t", "in.ndjson", "--retention", "forever")
+    assert not (laptop / "log").exists()
