@@ -103,7 +103,7 @@ def produce(
         oldest = (lambda: _oldest_ms(found())) if known else None
         done = kafka_producer.append(home.kafka, topic, partitions, found(), _retention_ms(retention), oldest)
     else:
-        if retention:
+        if retention is not None:
             raise run.Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
         done = append(home.archive, topic, partitions, found(), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive

@@ -76,6 +76,7 @@ class Target:
     def make(self) -> None:
         """Make the topic if it is not there. Raises Refused, also when somebody else was faster with another one."""
         if self.new:
+            self._asked = self.partitions  # keys have their partitions by now
             config = topic_retention.settings(self._retention_ms)
             topics.create(self._kafka, self.topic, self.partitions, config)
             self._take(topics.existing(self._kafka, self.topic))

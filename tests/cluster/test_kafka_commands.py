@@ -12,7 +12,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from jobs import run
-from jobs.admin import lines
+from jobs.admin import facts, findings, lines
+from jobs.broker import topics
 from jobs.sinks import archive, kafka_producer, ledger
 from jobs.sources import archive as archive_source
 from tests.cluster.broker import Broker
@@ -169,8 +170,8 @@ def test_a_retention_that_makes_no_sense(
     assert said in capsys.readouterr().err
 
 
-def test_status_shows_the_lag_and_when_unread_records_are_deleted(
-    broker: Broker, kafka_places: Path, capsys: pytest.CaptureFixture[str]
+def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how_to_keep_them(
+    broker: Broker, kafka_places: Path, monkeypatch: pytest.MonkeyPatch, typed: Callable[[str], None]
 ) -> None:
     places = run.places(kafka_places)
     assert places.kafka
@@ -180,14 +181,19 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted(
     records = [r._replace(timestamp=now + timedelta(minutes=n)) for n, r in enumerate(readings.log(each=4))]
     kafka_producer.append(places.kafka, topic, 3, [readings.batch(records)])
     ledger.create(places, "lagging_v1")
-    first = ledger.Row(1, "start", 1, -1, log_home="kafka", definition={"topic": topic})
+    topic_id = topics.existing(places.kafka, topic).id
+    first = ledger.Row(1, "start", 1, -1, log_home="kafka", topic_id=topic_id, definition={"topic": topic})
     ledger.write(places, "lagging_v1", first)
     oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})
     read = first.next("batch", batch_id=0, records=3, end_offsets={0: 3, 1: 0, 2: 0}, record_time=records[2].timestamp)
     ledger.write(places, "lagging_v1", read)
-    from jobs.admin import facts
-
     found = facts._lag(places, read)
     assert found.records == 9
     assert found.minutes == 9.0
     assert found.deleted_time == oldest + week
+    monkeypatch.setattr(findings, "SOON", timedelta(days=8))
+    [said] = findings._log(places, "lagging_v1", read)
+    assert f"from {oldest + week:%Y-%m-%d %H:%M} UTC on" in said.what
+    typed(said.remedy)
+    assert settings(broker, topic)["retention.ms"] == "-1"
+    assert list(findings._log(places, "lagging_v1", read)) == []
