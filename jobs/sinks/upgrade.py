@@ -76,10 +76,10 @@ def _zeros(places: Places, result: Result) -> Iterator[str]:
         return
     kinds = {field.name: field.type for field in _schema(published)}
     for name in result.panes.by:
-        if name in kinds and pa.types.is_floating(kinds[name]):
-            # Distinct values would have one zero only; the inverse of the negative one is minus infinity.
-            if _asked(published, f'select 1 from it where "{name}" = 0 and 1 / "{name}" < 0 limit 1'):
-                yield f"{name} has a group of negative zero beside that of zero"
+        # Distinct values would have one zero only; the inverse of the negative one is minus infinity.
+        negative = f'select 1 from it where "{name}" = 0 and 1 / "{name}" < 0 limit 1'
+        if name in kinds and pa.types.is_floating(kinds[name]) and _asked(published, negative):
+            yield f"{name} has a group of negative zero beside that of zero"
 
 
 def _days(places: Places, result: Result) -> Iterator[str]:

@@ -224,14 +224,6 @@ def test_a_full_disk_is_one_line(laptop: Path) -> None:
     assert list((laptop / "log").rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize(
-    ("field", "microsecond"),
-    [(0, 0), (-1, -1_000_000), (1.5, 1_500_000), ("99999999999", 99_999_999_999_000_000), (10**11, 10**14)],
-)
-def test_the_rule_of_numbers_as_timestamps(field: object, microsecond: int) -> None:
-    assert microseconds(field) == microsecond
-
-
 def test_retention_is_for_kafka(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (laptop / "in.ndjson").write_text("{}\n")
     assert "--retention is for Kafka" in refused(capsys, "produce", "t", "in.ndjson", "--retention", "forever")
