@@ -7,8 +7,8 @@ from jobs.running.errors import Mistake
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 """Seconds in each unit. A day here is 24 hours; days of a calendar are windows.CalendarDay."""
 
-LONGEST_DAYS = 700_000
-"""From 1970, that is about as far as the calendar goes back."""
+LONGEST_DAYS = 100_000
+"""A window that holds 1970 then begins after 1677, where the times in a query of DataFusion begin."""
 
 _REMEDIES = {
     "(month|quarter|year)s?": 'months and years have no fixed length. Write days or weeks, such as "30 days"',

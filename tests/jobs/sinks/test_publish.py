@@ -91,14 +91,16 @@ def test_what_is_too_much_for_memory_is_left_to_spark(
 
 
 def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: Path) -> None:
-    """DataFusion's queries end in 2262, Spark's and Delta's do not."""
+    """DataFusion's queries end in 2262, Python's calendar in 9999; Spark's and Delta's do not."""
     good = next(r for r in LOG if r.good and r.good["site"] != "test")
     assert good.good
-    far = datetime(2300, 5, 1, 8, tzinfo=UTC)
-    value = json.dumps(good.good | {"taken_time": f"{far:%Y-%m-%dT%H:%M:%SZ}"}).encode()
-    last = good._replace(offset=1, timestamp=far, value=value, good=good.good | {"taken_time": far})
+    far, last = datetime(2300, 5, 1, 8, tzinfo=UTC), datetime(9998, 12, 31, 23, 45, tzinfo=UTC)
+    log = [good]
+    for moment in (far, last):
+        value = json.dumps(good.good | {"taken_time": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+        log.append(good._replace(timestamp=moment, value=value, good=good.good | {"taken_time": moment}))
     world = World(spark, tmp_path, PANES)
-    for record in (good._replace(offset=0), last, good._replace(offset=2)):
+    for record in (good._replace(offset=offset) for offset, good in enumerate([*log, good])):
         world.write([record])
         world.keep()
     published = {(row["window"], row["window_start"]): row["records"] for row in world.rows()}

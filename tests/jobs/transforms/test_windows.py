@@ -150,8 +150,8 @@ def test_bounds_that_a_window_has_not_do_not_fit() -> None:
         (Hopping("2 Years", every="1 day"), 300, "months and years have no fixed length"),
         (Tumbling("500 milliseconds"), 1, "the shortest is a second. Write whole seconds"),
         (Tumbling("500 ms"), 1, "the shortest is a second. Write whole seconds"),
-        (Tumbling("999999999999999999999 weeks"), 300, "is too long: write 700,000 days or less"),
-        (Tumbling("700001 days"), 300, "is too long"),
+        (Tumbling("999999999999999999999 weeks"), 300, "is too long: write 100,000 days or less"),
+        (Tumbling("100001 days"), 300, "is too long"),
         (Tumbling(3600), 300, '"3600" is not a duration'),  # type: ignore[arg-type]
     ],
 )
@@ -184,8 +184,8 @@ def test_a_week_begins_on_thursday() -> None:
 def test_the_longest_window_of_the_last_year_and_of_the_first_second_is_no_overflow() -> None:
     ends = (0, int(datetime(9998, 12, 31, 23, 59, tzinfo=UTC).timestamp()))
     for window in (
-        Tumbling("700000 days"),
-        Hopping("700000 days", "1 day"),
+        Tumbling("100000 days"),
+        Hopping("100000 days", "1 day"),
         CalendarDay("Pacific/Kiritimati"),
         CalendarDay("Etc/GMT+12"),
     ):
