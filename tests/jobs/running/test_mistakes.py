@@ -121,6 +121,8 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     for name in (run.LOCAL_PROFILE, "log4j2.properties"):
         shutil.copy(ROOT / "conf" / name, tmp_path / "conf")
+    with (tmp_path / "conf" / run.LOCAL_PROFILE).open("a") as profile:
+        profile.write("spark.python.authenticate.socketTimeout 120s\n")  # a busy machine is no fault
     (tmp_path / ".jars").symlink_to(ROOT / ".jars")
     places = {name: f"{tmp_path}/{name}" for name in ("archive", "tables", "checkpoints")}
     (tmp_path / "conf" / "local.toml").write_text("".join(f'{name} = "{path}"\n' for name, path in places.items()))
