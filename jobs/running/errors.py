@@ -122,7 +122,8 @@ def _of_the_transform(error: BaseException) -> str | None:
     found, read = spark_errors.conditions(error), mistakes.read(error)
     if failed := spark_errors.of_udf(found, read):
         return _at(*failed)
-    said = spark_errors.of_plan(found, _at_work(error) is not None) or spark_errors.of_data(found, read)
+    said = None if spark_errors.is_of_plan(error) else spark_errors.of_data(found, read)
+    said = said or spark_errors.of_plan(found, _at_work(error) is not None)
     return _at(mistakes.place(error), said) if said else None
 
 

@@ -51,7 +51,7 @@ def is_engine(file: str | Path) -> bool:
     path = _absolute(file)
     for above in _above(path, ("jobs", "sketches")):
         inner = path.relative_to(above).parts
-        if not (_archive(path) or (above / "jobs" / "running").is_dir()):
+        if not (_archive(path) or _is_the_project(above)):
             continue
         if inner[0] == "sketches" or inner[1] in (*_PARTS_OF_THE_ENGINE, "run.py", "__init__.py"):
             return True
@@ -126,7 +126,7 @@ def reading(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterato
     except Exception as error:
         spans = [(part, starts.get(part, 0), end) for part, end in sorted(ends.items())]
         said = [f"partition {part} offsets {start} to {end - 1}" for part, start, end in spans if end > start]
-        setattr(error, _READ, f"topic {topic}, " + ", ".join(said))
+        setattr(error, _READ, ", ".join([f"topic {topic}", *said]))
         raise
 
 
@@ -188,7 +188,11 @@ def _is_of_a_library(path: Path) -> bool:
 
 def _is_ours(path: Path) -> bool:
     """Whether it lies in one of the project's folders, also where these are installed beside libraries."""
-    return any((above / "jobs" / "running").is_dir() for above in _above(path, ("jobs", "schemas", "sketches")))
+    return any(_is_the_project(above) for above in _above(path, ("jobs", "schemas", "sketches")))
+
+
+def _is_the_project(folder: Path) -> bool:
+    return (folder / "jobs" / "running" / Path(__file__).name).is_file()
 
 
 def _above(path: Path, names: tuple[str, ...]) -> list[Path]:

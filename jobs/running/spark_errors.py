@@ -59,6 +59,11 @@ def java(error: BaseException) -> Any:
     return getattr(error, "_origin", None) or getattr(error, "java_exception", None)
 
 
+def is_of_plan(error: BaseException) -> bool:
+    """Whether Spark has refused a plan, before it looked at a record."""
+    return "AnalysisException" in [kind.__name__ for kind in type(error).__mro__]
+
+
 def of_plan(found: list[Condition], at_work: bool) -> str | None:
     """What is wrong with the columns, functions or types that a transform names; None if it is not about these.
 
@@ -121,6 +126,8 @@ def _sparks_words(condition: Condition) -> str:
     jvm = SparkContext._jvm
     assert jvm
     shown = {name: condition.named(name) if _SHOWN.search(name) else "..." for name in condition.parameters}
+    if condition.name == "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES":
+        shown |= {side: condition.named(side) for side in ("left", "right")}
     helper = getattr(jvm, "org.apache.spark.SparkThrowableHelper")
     try:
         words = str(helper.getMessage(condition.name, shown))
