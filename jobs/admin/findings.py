@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobs.admin import facts
+from jobs.admin import facts, remedies
 from jobs.broker import tools
 from jobs.run import Places, Refused
 from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, table_check, tables
@@ -173,5 +173,5 @@ def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
     found = facts.of(places, name)
     if isinstance(found, facts.Facts) and found.waiting:
         why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in found.reasons if count)
-        remedy = f"mend the topic's schema file, then: headrace requeue {name}"
+        remedy = remedies.of(name, last.definition, [(reason, field) for reason, field, n, _ in found.reasons if n])
         yield Finding(False, f"{found.waiting:,} records wait in quarantine ({why})", remedy)

@@ -1,21 +1,21 @@
-"""What mends the records that wait in quarantine, by the reason why they do: those of jobs/transforms/gate.py."""
+"""What mends the records that wait in quarantine, by the reason why they wait, as jobs/transforms/gate.py names it."""
 
+import ast
+import re
 from collections.abc import Iterable, Mapping
 
-PRODUCER = "only its producer can mend it: records that it sends right from now on are read"
+PRODUCER = "only what writes the topic can be mended"
 """For what no schema file can say."""
-OPTIONAL = "make {field} nullable in the schema file of topic {topic}, if it may be missing"
-WIDER = (
-    "if the values of {field} are right and only too large for its type, give it a wider one of the same kind in the "
-    "schema file of topic {topic} (int to bigint, float to double, a decimal of more digits before the point); if they "
-    "are of another kind, " + PRODUCER + ", or a new version of the result can have another type"
-)
-KEYLESS = "set KEY = None in the schema file of topic {topic}, if records may have no key"
+OPTIONAL = "make column {field} nullable in the topic's schema file"
+WIDER = "make column {field} {wider} in the topic's schema file, if its values are right and only too large for {kind}"
+ANY_WIDER = "give column {field} a wider type of its kind in the topic's schema file, if its values are only too large"
+OTHER_KIND = PRODUCER + ", or a new version of the result made, for which column {field} has another type"
+KEYLESS = "set KEY = None in the topic's schema file, if its records may have no key"
 AHEAD = (
-    "if {field} may be further after the record's own timestamp, or if that is not to be trusted, set MAX_AHEAD in the "
-    "schema file of topic {topic}: a longer time, or None"
+    "set MAX_AHEAD in the topic's schema file: a longer time if {field} may be further after the record's own timestamp, "
+    "None if that timestamp is not to be trusted"
 )
-TIME = "the event time {field} is needed in each record and of one type: " + PRODUCER
+EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 
 REMEDIES = {
     "null_value": PRODUCER,
@@ -31,19 +31,44 @@ REMEDIES = {
     "time_after_record": AHEAD,
     "time_after_9998": PRODUCER,
 }
-"""By reason. After those that change the schema file, `headrace requeue` reads the records again."""
+"""By reason. A change of the schema file that is named here is accepted by the job and by `headrace requeue`, which is
+then named too.
+"""
+
+_WIDER = {"tinyint": "smallint, int or bigint", "smallint": "int or bigint", "int": "bigint", "float": "double"}
 
 
 def of(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
-    """What to do about records of result `name` that wait for these reasons and fields, in the order of the reasons."""
-    topic, event_time = definition.get("topic", ""), definition.get("event_time", "").split(" (")[0]
-    said: dict[str, list[str]] = {}
+    """What to do about records of result `name`, defined so in its ledger, that wait for these reasons and fields."""
+    reasons: dict[str, list[str]] = {}
     for reason, field in waiting:
-        remedy = REMEDIES.get(reason, PRODUCER)
-        if field is not None and field == event_time and remedy in (OPTIONAL, WIDER):
-            remedy = TIME
-        said.setdefault(remedy.format(field=field, topic=topic), []).append(reason)
-    words = [f"{', '.join(dict.fromkeys(reasons))}: {remedy}" for remedy, reasons in said.items()]
-    requeue = f"then headrace requeue {name}"
-    mended = any(remedy != PRODUCER and not remedy.startswith(TIME.split("{")[0]) for remedy in said)
-    return "; ".join([*words, *([requeue] if mended else [])])
+        reasons.setdefault(_remedy(reason, field, definition), []).append(reason)
+    words = [f"{', '.join(dict.fromkeys(some))}: {remedy}" for remedy, some in reasons.items()]
+    requeue = [f"then: headrace requeue {name}"] if any("schema file" in remedy for remedy in reasons) else []
+    return "; ".join([*words, *requeue])
+
+
+def _remedy(reason: str, field: str | None, definition: Mapping[str, str]) -> str:
+    remedy = REMEDIES.get(reason, PRODUCER)
+    if remedy in (OPTIONAL, WIDER) and field == definition.get("event_time", "").split(" (")[0]:
+        remedy = EVENT_TIME
+    if remedy != WIDER or field is None:
+        return remedy.format(field=field)
+    kind = _kind(field, definition.get("columns", ""))
+    if kind is None:
+        return ANY_WIDER.format(field=field)
+    wider = "a decimal of more digits" if kind.startswith("decimal") else _WIDER.get(kind)
+    if wider is None or (kind == "float" and field in _groups(definition)):
+        return OTHER_KIND.format(field=field)
+    return WIDER.format(field=field, kind=kind, wider=wider)
+
+
+def _kind(field: str, columns: str) -> str | None:
+    """The type of a column that the result uses; None if it is not known."""
+    found = re.search(rf"(?:^|, )`?{re.escape(field)}`? ([a-z]+(?:\(\d+,\d+\))?)", columns)
+    return found[1] if found else None
+
+
+def _groups(definition: Mapping[str, str]) -> tuple[str, ...]:
+    panes = ast.literal_eval(definition.get("panes", "None")) or {}
+    return tuple(panes.get("by", ()))

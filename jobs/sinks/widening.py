@@ -8,7 +8,7 @@ them; or takes them back, if the types were changed back.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pyspark.sql.types import FloatType, StructType
+from pyspark.sql.types import DecimalType, FloatType, LongType, StructField, StructType
 
 from jobs.run import Places
 from jobs.sinks import commits, correct, ledger, table_check, tables, wider
@@ -29,29 +29,32 @@ def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
 
 def check(places: Places, result: Result, expected: Sequence[Table]) -> None:
     """Raises Refused if a table has other columns than expected, and cannot get them without a change of its values."""
-    for table in needed(places, expected):
-        found = table_check.columns(places.table(table.name))
-        if not _can(found, table, result):
-            table_check.check_columns(places.table(table.name), table_check.unlike(found, table.columns))
+    for table in expected:
+        table_check.check_columns(places.table(table.name), _in_the_way(places, result, table))
 
 
 def can(places: Places, result: Result, expected: Sequence[Table]) -> bool:
     """Whether `check` has nothing to say."""
-    return all(_can(table_check.columns(places.table(table.name)), table, result) for table in expected)
+    return not any(_in_the_way(places, result, table) for table in expected)
 
 
-def _can(found: StructType, table: Table, result: Result) -> bool:
-    names = found.fieldNames()
-    new = [name for name in table.columns.fieldNames() if name not in names]
-    if [name for name in table.columns.fieldNames() if name in names] != names or not all(map(_is_null_at_first, new)):
-        return False
-    groups = result.panes.by if result.panes else ()
-    return all(
-        wider.holds(table.columns[field.name].dataType, field.dataType)
-        # 0.1 as float is another double than 0.1: it would be a group of its own
-        and not (field.name in groups and field.dataType == FloatType() != table.columns[field.name].dataType)
-        for field in found
-    )
+def _in_the_way(places: Places, result: Result, table: Table) -> list[str]:
+    """The columns that cannot become those that are expected, in words."""
+    found = table_check.columns(places.table(table.name))
+    names, groups = found.fieldNames(), result.panes.by if result.panes else ()
+    wanted = [field for field in table.columns if field.name in names or not _is_null_at_first(field.name)]
+    for place, field in enumerate(wanted):
+        if field.name in names and _may_become(found[field.name], field, field.name in groups):
+            wanted[place] = found[field.name]
+    return table_check.unlike(found, StructType(wanted))
+
+
+def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
+    was, now = found.dataType, wanted.dataType
+    if is_group and isinstance(was, FloatType):
+        return isinstance(now, FloatType)  # 0.1 as float is another double than 0.1: it would be a group of its own
+    is_sum = found.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
+    return wider.holds(now, was) or is_sum  # see collecting.output
 
 
 def _is_null_at_first(name: str) -> bool:
