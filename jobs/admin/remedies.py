@@ -12,8 +12,8 @@ ANY_WIDER = "give column {field} a wider type of its kind in the topic's schema 
 OTHER_KIND = PRODUCER + ", or a new version of the result made, for which column {field} has another type"
 KEYLESS = "set KEY = None in the topic's schema file, if its records may have no key"
 AHEAD = (
-    "set MAX_AHEAD in the topic's schema file: a longer time if {field} may be further after the record's own timestamp, "
-    "None if that timestamp is not to be trusted"
+    "set MAX_AHEAD in the topic's schema file: a longer time if {field} may be further after the record's own "
+    "timestamp, None if that timestamp is not to be trusted"
 )
 EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 

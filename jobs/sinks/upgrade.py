@@ -6,6 +6,7 @@ that the bounds of windows say. Tables in which that makes a difference are refu
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,10 +63,8 @@ def _rounded(places: Places, result: Result) -> Iterator[str]:
             kind = kinds.get(column)
             if kind is None or not pa.types.is_decimal(kind) or kind.precision <= EXACT_DIGITS:
                 continue
-            limit = f"arrow_cast('1{'0' * (EXACT_DIGITS - kind.scale)}', 'Decimal128(38, {kind.scale})')"
-            if kind.scale < EXACT_DIGITS and _asked(
-                panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'
-            ):
+            limit = f"cast('{Decimal(1).scaleb(EXACT_DIGITS - kind.scale):f}' as decimal(38, {kind.scale}))"
+            if _asked(panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'):
                 yield f"{column} has more than {EXACT_DIGITS} digits, which were rounded"
 
 
