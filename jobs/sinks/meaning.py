@@ -13,9 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from jobs.sinks import layout, plan, wider
-from jobs.sinks.plan import Path, quoted
+from jobs.sinks.plan import Path
 from jobs.transforms import event_time
 from jobs.transforms.result import Result
+from jobs.transforms.topic import quoted
 
 MARK = "2:"
 """Begins a fingerprint of this kind. Version 0.2.0 wrote another one, without a mark."""

@@ -14,6 +14,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.transforms.topic import quoted
+
 Path = tuple[str, ...]
 """A column of the source, or a field inside of it."""
 
@@ -86,11 +88,6 @@ def _kind(node: Any) -> str:
 
 def _number(column: Any) -> int:
     return int(column.exprId().id())
-
-
-def quoted(name: str) -> str:
-    """As SQL takes it, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _node(plan: Any, source: list[str]) -> tuple[Said, Columns]:

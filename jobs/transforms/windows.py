@@ -155,12 +155,6 @@ def last_end(windows: tuple[Window, ...], second: int) -> int:
     return max(int(window.ends(window.starts(np.array([second])))[0]) for window in windows)
 
 
-def fits(window: Window, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """For each pair of bounds, in seconds since 1970 UTC, whether `window` has them."""
-    found: np.ndarray = (window.starts(starts) == starts) & (window.ends(starts) == ends)
-    return found
-
-
 def _check_fills(name: str, what: str, seconds: int, unit: str, unit_seconds: int) -> None:
     """Raises Mistake unless `seconds` is a whole number of units."""
     if seconds % unit_seconds:

@@ -94,28 +94,6 @@ def test_a_window_reaches_as_far_as_a_day_is_long() -> None:
     assert windows.last_end(some, int(begins.timestamp())) == ends.timestamp()
 
 
-def test_bounds_that_a_window_has_not_do_not_fit() -> None:
-    hour, day = 3600, 86_400
-    begins = int(datetime(2013, 3, 10, 5, tzinfo=UTC).timestamp())  # in Havana, the day of 23 hours
-    cases: list[tuple[Tumbling | Hopping | CalendarDay, dict[tuple[int, int], bool]]] = [
-        (Tumbling("1 day"), {(0, day): True, (day, 2 * day): True, (hour, hour + day): False, (0, hour): False}),
-        (Hopping("1 day", "1 hour"), {(-hour, day - hour): True, (hour, day + hour): True, (60, day + 60): False}),
-        (
-            CalendarDay("America/Havana"),
-            {
-                (begins, begins + 23 * hour): True,
-                (begins + 23 * hour, begins + 47 * hour): True,
-                (begins, begins + 24 * hour): False,
-                (begins - hour, begins + 23 * hour): False,
-            },
-        ),
-    ]
-    for window, bounds in cases:
-        starts, ends = np.array(list(bounds)).T
-        assert windows.fits(window, starts, ends).tolist() == list(bounds.values())
-        assert not len(windows.fits(window, starts[:0], ends[:0]))
-
-
 @pytest.mark.parametrize(
     ("window", "every_seconds", "said"),
     [
