@@ -2,21 +2,24 @@
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType, StructField, StructType
 
 from jobs import run
 from jobs.running import java
-from jobs.sinks import archive
-from tests.jobs import kept_elsewhere
+from jobs.sinks import archive, commits, passes, recent, tables
+from tests import delta
+from tests.jobs.sinks import readings
 from tests.jobs.sinks.checks import check_panes
 from tests.jobs.sinks.readings import PANES
 from tests.jobs.sinks.test_the_cut_does_not_matter import World
@@ -49,21 +52,50 @@ def places_file(folder: Path, archive: str = "archive") -> Path:
     return file
 
 
-def test_tables_are_right_on_a_machine_with_other_habits(tmp_path: Path) -> None:
-    """Its own options of Java go before ours; the project and the tables are in folders with odd names."""
-    project = tmp_path / 'my "own" project\'s' / "back\\slash"
-    shutil.copytree(ROOT / "conf", project / "conf")
-    (project / ".jars").symlink_to((ROOT / ".jars").resolve())
-    world = World(None, tmp_path / ODD, PANES)  # type: ignore[arg-type]
-    world.write(kept_elsewhere.LOG[: kept_elsewhere.FIRST])
-    arguments = [places_file(tmp_path / ODD), project / "conf" / run.LOCAL_PROFILE]
-    ours = FOREIGN | {"_JAVA_OPTIONS": FOREIGN["JAVA_TOOL_OPTIONS"]}
-    done = python(ROOT / "tests/jobs/kept_elsewhere.py", *arguments, cwd=tmp_path, **ours)
+APPENDS = """
+import sys
+from pathlib import Path
+from pyspark.sql import functions as F
+from jobs import run
+from jobs.sinks import commits, tables
+
+spark = run.session(run.profile(Path("conf") / run.LOCAL_PROFILE))
+rows = spark.range(3).withColumn("at", F.lit("2025-05-05 12:00:00").cast("timestamp"))
+tables.SMALL_BYTES = -1
+tables.create(sys.argv[1], rows.schema, (), "A table.")
+tables.append(rows, sys.argv[1], commits.Commit("j", "g", 1, "s", {}, {}), {})
+"""
+
+
+def test_delta_of_spark_writes_the_same_on_a_machine_with_other_habits(tmp_path: Path) -> None:
+    """Its options of Java come before ours and after them."""
+    last = {"_JAVA_OPTIONS": FOREIGN["JAVA_TOOL_OPTIONS"]}
+    done = python("-c", APPENDS, tmp_path / "é", **FOREIGN, **last)
     assert done.returncode == 0, done.stderr
-    world.written = kept_elsewhere.LOG
+    noon = datetime(2025, 5, 5, 12, tzinfo=UTC)
+    assert sorted(row["id"] for row in delta.rows(tmp_path / "é")) == [0, 1, 2]
+    assert {row["at"] for row in delta.rows(tmp_path / "é")} == {noon}
+    commit = tmp_path / "é" / "_delta_log" / "00000000000000000001.json"
+    assert '"engineInfo":"Apache-Spark' in commit.read_text(encoding="utf-8")
+
+
+def test_tables_are_right_in_a_folder_with_an_odd_name(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In small writes, which Spark does not do, and in large ones."""
+    world = World(spark, tmp_path / ODD, PANES)
+    world.write(readings.log())
+    rows, commit = pa.table({"id": [1, 2]}), commits.Commit("j", "g", 1, "s", {}, {})
+    tables.create(f"{tmp_path}/{ODD}/small", StructType([StructField("id", LongType())]), (), "A table.")
+    tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
+    tables.replace(rows.slice(0, 1), f"{tmp_path}/{ODD}/small", "id = 1", replace(commit, step="r"))
+    assert sorted(row["id"] for row in delta.rows(tmp_path / ODD / "small")) == [1, 2]
+    for module, limit in ((recent, "MOST_PANES"), (tables, "SMALL_BYTES"), (passes, "FEW_RECORDS")):
+        monkeypatch.setattr(module, limit, -1)
+    world.keep()
     check_panes(world)
-    commits = (tmp_path / ODD / "tables" / "readings_v1_panes" / "_delta_log").glob("*.json")
-    assert any('"engineInfo":"Apache-Spark' in commit.read_text(encoding="utf-8") for commit in commits)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {ODD}
 
 
 @pytest.mark.parametrize("profile", ["local", "cluster"])
@@ -192,18 +224,26 @@ def test_paths_of_a_profile_are_written_as_their_readers_need_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file = tmp_path / "a 'b' \"c\"\\d,e" / "conf" / "p.conf"
-    file.parent.mkdir(parents=True)
+    root = tmp_path / "a 'b' \"c\"\\d,e"
+    (root / "conf").mkdir(parents=True)
     options = "-XX:SharedArchiveFile=.jars/c.jsa -Dlog4j2.configurationFile=conf/l.properties -Dx=myconf/y"
-    file.write_text(f"spark.driver.extraClassPath .jars/*\nspark.driver.extraJavaOptions {options}\n")
-    read = run.profile(file)
-    assert read["spark.driver.extraClassPath"] == f"{tmp_path}/a 'b' \"c\"\\d,e/.jars/*"
-    assert read["spark.driver.extraJavaOptions"] == (
-        rf"-XX:SharedArchiveFile={tmp_path}/a\ \'b\'\ \"c\"\\d,e/.jars/c.jsa "
-        f"-Dlog4j2.configurationFile=file://{tmp_path}/a%20%27b%27%20%22c%22%5Cd%2Ce/conf/l.properties -Dx=myconf/y"
-    )
-    monkeypatch.chdir(file.parent.parent)
-    assert run.profile(file)["spark.driver.extraJavaOptions"] == options
+    profile = f"spark.driver.extraClassPath .jars/*\nspark.driver.extraJavaOptions {options}\n"
+    (root / "conf" / "p.conf").write_text(profile)
+    read = run.profile(root / "conf" / "p.conf")
+    words = [word for name, value in read.items() for word in ("--conf", f"{name}={value}")]
+    # What Spark makes of it: the command that starts Java, its words ended by zeros.
+    launcher = [java.check_java(), "-cp", f"{Path(pyspark.__file__).parent}/jars/*", "org.apache.spark.launcher.Main"]
+    launcher += ["org.apache.spark.deploy.SparkSubmit", *words]
+    home = {"SPARK_HOME": str(Path(pyspark.__file__).parent), "SPARK_SCALA_VERSION": "2.13"}
+    command = [*launcher, "pyspark-shell"]
+    made = subprocess.run(command, env=os.environ | home, capture_output=True, encoding="utf-8", check=True).stdout
+    words = made.strip("\0\n").split("\0")
+    assert words[words.index("-cp") + 1].startswith(f"{root}/.jars/*:")
+    address = f"file://{tmp_path}/a%20%27b%27%20%22c%22%5Cd%2Ce/conf/l.properties"
+    assert {f"-XX:SharedArchiveFile={root}/.jars/c.jsa", f"-Dlog4j2.configurationFile={address}"} <= {*words}
+    assert "-Dx=myconf/y" in words
+    monkeypatch.chdir(root)
+    assert run.profile(Path("conf/p.conf"))["spark.driver.extraJavaOptions"] == options
 
 
 def test_a_class_path_with_a_colon_is_refused_unless_it_is_here(

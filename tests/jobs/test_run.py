@@ -123,7 +123,7 @@ def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
     local, cluster = (run.profile(ROOT / "conf" / f"spark-{name}.conf") for name in ("local", "cluster"))
     sizes = ("spark.driver.memory", "spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions")
     of_a_laptop = ("spark.master", "spark.driver.host", "spark.driver.bindAddress", "spark.driver.extraClassPath")
-    of_a_laptop += ("spark.sql.streaming.checkpointFileManagerClass",)  # a cluster's may be on HDFS
+    of_a_laptop += ("spark.sql.streaming.checkpointFileManagerClass", "spark.hadoop.fs.defaultFS")  # HDFS on a cluster
     of_other_machines = ("spark.executor.", "spark.executorEnv.", "spark.yarn.", "spark.kubernetes.")
     differ = {*sizes, *of_a_laptop, "spark.ui.enabled", "spark.driver.extraJavaOptions"}
     assert {name: value for name, value in local.items() if name not in differ} == {

@@ -41,6 +41,15 @@ def test_what_is_wrong_is_told_with_its_field_and_without_the_secret(
     assert "hunter2" not in str(told.value)
 
 
+@pytest.mark.parametrize("name", ["a:b", "a}b"])
+def test_a_secrets_file_that_kafka_cannot_name_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    lines = ['servers = "b:1"', 'security = "SASL_SSL"', 'username = "u"', 'password = "${file:s.properties:p}"']
+    with pytest.raises(Refused, match=rf"kafka\.password: the path '.*{name}/s\.properties' has a colon or a brace"):
+        places(folder, *lines)
+
+
 def test_a_home_in_kafka_needs_a_broker(tmp_path: Path) -> None:
     (tmp_path / "kafka.toml").write_text(HOMES)
     with pytest.raises(Refused, match=r"needs a table \[kafka\]"):
