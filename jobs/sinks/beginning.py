@@ -53,10 +53,10 @@ def begin_anew(
     for name, known in last.tables.items():
         path = places.table(name)
         if tables.find(path) is not None and tables.identity(path)[0] == known["id"]:
-            remove(path)
+            _remove(path)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     if checkpoint.exists(spark, folder):
-        remove(folder)
+        _remove(folder)
     _make(places, expected)
     row = last.next(
         "start",
@@ -75,27 +75,28 @@ def begin_anew(
 def forget(places: Places, name: str, since: datetime) -> None:
     """Remove what a first run of result `name` has made since that time and left empty: tables, ledger, checkpoint.
 
-    Nothing is removed if a table has rows, if a batch was closed, or if a table was made before.
+    Nothing is removed if a table has rows, if a batch was closed, or if a table was made before. What somebody else has
+    made stays.
     """
     last = ledger.last(places, name)
     if last is not None and not is_blank(places, last):
         return
-    found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if tables.find(path) is not None]
+    found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if _is_ours(path)]
     home = ledger.path(places, name)
     paths = [home, *found] if tables.find(home) is not None else found
     if not all(_is_empty(path) for path in found) or not all(_made(path) >= since for path in paths):
         return
     for path in paths:  # the ledger first: tables that are empty are no harm without it
-        remove(path)
+        _remove(path)
     if paths:
-        remove(f"{places.checkpoints}/{name}")
+        _remove(f"{places.checkpoints}/{name}")
 
 
 def _make(places: Places, expected: Iterable[Table]) -> None:
     for table in expected:
         path = places.table(table.name)
-        if _is_ours(path):  # of a run that ended before its ledger was there: it may have other columns
-            remove(path)
+        if _is_ours(path) and _is_empty(path):  # of a run that ended before its ledger was there, in other columns
+            _remove(path)
         tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
 
 
@@ -110,16 +111,15 @@ def _is_empty(path: str) -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    """Whether there is a table that nobody has written to since headrace has made it."""
-    table = tables.find(path)
-    return table is not None and table.version() == 0 and commits.after(path, -1) == [{"step": "create"}]
+    """Whether there is a table that headrace has made."""
+    return tables.find(path) is not None and commits.after(path, -1)[:1] == [{"step": "create"}]
 
 
 def _made(path: str) -> datetime:
     return datetime.fromtimestamp(DeltaTable(path).metadata().created_time / 1000, UTC)
 
 
-def remove(path: str) -> None:
+def _remove(path: str) -> None:
     """A folder and what is in it; nothing if it is not there."""
     system, place = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
     if system.get_file_info(place).type != fs.FileType.NotFound:

@@ -34,13 +34,14 @@ def now(spark: SparkSession, result: Result, events: StructType, last: Row | Non
     constants = result.definition()
     differences: list[str] = []
     if last is not None:
-        differences += _constants(last.definition, constants, result)
+        differences += changed(last.definition, constants, result)
         differences += _transform(spark, result, events, here, last)
     constants[COLUMNS] = meaning.columns_in_words(here.columns)
     return Definition(constants, here.fingerprint, tuple(differences))
 
 
-def _constants(was: Mapping[str, str], now: Mapping[str, str], result: Result) -> list[str]:
+def changed(was: Mapping[str, str], now: Mapping[str, str], result: Result) -> list[str]:
+    """The constants of `result` that mean something else than before, each as "name field: was X, is now Y"."""
     found: list[str] = []
     for name, text in now.items():
         before = was.get(name)

@@ -153,19 +153,24 @@ def test_types_that_are_changed_back_before_the_ledger_knows(folder: Path, spark
     assert (found(folder), types(folder)) == (due(*GOOD, 0, 1), AFTER)
 
 
-@pytest.mark.parametrize("moment", ["after quarantine", "after panes"])
-def test_a_batch_is_not_finished_under_other_types_than_it_was_begun(
-    moment: str, folder: Path, spark: SparkSession
+SHOPLESS = {name: value for name, value in sales.SALES[0].items() if name != "shop"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "mended", "sale"),
+    [("after quarantine", sales.over(NARROW, optional=("shop",)), SHOPLESS), ("after panes", WIDER, sales.SALES[1])],
+)
+def test_a_batch_is_not_finished_under_another_schema_file_than_it_was_begun(
+    moment: str, mended: Result, sale: dict[str, Any], folder: Path, spark: SparkSession
 ) -> None:
     """Else a sale would be in quarantine and in the panes, or in neither."""
-    sales.write(places_in(folder), sales.SALES[:2], first=6)
+    sales.write(places_in(folder), [sales.SALES[0], sale], first=6)
     with pytest.raises(Stopped):
         keep(spark, folder, RESULT, step=stopping_at(moment))
-    keep(spark, folder, WIDER)
-    assert found(folder) == due(*GOOD, 0, 1)
+    keep(spark, folder, mended)
+    records = {key: facts[0] for key, facts in found(folder).items()}
+    assert records == ({("a", 3): 3, ("b", 4): 1, (None, 3): 1} if mended is not WIDER else {("a", 3): 4, ("b", 4): 1})
     assert len(delta.rows(f"{folder}/tables/sales_v1_quarantine")) == 3
-    requeue(run.Run(spark, places_in(folder), say=lambda _: None), WIDER)
-    assert found(folder) == due(*ALL, 0, 1)
 
 
 def test_columns_that_come_and_move_change_nothing(folder: Path, spark: SparkSession) -> None:
