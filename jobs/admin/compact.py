@@ -62,14 +62,10 @@ def compact(
 
 def _check_declared(topic: str) -> None:
     """Raises Refused unless a schema file says that only the last record of a key counts in the topic."""
-    import importlib
-    import pkgutil
-
-    import schemas
+    from jobs.admin import topic_schema
     from jobs.run import Refused
 
-    modules = [importlib.import_module(f"schemas.{found.name}") for found in pkgutil.iter_modules(schemas.__path__)]
-    mine = [module for module in modules if getattr(module, "TOPIC", None) == topic]
+    mine = topic_schema.files(topic)
     if not mine:
         raise Refused(f"topic {topic} has no file in schemas/ with that TOPIC, so nothing says that it is compacted.")
     for module in mine:

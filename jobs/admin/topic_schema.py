@@ -15,22 +15,26 @@ from jobs.run import Mistake
 
 def column_types(topic: str) -> dict[str, DataType]:
     """The types of the topic's columns by name; of two files that declare a column differently neither is heard.
-
-    A file that cannot be loaded is passed over, unless it is the topic's: then Mistake is raised.
+    Raises Mistake as `files` does.
     """
-    import schemas
-
     types: dict[str, DataType] = {}
     contested = set()
-    for found in pkgutil.iter_modules(schemas.__path__):
-        module = _loaded(found.name, topic)
+    for module in files(topic):
         columns = getattr(module, "COLUMNS", None)
-        if getattr(module, "TOPIC", None) != topic or not isinstance(columns, StructType):
-            continue
-        for field in columns:
+        for field in columns if isinstance(columns, StructType) else ():
             if types.setdefault(field.name, field.dataType) != field.dataType:
                 contested.add(field.name)
     return {name: kind for name, kind in types.items() if name not in contested}
+
+
+def files(topic: str) -> list[ModuleType]:
+    """The schema files whose TOPIC it is. One of another topic that cannot be loaded is passed over; of this topic it
+    raises Mistake.
+    """
+    import schemas
+
+    modules = [_loaded(found.name, topic) for found in pkgutil.iter_modules(schemas.__path__)]
+    return [module for module in modules if module is not None and getattr(module, "TOPIC", None) == topic]
 
 
 def _loaded(name: str, topic: str) -> ModuleType | None:
