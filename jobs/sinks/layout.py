@@ -47,7 +47,7 @@ def tables_of(spark: SparkSession, result: Result, events: StructType | None = N
     Raises Mistake if the transform does not return what panes and membership need.
     """
     transformed = result.transform(nothing(spark, events or event_columns(spark, result)))
-    result.check(transformed.schema)
+    result.check_transformed(transformed)
     rows = StructType([*transformed.schema.fields])
     made = []
     if result.membership:

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql.types import (
     BinaryType,
     BooleanType,
@@ -77,6 +79,47 @@ def _check_columns(name: str, columns: Iterable[str], given: Iterable[str]) -> N
                 f"{name}: a column of a table cannot be called {column!r}, which {why}. Rename it in the transform: "
                 f'F.col("`{column}`").alias("...")'
             )
+
+
+def check_transformed(name: str, transformed: Any) -> None:
+    """Raises Mistake unless a transform has given a frame whose rows each come of one event: what combines events would
+    see those of one batch alone, and depend on how the log is cut.
+    """
+    if not isinstance(transformed, DataFrame):
+        kind = "nothing" if transformed is None else f"a {type(transformed).__name__}"
+        raise Mistake(f"{name}: the transform returns {kind}; return the frame, such as events.select(...)")
+    found = _combining(transformed._jdf.queryExecution().analyzed())[1]
+    if found:
+        raise Mistake(
+            f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by row: "
+            "select, where, withColumn, explode. What is counted or averaged stands in Panes"
+        )
+
+
+_COMBINING = {
+    "Aggregate": "groupBy or an aggregate",
+    "Distinct": "distinct",
+    "Deduplicate": "distinct or dropDuplicates",
+    "Window": "a window function",
+    "GlobalLimit": "limit",
+    "LocalLimit": "limit",
+    "Offset": "offset",
+    "Tail": "tail",
+    "Sample": "sample",
+}
+"""Nodes of Spark's plan that make rows of several, and how they are written."""
+
+
+def _combining(node: Any) -> tuple[bool, str]:
+    """Whether the events are below the node, and what combines them, if something does. A table that is joined may be
+    combined of anything.
+    """
+    children = [node.children().apply(place) for place in range(node.children().size())]
+    below = [_combining(child) for child in children]
+    kind = str(node.getClass().getSimpleName())
+    ours = any(events for events, _ in below) if children else kind == "Range"
+    inside = next((found for _, found in below if found), "")
+    return ours, inside or (_COMBINING.get(kind, "") if ours else "")
 
 
 def check_events(name: str, events: StructType, panes: Panes | None, membership: bool) -> None:

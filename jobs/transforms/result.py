@@ -73,6 +73,11 @@ class Result:
         if self.panes:
             contract.check_panes(self.name, self.panes)
 
+    def check_transformed(self, transformed: DataFrame) -> None:
+        """Raises Mistake if what the transform has made of no events is not what panes and membership need."""
+        contract.check_transformed(self.name, transformed)
+        self.check(transformed.schema)
+
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that panes and membership need."""
         contract.check_events(self.name, events, self.panes, self.membership is not None)

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
@@ -29,7 +30,8 @@ from pyspark.sql.types import (
 )
 
 from jobs.run import Mistake, Refused
-from jobs.transforms import topic
+from jobs.sinks import layout
+from jobs.transforms import contract, topic
 from jobs.transforms.membership import Membership
 from jobs.transforms.panes import Panes
 from jobs.transforms.result import Result
@@ -191,3 +193,32 @@ def test_rows_that_cannot_be_in_a_table_are_named() -> None:
         seen.check(StructType([*PLACE[:2], PLACE[3]]))
     both = result(Panes("1 hour", counts=("seen_before",)), membership=Membership("1 day"))
     both.check(StructType(PLACE))
+
+
+def test_a_transform_goes_row_by_row(spark: SparkSession) -> None:
+    events = layout.nothing(spark, StructType([*PLACE, StructField("v", LongType())]))
+    shops = spark.createDataFrame([(1, "x")], "v long, shop string").groupBy("v").agg(F.first("shop").alias("shop"))
+    taken = {
+        "picked": events.select("event_time", "v"),
+        "joined with a table that is counted": events.join(F.broadcast(shops), "v", "left"),
+        "exploded": events.select("event_time", F.explode(F.array("v", "v")).alias("v")),
+        "both halves": events.where("v > 0").unionByName(events.where("v <= 0")),
+        "in an order": events.orderBy("v"),
+    }
+    for transformed in taken.values():
+        contract.check_transformed("r_v1", transformed)
+    window = Window.partitionBy("v").orderBy("event_time")
+    combined = [
+        ("groupBy or an aggregate", events.groupBy("event_time").agg(F.sum("v").alias("v"))),
+        ("distinct or dropDuplicates", events.dropDuplicates(["v"])),
+        ("distinct or dropDuplicates", events.distinct().where("v > 0")),
+        ("a window function", events.withColumn("n", F.row_number().over(window))),
+        ("limit", events.limit(5)),
+        ("sample", events.sample(0.5)),
+    ]
+    for said, transformed in combined:
+        with pytest.raises(Mistake, match=rf"the transform combines events \({said}\)"):
+            contract.check_transformed("r_v1", transformed)
+    for wrong, said in ((None, "returns nothing"), (5, "returns a int")):
+        with pytest.raises(Mistake, match=said):
+            contract.check_transformed("r_v1", wrong)
