@@ -91,8 +91,8 @@ def check_transformed(name: str, transformed: Any) -> None:
     found = _combining(transformed._jdf.queryExecution().analyzed())[1]
     if found:
         raise Mistake(
-            f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by row: "
-            "select, where, withColumn, explode. What is counted or averaged stands in Panes"
+            f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by "
+            "row: select, where, withColumn, explode. What is counted or averaged stands in Panes"
         )
 
 
