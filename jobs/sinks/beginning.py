@@ -37,11 +37,11 @@ def begin(places: Places, result: Result, expected: list[Table], first: Row) -> 
     return ledger.write(places, result.name, replace(first, started_time=datetime.now(UTC)))
 
 
-def is_blank(places: Places, last: Row) -> bool:
-    """Whether the result has read nothing yet: no record is in its tables, and none was passed over."""
-    if any(ledger.last(places, _name(last), kind) for kind in ("batch", "requeue", "gap")):
+def is_blank(places: Places, name: str, last: Row) -> bool:
+    """Whether result `name` has read nothing yet: no record is in its tables, and none was passed over."""
+    if any(ledger.last(places, name, kind) for kind in ("batch", "requeue", "gap")):
         return False
-    return all(_is_empty(places.table(name)) for name in last.tables)
+    return all(_is_empty(places.table(table)) for table in last.tables)
 
 
 def begin_anew(
@@ -79,7 +79,7 @@ def forget(places: Places, name: str, since: datetime) -> None:
     made stays.
     """
     last = ledger.last(places, name)
-    if last is not None and not is_blank(places, last):
+    if last is not None and not is_blank(places, name, last):
         return
     found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if _is_ours(path)]
     home = ledger.path(places, name)
@@ -98,10 +98,6 @@ def _make(places: Places, expected: Iterable[Table]) -> None:
         if _is_ours(path) and _is_empty(path):  # of a run that ended before its ledger was there, in other columns
             _remove(path)
         tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
-
-
-def _name(last: Row) -> str:
-    return next(name.removesuffix("_quarantine") for name in last.tables if name.endswith("_quarantine"))
 
 
 def _is_empty(path: str) -> bool:

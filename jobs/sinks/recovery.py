@@ -67,9 +67,9 @@ def resume(
     table_check.check_known(places, result.name, expected, last)
     strays = unclosed(places, last)
     half_widened = bool(strays) and all(commit["step"] == widening.STEP for commit in strays)
-    if not any(commit["step"] == widening.STEP for commit in strays):
-        widening.check(places, result, expected)
     narrow = bool(widening.needed(places, expected))
+    if narrow and not any(commit["step"] == widening.STEP for commit in strays):
+        widening.check(places, result, expected)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
@@ -83,7 +83,8 @@ def resume(
     if wrong is not None:
         start = _from_the_ledger(spark, places, result, start, wrong)
         widening.check(places, result, expected)
-    if widening.needed(places, expected) or (half_widened and wrong is None):
+        narrow = bool(widening.needed(places, expected))
+    if narrow or (half_widened and wrong is None):
         row = widening.widen(places, result, expected, start.last, step)
         start = replace(start, last=row, notes=(*start.notes, *row.notes))
     return start
@@ -105,12 +106,8 @@ def _defined(
     if last is None:
         first = Row(sequence=1, kind="start", generation=1, batch_id=-1, published_sequence=1)
         return beginning.begin(places, result, expected, replace(first, **said)), ()
-    other = bool(defined.differences) or any(
-        table_check.fault(places, result.name, table.name, last)
-        or table_check.unlike(table_check.columns(places.table(table.name)), table.columns)
-        for table in expected
-    )
-    if other and beginning.is_blank(places, last):
+    well = last.batch_id >= 0 or table_check.is_well(places, result.name, expected, last)
+    if (defined.differences or not well) and beginning.is_blank(places, result.name, last):
         row = beginning.begin_anew(spark, places, result, expected, last, said)
         return row, row.notes
     if defined.differences:

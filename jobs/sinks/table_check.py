@@ -22,6 +22,15 @@ def check(places: Places, name: str, expected: list[layout.Table], last: Row) ->
         check_columns(path, unlike(columns(path), table.columns))
 
 
+def is_well(places: Places, name: str, expected: list[layout.Table], last: Row) -> bool:
+    """Whether `check` has nothing to say."""
+    try:
+        check(places, name, expected, last)
+    except Refused:
+        return False
+    return True
+
+
 def check_known(places: Places, name: str, expected: list[layout.Table], last: Row) -> None:
     """Raises Refused unless the tables are there and are those of the ledger."""
     for table in expected:

@@ -69,7 +69,7 @@ def test_a_result_that_is_well(folder: Path, capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     waiting = sum(record.bad is not None for record in LOG[:9])
     assert waiting and f"small_v1: note: {waiting} records wait in quarantine (" in said
-    assert "headrace requeue small_v1" in said
+    assert "not_json: only what writes the topic can be mended" in said
 
 
 @pytest.mark.parametrize(

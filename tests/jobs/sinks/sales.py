@@ -81,14 +81,17 @@ def over(kinds: dict[str, DataType], transform: Callable[[DataFrame], DataFrame]
     return replace(RESULT, topic=topic(kinds, **more), transform=transform)
 
 
-def write(places: Places, sales: list[dict[str, Any]], first: int = 0) -> None:
-    """Append sales to the log, the one at place 0 as the minute `first` after START."""
+def write(places: Places, sales: list[dict[str, Any]], first: int = 0, keys: list[bytes | None] | None = None) -> None:
+    """Append sales to the log, the one at place 0 as the minute `first` after START, without keys if none are given. An
+    empty sale becomes a record that is no JSON.
+    """
     times = [START + timedelta(minutes=first + n) for n in range(len(sales))]
-    values = [json.dumps({"at": f"{at:%Y-%m-%dT%H:%M:%SZ}"} | one) for at, one in zip(times, sales, strict=True)]
+    texts = [json.dumps({"at": f"{at:%Y-%m-%dT%H:%M:%SZ}"} | one) for at, one in zip(times, sales, strict=True)]
+    values = [text.encode() if one else b"garbage" for text, one in zip(texts, sales, strict=True)]
     batch = pa.record_batch(
         {
-            "key": pa.array([None] * len(sales), pa.binary()),
-            "value": pa.array([value.encode() for value in values], pa.binary()),
+            "key": pa.array(keys or [None] * len(sales), pa.binary()),
+            "value": pa.array(values, pa.binary()),
             "timestamp": pa.array(times, pa.timestamp("us", "UTC")),
         }
     )
