@@ -69,7 +69,7 @@ def watch() -> None:
 def _is_job(file: str | None) -> bool:
     """Whether the file hands a function to jobs.run.job, or was meant to."""
     try:
-        text = Path(file or "").read_text()
+        text = Path(file or "").read_text(encoding="utf-8")
         tree = ast.parse(text) if "job(" in text else ast.Module([], [])
     except (OSError, ValueError, SyntaxError):
         return False
