@@ -98,15 +98,16 @@ class Looking:
         return self._patiently(lambda: str(self._described().topic_id))
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer | None:
-        until = time.monotonic() + TIMEOUT_SECONDS
+        begun = time.monotonic()
         while True:
+            waited = time.monotonic() - begun
             try:
                 return ask()
             except KafkaException as error:
                 code = error.args[0].code()
-                if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                if code == KafkaError.UNKNOWN_TOPIC_OR_PART and waited > UNHEARD_SECONDS:
                     return None
-                if code not in _ELECTING or time.monotonic() > until:
+                if code not in _ELECTING or waited > TIMEOUT_SECONDS:
                     raise refusal(self._kafka, error, self._heard) from None
                 time.sleep(0.2)
 
@@ -122,7 +123,10 @@ class Looking:
         return Topic(str(found.topic_id), *ends)
 
 
+UNHEARD_SECONDS = 0.5
+"""So long after a topic was made, a broker may say that there is none."""
 _ELECTING = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_LEADER_EPOCH,

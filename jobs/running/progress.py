@@ -4,6 +4,9 @@ import sys
 import time
 from typing import Any
 
+NONE_GOOD = "none of the"
+"""Begins the note of a batch of which no record is good."""
+
 
 class Progress:
     """Lines on standard error about closed batches, at most one a second."""
@@ -17,8 +20,8 @@ class Progress:
         """Take note of a ledger row."""
         self._records += row.records
         self._batches += row.kind == "batch"
-        self._good += row.records - row.quarantined if row.kind == "batch" else 0
-        self._reasons = next((note for note in row.notes if note.startswith("none of the")), self._reasons)
+        self._good += row.records - getattr(row, "quarantined", 0) if row.kind == "batch" else 0
+        self._reasons = next((note for note in getattr(row, "notes", ()) if note.startswith(NONE_GOOD)), self._reasons)
         if time.monotonic() - self._said >= 1 and row.kind == "batch":
             self._said = time.monotonic()
             left = "" if lag is None else f", lag {lag:,} records"

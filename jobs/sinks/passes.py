@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.running.progress import NONE_GOOD
 from jobs.transforms import collecting, durations, gate, glance, lateness, membership, told
 from jobs.transforms.arrow_step import ArrowStep
 from jobs.transforms.result import Result
@@ -100,7 +101,7 @@ def said_of_bad(passed: Pass) -> str:
     assert passed.bad is not None
     found = passed.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
     reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in found)
-    return f"none of the {sum(row['count'] for row in found):,} records of the batch is good: {reasons}"
+    return f"{NONE_GOOD} {sum(row['count'] for row in found):,} records of the batch is good: {reasons}"
 
 
 def _in_one_trip(
