@@ -1,9 +1,12 @@
 """Keeps a result up to date: one microbatch after another, from the log into its tables."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from deltalake.exceptions import DeltaError
 
 from jobs.run import Refused, Run
 from jobs.running import mistakes
@@ -26,7 +29,8 @@ def keep(run: Run, result: Result, log: Log) -> Row:
         try:
             return _kept(run, result, log)
         except Refused:
-            beginning.forget(run.places, result.name, begun)
+            with suppress(OSError, DeltaError):  # what was refused is to be told whatever else goes wrong
+                beginning.forget(run.places, result.name, begun)
             raise
 
 
