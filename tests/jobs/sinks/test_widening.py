@@ -220,7 +220,6 @@ def test_a_ledger_of_version_0_2_0_goes_on(folder: Path, spark: SparkSession) ->
     assert keep(spark, folder, RESULT) == []
     after = ledger.last(places_in(folder), "sales_v1")
     assert after and (after.definition, after.transform) == (last.definition, last.transform)
-    keep(spark, folder, sales.over(NARROW | {"channel": StringType()}, optional=("channel",)))
 
 
 def test_rows_of_a_result_with_membership_get_wider(spark: SparkSession, places: Places) -> None:
