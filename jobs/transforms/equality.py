@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
 
 
 def settled(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -29,6 +30,7 @@ def settled_columns(table: pa.Table, names: tuple[str, ...]) -> pa.Table:
     return table
 
 
-def one_zero(column: Column) -> Column:
-    """Spark's column of fractions, with 0.0 for negative zero. (JSON has no NaN.)"""
-    return F.when(column == F.lit(0.0), F.lit(0.0)).otherwise(column)
+def one_zero(column: Column, kind: DataType) -> Column:
+    """Spark's column of fractions of type `kind`, with 0.0 for negative zero. (JSON has no NaN.)"""
+    zero = F.lit(0.0).cast(kind)
+    return F.when(column == zero, zero).otherwise(column)

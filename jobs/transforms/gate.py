@@ -68,7 +68,7 @@ def _value(field: StructField) -> Column:
         return typed
     number = F.when(F.rlike(_raw_column(field.name), F.lit(_NUMBER)), _raw_column(field.name))
     if isinstance(field.dataType, _FRACTIONS):
-        return equality.one_zero(F.coalesce(typed, number.try_cast(field.dataType)))
+        return equality.one_zero(F.coalesce(typed, number.try_cast(field.dataType)), field.dataType)
     exact = number.try_cast("decimal(38,18)")
     return F.coalesce(typed, F.when(exact == F.floor(exact), exact.try_cast(field.dataType)))
 

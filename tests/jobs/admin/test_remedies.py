@@ -1,6 +1,7 @@
 """What doctor recommends for records in quarantine fits the reason why they wait, and is accepted."""
 
 import ast
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ DEFINITION = {
         (("wrong_type", "at"), "only what writes the topic can be mended, as"),
         (("null_key", "shop"), "set KEY = None in the topic's schema file"),
         (("not_json", None), "only what writes the topic can be mended"),
-        (("time_after_record", "at"), "only what writes the topic can be mended"),
+        (("time_after_record", "at"), "set MAX_AHEAD in the topic's schema file: a longer time if at may be"),
+        (("time_after_9998", "at"), "only what writes the topic can be mended"),
     ],
 )
 def test_a_remedy_fits_its_reason(waiting: tuple[str, str | None], said: str) -> None:
@@ -61,13 +63,16 @@ def test_each_reason_has_a_remedy() -> None:
 
 def test_what_is_recommended_is_accepted(spark: SparkSession, places: Places) -> None:
     shopless = {name: value for name, value in SALES[0].items() if name != "shop"}
-    sales.write(places, [SALES[0], SALES[1], SALES[0], shopless, {}], keys=[b"a", b"a", None, b"a", b"a"])
+    ahead = SALES[0] | {"shop": "z", "at": f"{sales.START + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"}
+    sales.write(places, [SALES[0], SALES[1], SALES[0], shopless, {}, ahead], keys=[b"a", b"a", None, b"a", b"a", b"z"])
     quiet = run.Run(spark, places, say=lambda _: None)
     microbatch.keep(quiet, sales.over(NARROW, KEY="shop"), log)
     assert waiting(places) == (
         "missing_field: make column shop nullable in the topic's schema file; "
         "not_json: only what writes the topic can be mended; "
         "null_key: set KEY = None in the topic's schema file, if its records may have no key; "
+        "time_after_record: set MAX_AHEAD in the topic's schema file: a longer time if at may be further after the "
+        "record's own timestamp, None if that timestamp is not to be trusted; "
         "wrong_type: make column cents bigint in the topic's schema file, if its values are right and only too large "
         "for int; then: headrace requeue sales_v1"
     )
@@ -77,6 +82,8 @@ def test_what_is_recommended_is_accepted(spark: SparkSession, places: Places) ->
     assert counted(places) == {("a", 3): 2, (None, 3): 1}
     requeue(quiet, sales.over(WIDE, KEY=None, optional=("shop",)))
     assert counted(places) == {("a", 3): 3, (None, 3): 1}
+    requeue(quiet, sales.over(WIDE, KEY=None, optional=("shop",), MAX_AHEAD="3 days"))
+    assert counted(places) == {("a", 3): 3, (None, 3): 1, ("z", 3): 1}
     assert waiting(places) == "not_json: only what writes the topic can be mended"
 
 

@@ -28,7 +28,7 @@ IN_THE_JOB = {
     "name": ("PANES = Panes(", "PANES = Pains(", "name 'Pains' is not defined; did you mean Panes?"),
     "attribute": ("WINDOWS = ", "COLUMNS = rides.COLUMN\nWINDOWS = ", "'COLUMN'; did you mean COLUMNS?"),
     "left out": ('"rides_v1", rides, ', '"rides_v1", ', "Result() missing 1 required positional argument"),
-    "type": ('Tumbling("1 hour")', "Tumbling(3600)", "got 'int'"),
+    "type": ('Tumbling("1 hour")', "Tumbling(3600)", '"3600" is not a duration'),
     "key": ("WINDOWS = ", 'EVERY = {}["every"]\nWINDOWS = ', "KeyError: 'every'"),
     "not guarded": ('if __name__ == "__main__":\n    run', "run", "put it under if __name__ =="),
     "several lines": ('Result("rides_v1", rides,', 'Result(\n    "rides_v1",\n    ride,\n', "did you mean rides?"),
@@ -80,7 +80,7 @@ def test_a_schema_without_its_event_time_is_told_where_the_result_needs_it(
         job_files.load(file, monkeypatch)
     found = loading.fault(failed.value)
     assert found and found.startswith(f"{file}, line {job_files.line_of(file, 'RESULT =')}: ")
-    assert "'rides_schema' has no attribute 'EVENT_TIME'" in found
+    assert "does not say EVENT_TIME: say EVENT_TIME = ..." in found
 
 
 def test_a_file_is_named_as_seen_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,3 +195,13 @@ def test_event_time_in_milliseconds(spark: SparkSession) -> None:
     assert [row["__fault"] and tuple(row["__fault"]) for row in rows] == [fault for _, fault in cases]
     good = [row.event_time.replace(tzinfo=UTC) for row in rows if not row["__fault"]]
     assert good == [NOW, datetime(1970, 1, 1, tzinfo=UTC), NOW + timedelta(days=1)]
+
+
+def test_each_type_stays_what_the_schema_file_says(spark: SparkSession) -> None:
+    kinds = ["tinyint", "smallint", "int", "bigint", "float", "double", "decimal(9,2)", "boolean", "date", "timestamp"]
+    columns = spark.createDataFrame(
+        [], ", ".join(f"c{n} {kind}" for n, kind in enumerate(["timestamp", *kinds]))
+    ).schema
+    topic = SimpleNamespace(TOPIC="t", KEY=None, EVENT_TIME="c0", COLUMNS=columns)
+    decoded = gate.decode(frame(spark, []), topic)
+    assert [decoded.schema[field.name].dataType for field in columns] == [field.dataType for field in columns]
