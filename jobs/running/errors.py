@@ -105,7 +105,7 @@ def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     read, commands for it are complete.
     """
     said = _refusal(error) or _absurd_timestamp(error, kafka) or _of_the_transform(error)
-    said = said or _of_the_system(error) or _of_python(error) or _unknown(error)
+    said = said or _of_the_system(error) or _own(error) or _of_python(error) or _unknown(error)
     return " ".join(said.split())
 
 
@@ -113,8 +113,12 @@ def _refusal(error: BaseException) -> str | None:
     """What the project's own checks say."""
     if isinstance(error, Mistake):
         return _at(mistakes.place(error), str(error))
-    own = isinstance(error, Refused) or mistakes.is_the_engines_own(error)
-    return str(error) if own else None
+    return str(error) if isinstance(error, Refused) else None
+
+
+def _own(error: BaseException) -> str | None:
+    """What a line of the engine says of something that no other words are known for."""
+    return str(error) if mistakes.is_the_engines_own(error) else None
 
 
 def _of_the_transform(error: BaseException) -> str | None:
