@@ -45,7 +45,9 @@ def _loaded(name: str, topic: str) -> ModuleType | None:
         spec = find_spec(f"schemas.{name}")
         path = Path(spec.origin) if spec and spec.origin else None
         if path is None or not re.search(
-            rf"^TOPIC\b[^=\n]*=\s*[\"']{re.escape(topic)}[\"']", path.read_text(errors="replace"), re.MULTILINE
+            rf"^TOPIC\b[^=\n]*=\s*[\"']{re.escape(topic)}[\"']",
+            path.read_text(encoding="utf-8", errors="replace"),
+            re.MULTILINE,
         ):
             return None
         raise Mistake(
