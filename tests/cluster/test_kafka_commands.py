@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from jobs import run
-from jobs.admin import facts, findings, lines
+from jobs.admin import facts, findings, records
 from jobs.broker import topics
 from jobs.sinks import archive, kafka_producer, ledger
 from jobs.sources import archive as archive_source
@@ -126,7 +126,7 @@ def test_one_old_record_far_behind_refuses_the_files_before_one_is_sent_but_not_
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(lines, "BATCH_RECORDS", 4)
+    monkeypatch.setattr(records, "BATCH_RECORDS", 4)
     now = datetime.now(UTC)
     values = [json.dumps({"who": f"w{n}", "at": now.isoformat()}) for n in range(10)]
     (tmp_path / "young.ndjson").write_text("\n".join(values))
