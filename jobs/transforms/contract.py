@@ -126,11 +126,11 @@ def check_events(name: str, events: StructType, panes: Panes | None, membership:
     """Raises Mistake unless the transform's columns are there, once each, with types of which panes and membership can
     make something.
     """
-    needed = {"event_time": "when it happened"}
+    needed = ["event_time"]
     if membership:
-        needed |= {column: "membership" for column in ("record_partition", "record_offset", "record_key")}
+        needed += ["record_partition", "record_offset", "record_key"]
     if panes:
-        needed |= dict.fromkeys(panes.columns, "panes")
+        needed += [column for column in panes.columns if column not in needed]
     kinds = {field.name: field.dataType for field in events}
     missing = [column for column in needed if column not in kinds and not (membership and column == "seen_before")]
     if missing:
