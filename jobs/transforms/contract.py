@@ -122,17 +122,13 @@ def _combining(node: Any) -> tuple[bool, str]:
     return ours, inside or (_COMBINING.get(kind, "") if ours else "")
 
 
-def check_events(name: str, events: StructType, panes: Panes | None, membership: bool) -> None:
-    """Raises Mistake unless the transform's columns are there, once each, with types of which panes and membership can
-    make something.
+def check_events(name: str, events: StructType, needed: list[str], panes: Panes | None, membership: bool) -> None:
+    """Raises Mistake unless the `needed` columns of a transform are there, once each, with types of which panes and
+    membership can make something.
     """
-    needed = ["event_time"]
-    if membership:
-        needed += ["record_partition", "record_offset", "record_key"]
-    if panes:
-        needed += [column for column in panes.columns if column not in needed]
     kinds = {field.name: field.dataType for field in events}
-    missing = [column for column in needed if column not in kinds and not (membership and column == "seen_before")]
+    added = {"seen_before"} if membership else set()
+    missing = [column for column in dict.fromkeys(needed) if column not in kinds and column not in added]
     if missing:
         there = ", ".join(events.names)
         raise Mistake(f"{name}: the transform does not return {', '.join(missing)}; it returns {there}")

@@ -80,7 +80,7 @@ class Result:
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that panes and membership need."""
-        contract.check_events(self.name, events, self.panes, self.membership is not None)
+        contract.check_events(self.name, events, self._needed(), self.panes, self.membership is not None)
 
     def _needed(self) -> list[str]:
         needed = ["event_time"]
