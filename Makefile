@@ -26,7 +26,7 @@ $(VENV)/ready: pyproject.toml conf/constraints.txt
 # Java keeps what it has parsed of Spark's classes in a file: each later start costs 10 CPU-seconds less.
 $(CLASSES): .jars/ready
 	@echo "warming up Java, once"
-	@$(BIN)/python -m jobs.admin.warm $@
+	@$(BIN)/python -m jobs.admin.class_archive $@
 
 demo: setup zip $(CLASSES) ## real departures into the log, three results out of it, shown as tables
 	@$(BIN)/headrace demo

@@ -10,11 +10,10 @@ late  an aircraft that leaves late comes late into the log; its window, publishe
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.facts.panes import Panes
+from jobs.keeping import microbatch
 from schemas import departure
 
 PANES = Panes(every="5 minutes", by=("origin",), count="departures", averages=("delay_minutes",))
@@ -41,7 +40,7 @@ RESULT = Result(
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log)
+    microbatch.keep(job, RESULT)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ late  more than LATENESS behind, `seen_before` is null: the filters that it woul
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from jobs.transforms.membership import Membership
-from jobs.transforms.result import Result
+from jobs.answers.result import Result
+from jobs.decisions.membership import Membership
+from jobs.keeping import microbatch
 from schemas import departure
 
 MEMBERSHIP = Membership(horizon="30 days", bucket="1 day", expected_keys=500, false_positive_rate=0.01)
@@ -39,7 +38,7 @@ RESULT = Result(
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log)
+    microbatch.keep(job, RESULT)
 
 
 if __name__ == "__main__":

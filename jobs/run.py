@@ -64,7 +64,7 @@ class Run:
     """Called with the name of each commit, "before panes" and "after panes" and so on."""
     closed: Callable[[str, Any, int | None], None] = lambda _name, _row, _lag: None
     """Called with the result's name, the ledger row of each closed batch, and the records left to read, if known; by
-    jobs/archive.py with the topic and what one commit has added.
+    jobs/kafka_archive.py with the topic and what one commit has added.
     """
     say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
     """Where a line for the person who started the run goes."""

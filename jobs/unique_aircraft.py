@@ -9,11 +9,10 @@ late  a straggler is added to the sketch of its window, which is published anew.
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import CalendarDay, Tumbling
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Tumbling
+from jobs.facts.panes import Panes
+from jobs.keeping import microbatch
 from schemas import departure
 
 PANES = Panes(every="1 hour", by=("origin",), count="departures", uniques=("tail_number",), lg_k=12)
@@ -40,7 +39,7 @@ RESULT = Result(
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log)
+    microbatch.keep(job, RESULT)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ COLUMNS = StructType(
         StructField("key", BinaryType(), True, {"comment": "Record key as it came."}),
         StructField("value", BinaryType(), True, {"comment": "Record value as it came."}),
         StructField("headers", ArrayType(HEADER), True, {"comment": "Record headers as they came."}),
-        StructField("reason", StringType(), True, {"comment": "Why it could not be read; jobs/transforms/gate.py."}),
+        StructField("reason", StringType(), True, {"comment": "Why it could not be read; jobs/events/gate.py."}),
         StructField("field", StringType(), True, {"comment": "Field that is wrong; null if it is none in particular."}),
         StructField("sequence", LongType(), True, {"comment": "Ledger row that put the record here."}),
         StructField("requeued_sequence", LongType(), True, {"comment": "Ledger row that read it again, if any."}),

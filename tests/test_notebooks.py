@@ -13,8 +13,8 @@ import pytest
 from nbclient import NotebookClient
 
 from jobs import departure_delay, first_sighting, unique_aircraft
+from jobs.log.archive import writer
 from jobs.run import Places, Run
-from jobs.sinks import archive
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -48,7 +48,7 @@ def append(places: Places, departures: list[dict[str, Any]]) -> None:
         "value": pa.array([json.dumps(value).encode() for value in values], pa.binary()),
         "timestamp": pa.array([one["departure_time"] for one in left], pa.timestamp("us", "UTC")),
     }
-    archive.append(places.archive, "departures", 2, [pa.record_batch(columns)])
+    writer.append(places.archive, "departures", 2, [pa.record_batch(columns)])
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.sinks import archive_rewrite, compaction, first_records, locks
-from jobs.transforms import event_time, gate, glance
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
+from jobs.answers.result import Result
+from jobs.decisions.membership import Membership
+from jobs.events import event_time, fast_decoder, gate
+from jobs.facts.panes import Panes
+from jobs.keeping import first_records, locks
+from jobs.log.archive import compaction, rewrite
 from tests import delta
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +38,13 @@ DEFAULTS = {
     "`expected_keys`": f"{Membership.expected_keys:,}",
     "`bucket`": Membership.bucket,
     "`MAX_VALUE_BYTES`": f"{gate.MAX_VALUE_BYTES:,} bytes",
-    "`LONGEST_BYTES`": f"{glance.LONGEST_BYTES:,} bytes",
+    "`LONGEST_BYTES`": f"{fast_decoder.LONGEST_BYTES:,} bytes",
     "`MAX_AHEAD`": event_time.MAX_AHEAD,
     "`BIGINT_UNIT`": f"{event_time.BIGINT_UNIT} since 1970",
     "`ZONE`": event_time.ZONE,
     "`RECORDS`, `PARTITIONS`": f"{first_records.RECORDS} of each of {first_records.PARTITIONS} partitions",
     "tombstone": compaction.TOMBSTONES_FOR,
-    "`VACUUM_HOURS`": f"{archive_rewrite.VACUUM_HOURS} hours",
+    "`VACUUM_HOURS`": f"{rewrite.VACUUM_HOURS} hours",
     "lock": f"{locks.WAIT_SECONDS:.0f} seconds",
 }
 """What is in the first column of a row of the README's defaults, and what the code says."""

@@ -15,8 +15,8 @@ import typer
 import schemas
 from jobs import run
 from jobs.admin.headrace import COMMANDS, app
-from jobs.sinks import archive
-from jobs.sources.archive import records
+from jobs.log.archive import writer
+from jobs.log.archive.snapshot import records
 from tests.jobs.admin import command
 from tests.test_readme import README, ROOT, blocks, section
 
@@ -98,7 +98,7 @@ def test_the_lines_about_retention_and_compaction_do_what_they_say(laptop: run.P
             "value": pa.array([b"v"] * 4, pa.binary()),
             "timestamp": pa.array([datetime.now(UTC) - timedelta(days=age) for age in ages], pa.timestamp("us", "UTC")),
         }
-        archive.append(laptop.archive, topic, 1, [pa.record_batch(columns)])
+        writer.append(laptop.archive, topic, 1, [pa.record_batch(columns)])
     left = []
     lines = [line for line in FENCED if line in section("Retention and compaction")]
     for line in lines:

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import jobs
+from jobs.answers.result import Result
 from jobs.run import Refused, explain
 from jobs.running import loading, mistakes
-from jobs.transforms.result import Result
 
 
 def find(name: str, file: Path | None = None) -> Result:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobs.admin import facts, remedies
-from jobs.broker import tools
+from jobs.admin import remedies, standing
+from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
+from jobs.keeping.ledger import Row
+from jobs.lake import commits, delta_tables
+from jobs.log import home
+from jobs.log.kafka import tools
+from jobs.publishing.results import query
 from jobs.run import Places, Refused
-from jobs.sinks import checkpoint, commits, ledger, locks, position, recovery, table_check, tables
-from jobs.sinks.ledger import Row
-from jobs.sources import log
-from jobs.sources.tables import query
 
 SOON = timedelta(days=1)
 """The log deletes what is not read within this time: then it is told."""
@@ -107,7 +108,7 @@ def _there(places: Places, last: Row) -> Row:
     """The row with the tables that are there; the others are told elsewhere."""
     from dataclasses import replace
 
-    return replace(last, tables={name: at for name, at in last.tables.items() if tables.find(places.table(name))})
+    return replace(last, tables={name: at for name, at in last.tables.items() if delta_tables.find(places.table(name))})
 
 
 def _foreign(places: Places, name: str, last: Row) -> Iterator[Finding]:
@@ -143,11 +144,11 @@ def _unpublished(places: Places, name: str, last: Row) -> Iterator[Finding]:
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """It is the topic that was read, and has what was not read yet."""
     topic = last.definition.get("topic", "")
-    now = position.compare(places, name, topic, log, last)
-    lost = position.missing(last.end_offsets, now) if last.end_offsets else []
+    now = log_position.compare(places, name, topic, home, last)
+    lost = log_position.missing(last.end_offsets, now) if last.end_offsets else []
     if lost:
-        yield Finding(True, position.loss(topic, name, lost), "")
-    at = log.deleted_at(places, topic, last.end_offsets)
+        yield Finding(True, log_position.loss(topic, name, lost), "")
+    at = home.deleted_at(places, topic, last.end_offsets)
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
         command = f": {tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""
@@ -157,7 +158,7 @@ def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 def _held(places: Places, topic: str) -> Iterator[Finding]:
     """Records that nobody can read before a transaction ends."""
-    for part in log.held(places, topic):
+    for part in home.held(places, topic):
         begun = f"{part.first_time:%Y-%m-%d %H:%M} UTC" if part.first_time else "an unknown time"
         what = (
             f"a transaction is open in partition {part.partition} of topic {topic} from offset {part.first_offset} on "
@@ -170,8 +171,8 @@ def _held(places: Places, topic: str) -> Iterator[Finding]:
 
 
 def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    found = facts.of(places, name)
-    if isinstance(found, facts.Facts) and found.waiting:
+    found = standing.of(places, name)
+    if isinstance(found, standing.Facts) and found.waiting:
         why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in found.reasons if count)
         remedy = remedies.of(name, last.definition, [(reason, field) for reason, field, n, _ in found.reasons if n])
         yield Finding(False, f"{found.waiting:,} records wait in quarantine ({why})", remedy)

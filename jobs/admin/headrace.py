@@ -9,18 +9,18 @@ import sys
 
 import typer
 
-from jobs.admin.accuracy import accuracy
-from jobs.admin.audit import audit
-from jobs.admin.compact import compact
-from jobs.admin.demo import demo
-from jobs.admin.doctor import doctor
-from jobs.admin.log import log
-from jobs.admin.produce import produce
-from jobs.admin.read import read
-from jobs.admin.replay import replay
-from jobs.admin.requeue import requeue
-from jobs.admin.retain import retain
-from jobs.admin.status import status
+from jobs.admin.commands.accuracy import accuracy
+from jobs.admin.commands.audit import audit
+from jobs.admin.commands.compact import compact
+from jobs.admin.commands.demo import demo
+from jobs.admin.commands.doctor import doctor
+from jobs.admin.commands.log import log
+from jobs.admin.commands.produce import produce
+from jobs.admin.commands.read import read
+from jobs.admin.commands.replay import replay
+from jobs.admin.commands.requeue import requeue
+from jobs.admin.commands.retain import retain
+from jobs.admin.commands.status import status
 
 app = typer.Typer(
     help="Microbatch stream analytics: fill and look at the log, see how far and how right results are.",
@@ -55,9 +55,9 @@ def _line(error: Exception) -> str | None:
     """What to say of an error that is not the program's own fault; None if it is."""
     from deltalake.exceptions import DeltaError
 
+    from jobs.log.archive.file_reader import ArchiveError
     from jobs.run import Refused, explain
     from jobs.running import mistakes
-    from jobs.sources.archive_files import ArchiveError
 
     if isinstance(error, Refused | ArchiveError) or mistakes.is_the_engines_own(error):
         return explain(error)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.admin import facts
+from jobs.admin import standing
+from jobs.keeping import ledger
 from jobs.run import Places, Refused
-from jobs.sinks import ledger
 
 COUNTING = ("panes", "membership")
 """A result with one of these asks something of every record."""
@@ -28,7 +28,7 @@ def of(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]
     nobody knows what its result has read.
     """
     found = []
-    for name in facts.results(places):
+    for name in standing.results(places):
         try:
             last = ledger.last(places, name)
         except Exception as error:  # deltalake raises many kinds for a damaged table

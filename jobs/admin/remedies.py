@@ -1,4 +1,4 @@
-"""What mends the records that wait in quarantine, by the reason why they wait, as jobs/transforms/gate.py names it."""
+"""What mends the records that wait in quarantine, by the reason why they wait, as jobs/events/gate.py names it."""
 
 import ast
 import re

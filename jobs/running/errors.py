@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jobs.broker.access import Kafka
+    from jobs.running.kafka_access import Kafka
 
 from jobs.running import mistakes, python_errors, spark_errors
 
@@ -165,7 +165,7 @@ def _of_the_system(error: BaseException) -> str | None:
 
 def _absurd_timestamp(error: BaseException, kafka: "Kafka | None") -> str | None:
     """What stops Spark's reader of Kafka for good."""
-    from jobs.broker import tools
+    from jobs.log.kafka import tools
 
     text = "\n".join(_causes(error))
     if not any(sign in text for sign in _BEYOND_THE_CALENDAR):

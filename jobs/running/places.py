@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from jobs.broker.access import Kafka
 from jobs.running.errors import Refused
+from jobs.running.kafka_access import Kafka
 
 SCHEMES = ("s3", "gs", "abfss", "hdfs")
 """Storage that Spark, deltalake and pyarrow know by the same name."""

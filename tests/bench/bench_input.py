@@ -46,7 +46,7 @@ def into_kafka(log: Input, servers: str) -> Input:
     """The same records, in the same partitions, in a new topic of the broker."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    broker, producer = import_module("jobs.broker.access"), import_module("jobs.sinks.kafka_producer")
+    broker, producer = import_module("jobs.running.kafka_access"), import_module("jobs.log.kafka.producer")
     name = f"{TOPIC}_{log.records}"
     admin = AdminClient({"bootstrap.servers": servers})
     admin.create_topics([NewTopic(name, PARTITIONS, config={"retention.ms": "-1"})])[name].result()
@@ -61,7 +61,7 @@ def write(path: Path, records: int, records_per_batch: int, cores: int) -> Input
             sys.path.append(str(ROOT))
         partial = path.with_name(f"{path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        append = import_module("jobs.sinks.archive").append
+        append = import_module("jobs.log.archive.writer").append
         append(str(partial), TOPIC, PARTITIONS, bench_data.batches(records), max(1, records_per_batch // 5))
         partial.rename(path)
     files = len(DeltaTable(path).file_uris())

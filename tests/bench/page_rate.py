@@ -12,12 +12,11 @@ import page_view
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import Hopping, Tumbling
+from jobs.answers.result import Result
+from jobs.answers.windows import Hopping, Tumbling
+from jobs.decisions.membership import Membership
+from jobs.facts.panes import Panes
+from jobs.keeping import microbatch
 
 DEPTH = os.environ.get("BENCH_DEPTH", "10 minutes")
 """Length of the hopping windows: the benchmark compares depths."""
@@ -48,7 +47,7 @@ RESULT = Result(
 
 def main(job: run.Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT, log)
+    microbatch.keep(job, RESULT)
 
 
 if __name__ == "__main__":

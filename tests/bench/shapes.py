@@ -61,7 +61,7 @@ def day_of(number: int, records: int) -> pa.RecordBatch:
 def history(days: int, records: int) -> None:
     """Seconds and CPU-seconds of a run over each day's records, when the days before it are in the tables."""
     sys.path.append(str(ROOT))
-    run, archive = import_module("jobs.run"), import_module("jobs.sinks.archive")
+    run, archive = import_module("jobs.run"), import_module("jobs.log.archive.writer")
     job = import_module("page_rate")
     spark = run.session(run.profile(ROOT / "conf" / run.LOCAL_PROFILE))
     me = psutil.Process()

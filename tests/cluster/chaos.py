@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make
 from tests.cluster.kills import POINTS, Report, World, history
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 
 KILLS = 10
 """In one history."""

@@ -11,16 +11,15 @@ from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 from pyspark.sql import SparkSession
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sinks.ledger import Row
-from jobs.sources import log
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import Tumbling
+from jobs.answers.result import Result
+from jobs.answers.windows import Tumbling
+from jobs.facts.panes import Panes
+from jobs.keeping import microbatch
+from jobs.keeping.ledger import Row
 from tests import delta
 from tests.cluster.broker import Broker
-from tests.jobs.sinks import readings
-from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
+from tests.jobs.keeping import readings
+from tests.jobs.keeping.test_the_cut_does_not_matter import UntilTheEnd
 
 AT_WORK = "after panes"
 """A step of a batch of COUNTED that is writing."""
@@ -74,7 +73,7 @@ def settings(broker: Broker, topic: str) -> dict[str, str]:
 def keep(spark: SparkSession, places: run.Places, result: Result, **more: Any) -> tuple[Row, list[str]]:
     """Run to the end of the log: the ledger's last row, and what the run said."""
     said: list[str] = []
-    row = microbatch.keep(run.Run(spark, places, say=said.append, **more), result, log)
+    row = microbatch.keep(run.Run(spark, places, say=said.append, **more), result)
     return row, said
 
 
@@ -99,7 +98,7 @@ def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a"
 def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Callable[[str], None]) -> Row:
     """A continuous run to the end of the log."""
     job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=step, say=lambda _: None)
-    return microbatch.keep(job, counted(topic), log)
+    return microbatch.keep(job, counted(topic))
 
 
 def counts(places: run.Places) -> dict[str, int]:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from tests.jobs.sinks import readings
+from jobs.keeping import microbatch
+from tests.jobs.keeping import readings
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = {"panes": replace(readings.PANES, name="panes_v1"), "seen": readings.SEEN}
@@ -65,7 +64,7 @@ def main(places_file: str, first: str, when: str) -> None:
     with run.one_line_errors():
         for name in sorted(RESULTS, key=lambda name: name != first):
             quiet: Any = step if name == first else (lambda _: None)
-            microbatch.keep(run.Run(spark, places, step=quiet), RESULTS[name], log)
+            microbatch.keep(run.Run(spark, places, step=quiet), RESULTS[name])
     os._exit(0)  # the timer must not wait
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from jobs import run
 from jobs.admin import findings
-from jobs.sinks import archive, kafka_producer
+from jobs.log.archive import writer
+from jobs.log.kafka import producer
 from tests import delta
 from tests.cluster.killed_job import RESULTS, ROOT
-from tests.jobs.sinks import checks, readings
-from tests.jobs.sinks.readings import Record
+from tests.jobs.keeping import checks, readings
+from tests.jobs.keeping.readings import Record
 
 STEPS = {"panes": ("quarantine", "panes", "windows", "ledger"), "seen": ("quarantine", "rows", "filters", "ledger")}
 """The commits of each result."""
@@ -84,9 +85,9 @@ class World:
         """Into the log."""
         batch = readings.batch(records)
         if self.places.kafka:
-            kafka_producer.append(self.places.kafka, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
+            producer.append(self.places.kafka, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
         else:
-            archive.append(self.places.archive, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
+            writer.append(self.places.archive, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
         self.written += records
 
     def start(self, first: str = "panes", when: str = "") -> "subprocess.Popen[str]":

@@ -10,16 +10,17 @@ from confluent_kafka.admin import NewPartitions
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs import archive as job
+from jobs import kafka_archive as job
 from jobs import run
+from jobs.log import home
+from jobs.log.archive import file_writer, writer
+from jobs.log.audit import audit
+from jobs.log.kafka import producer
 from jobs.run import Refused
-from jobs.sinks import archive, archive_files, kafka_producer
-from jobs.sources import log
-from jobs.sources.audit import audit
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named, send
 from tests.jobs.admin import command
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 from tests.jobs.steps import Stopped, stopping_at
 
 RECORDS = readings.log(seed=5, each=20)
@@ -39,8 +40,8 @@ def copy(spark: SparkSession, places: run.Places, *topics: str, **more: Any) -> 
 
 def everything(places: run.Places, topic: str) -> list[dict[str, Any]]:
     """All records of a topic in the home of the log, by partition and offset."""
-    parts = log.topic(places, topic).ends
-    return [row for part in sorted(parts) for row in log.records(places, topic, part, 0, 10_000).to_pylist()]
+    parts = home.topic(places, topic).ends
+    return [row for part in sorted(parts) for row in home.records(places, topic, part, 0, 10_000).to_pylist()]
 
 
 def in_archive(places: run.Places) -> run.Places:
@@ -50,15 +51,15 @@ def in_archive(places: run.Places) -> run.Places:
 def test_the_copy_is_the_topic_in_portions_with_headers_and_both_kinds_of_timestamps(
     spark: SparkSession, broker: Broker, places: run.Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["jobs.sinks.archive_keeping"], "FILE_RECORDS", 7)
+    monkeypatch.setattr(sys.modules["jobs.log.kafka_to_archive"], "FILE_RECORDS", 7)
     stamped = make(broker, "copied-stamped", 1, message_timestamp_type="LogAppendTime")
     topic = make(broker, "copied")
     assert places.kafka
     batch = readings.batch(RECORDS)
     headers = [[{"key": "trace", "value": b"\x00\xff"}] if n % 3 == 0 else None for n in range(batch.num_rows)]
-    both = batch.append_column("headers", archive_files.pa.array(headers, archive_files.SCHEMA.field("headers").type))
+    both = batch.append_column("headers", file_writer.pa.array(headers, file_writer.SCHEMA.field("headers").type))
     for portion in (both.slice(0, 25), both.slice(25)):
-        kafka_producer.append(places.kafka, topic, 3, [portion])
+        producer.append(places.kafka, topic, 3, [portion])
         copy(spark, places, topic)
     send(broker, stamped, 0, 3)
     copy(spark, places, topic, stamped)
@@ -102,9 +103,9 @@ def test_a_job_goes_on_from_the_copy_where_it_stopped_in_kafka(
 ) -> None:
     topic = make(broker, "moved")
     assert places.kafka
-    kafka_producer.append(places.kafka, topic, 3, [readings.batch(RECORDS[:30])])
+    producer.append(places.kafka, topic, 3, [readings.batch(RECORDS[:30])])
     keep(spark, places, named(readings.PANES, topic))
-    kafka_producer.append(places.kafka, topic, 3, [readings.batch(RECORDS[30:])])
+    producer.append(places.kafka, topic, 3, [readings.batch(RECORDS[30:])])
     copy(spark, places, topic)
     row, _ = keep(spark, in_archive(places), named(readings.PANES, topic))
     assert sum(row.end_offsets.values()) == len(RECORDS)
@@ -141,8 +142,8 @@ def test_a_file_that_is_gone_from_the_archive_is_missing_and_a_doubled_one_is_to
     assert audit(in_archive(places).model_copy(update={"kafka": None}), topic)[0].missing == [(5, 11)]
     DeltaTable(places.archive).restore(table.version() - 1)
     assert audit(places, topic)[0].whole
-    rows = DeltaTable(places.archive).to_pyarrow_dataset().to_table().filter(archive_files.pc.field("offset") < 2)
-    archive_files.pq.write_table(rows.drop_columns(["topic", "partition"]), tmp_path / "twice.parquet")
+    rows = DeltaTable(places.archive).to_pyarrow_dataset().to_table().filter(file_writer.pc.field("offset") < 2)
+    file_writer.pq.write_table(rows.drop_columns(["topic", "partition"]), tmp_path / "twice.parquet")
     doubled(places, topic, tmp_path / "twice.parquet")
     assert audit(places, topic)[0].doubles == [(0, 2)]
     assert command.run("audit", topic, "--places", str(tmp_path / "kafka.toml")) == 1
@@ -154,8 +155,8 @@ def doubled(places: run.Places, topic: str, file: Path) -> None:
     there = Path(places.archive) / f"topic={topic}" / "partition=0" / "twice.parquet"
     there.write_bytes(file.read_bytes())
     path = str(there.relative_to(places.archive))
-    written = archive_files.Written(path, 0, 0, 1, 2, 0, 2**50, there.stat().st_size)
-    archive.write(DeltaTable(places.archive), topic, [written], {}, {})
+    written = file_writer.Written(path, 0, 0, 1, 2, 0, 2**50, there.stat().st_size)
+    writer.write(DeltaTable(places.archive), topic, [written], {}, {})
 
 
 def test_a_topic_that_is_made_again_is_refused(spark: SparkSession, broker: Broker, places: run.Places) -> None:
@@ -195,7 +196,7 @@ def test_new_partitions_are_copied_and_nobody_else_may_produce_into_the_copy(
     copy(spark, places, topic)
     assert everything(in_archive(places), topic) == everything(places, topic)
     with pytest.raises(Refused, match="is a copy of Kafka's"):
-        archive.append(places.archive, topic, None, [readings.batch(RECORDS[:1])])
+        writer.append(places.archive, topic, None, [readings.batch(RECORDS[:1])])
 
 
 def test_it_is_refused_without_kafka_and_over_records_of_others(
@@ -204,6 +205,6 @@ def test_it_is_refused_without_kafka_and_over_records_of_others(
     with pytest.raises(Refused, match='must say log = "kafka"'):
         copy(spark, in_archive(places), "any")
     topic = make(broker, "copied-over", 1)
-    archive.append(places.archive, topic, 1, [readings.batch(RECORDS[:1])])
+    writer.append(places.archive, topic, 1, [readings.batch(RECORDS[:1])])
     with pytest.raises(Refused, match="records of another topic copied-over"):
         copy(spark, places, topic)

@@ -10,14 +10,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import run
-from jobs.sinks import archive, kafka_producer, ledger, microbatch
-from jobs.sources import log
+from jobs.keeping import ledger, microbatch
+from jobs.log.archive import writer
+from jobs.log.kafka import producer
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make, named
 from tests.cluster.kills import Side
-from tests.jobs.sinks import checks, readings
-from tests.jobs.sinks.test_the_cut_does_not_matter import UntilTheEnd
+from tests.jobs.keeping import checks, readings
+from tests.jobs.keeping.test_the_cut_does_not_matter import UntilTheEnd
 
 NORMAL = 6
 """Records that come at a time, until the burst: then 50 times as many."""
@@ -36,8 +37,8 @@ def home(
     kafka = places.kafka
     if request.param == "kafka":
         make(broker, topic)
-        return places, lambda some: kafka_producer.append(kafka, topic, 3, [readings.batch(some)]) and None
-    return places, lambda some: archive.append(places.archive, topic, 3, [readings.batch(some)]) and None
+        return places, lambda some: producer.append(kafka, topic, 3, [readings.batch(some)]) and None
+    return places, lambda some: writer.append(places.archive, topic, 3, [readings.batch(some)]) and None
 
 
 def test_a_burst_of_50_times_the_normal_rate_makes_no_larger_batches_and_stalls_no_other_job(
@@ -58,7 +59,7 @@ def test_a_burst_of_50_times_the_normal_rate_makes_no_larger_batches_and_stalls_
 
     def keep(result: Any, **more: Any) -> None:
         job = UntilTheEnd(spark, places, continuous="100 milliseconds", say=lambda _: None, **more)
-        microbatch.keep(job, result, log)
+        microbatch.keep(job, result)
 
     write(LOG[:NORMAL])
     keep(slow)

@@ -11,11 +11,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import departure_delay, run
-from jobs.admin import flights
-from jobs.admin.warm import made_up
-from jobs.broker.access import Kafka
-from jobs.sinks import archive, kafka_producer, ledger
-from jobs.sources.audit import audit
+from jobs.admin import demo_flights
+from jobs.admin.class_archive import made_up
+from jobs.keeping import ledger
+from jobs.log.archive import writer
+from jobs.log.audit import audit
+from jobs.log.kafka import producer
+from jobs.running.kafka_access import Kafka
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make_anew
@@ -54,7 +56,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
 def filled(broker: Broker) -> None:
     """The departures are in Kafka."""
     kafka = Kafka(servers=broker.servers)
-    kafka_producer.append(kafka, make_anew(broker, TOPIC, 4), 4, flights.records(departures(RECORDS)))
+    producer.append(kafka, make_anew(broker, TOPIC, 4), 4, demo_flights.records(departures(RECORDS)))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.
     """The tables of the same records, kept in local mode from the archive."""
     folder = tmp_path_factory.mktemp("local")
     places = run.Places(**{name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")})
-    archive.append(places.archive, TOPIC, 4, flights.records(departures(RECORDS)))
+    writer.append(places.archive, TOPIC, 4, demo_flights.records(departures(RECORDS)))
     departure_delay.main(run.Run(spark, places, say=lambda _: None))
     return places
 
@@ -88,7 +90,7 @@ from pyspark.sql import SparkSession
 
 def seen(rows):
     import os, socket
-    import jobs.sources.archive_stream as module
+    import jobs.log.archive.stream as module
     import schemas, sketches
     yield json.dumps({"files": [module.__file__, schemas.__file__, sketches.__file__], "folder": os.getcwd()})
 
@@ -142,10 +144,10 @@ SMALL_BATCHES = """
 from dataclasses import replace
 
 from jobs import departure_delay, run
-from jobs.sinks import microbatch
-from jobs.sources import log
+from jobs.keeping import microbatch
+from jobs.log import home as log
 
-run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75), log))
+run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75)))
 """
 
 

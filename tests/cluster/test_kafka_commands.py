@@ -12,14 +12,17 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from jobs import run
-from jobs.admin import facts, findings, records
-from jobs.broker import topics
-from jobs.sinks import archive, kafka_producer, ledger
-from jobs.sources import archive as archive_source
+from jobs.admin import findings, standing
+from jobs.admin.input import records
+from jobs.keeping import ledger
+from jobs.log.archive import snapshot as archive_source
+from jobs.log.archive import writer
+from jobs.log.kafka import producer as kafka_producer
+from jobs.log.kafka import topics
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import exists, make, settings
 from tests.jobs.admin import command
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 
 KEYS = [f"key-{number}" for number in range(200)]
 
@@ -54,7 +57,7 @@ def test_the_same_key_lands_in_the_same_partition_in_both_homes_and_by_kafkas_ow
     )
     done = kafka_producer.append(places.kafka, ours, None, [batch])
     assert (done.records, sum(after - first for first, after in done.ranges.values())) == (207, 207)
-    archive.append(places.archive, ours, 5, [batch])
+    writer.append(places.archive, ours, 5, [batch])
     producer = Producer({"bootstrap.servers": broker.servers, "partitioner": "murmur2_random", "log_level": 0})
     for key in KEYS:
         producer.produce(theirs, b"v", key)
@@ -187,7 +190,7 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})
     read = first.next("batch", batch_id=0, records=3, end_offsets={0: 3, 1: 0, 2: 0}, record_time=records[2].timestamp)
     ledger.write(places, "lagging_v1", read)
-    found = facts._lag(places, read)
+    found = standing._lag(places, read)
     assert found.records == 9
     assert found.minutes == 9.0
     assert found.deleted_time == oldest + week

@@ -11,12 +11,13 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from pyspark.sql import SparkSession
 
 from jobs import run
-from jobs.sinks import archive, kafka_producer
-from jobs.transforms.result import Result
+from jobs.answers.result import Result
+from jobs.log.archive import writer
+from jobs.log.kafka import producer
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 
 RECORDS = readings.log(seed=11, each=40)
 CLOCKS = ("started_time", "committed_time", "updated_time")
@@ -45,8 +46,8 @@ def both(broker: Broker, kafka_places: Path, tmp_path: Path, request: Any) -> It
     for portion in (RECORDS[:50], RECORDS[50:]):
         batch = readings.batch(portion)
         assert kafka.kafka
-        kafka_producer.append(kafka.kafka, topic, 3, [batch])
-        archive.append(other.archive, topic, 3, [batch])
+        producer.append(kafka.kafka, topic, 3, [batch])
+        writer.append(other.archive, topic, 3, [batch])
     yield topic, kafka, other
 
 

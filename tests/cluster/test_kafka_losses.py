@@ -13,12 +13,12 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import findings
+from jobs.log.archive import writer
 from jobs.run import Refused
-from jobs.sinks import archive
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import AT_WORK, START, counted, counts, keep, keep_running, make, send
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 from tests.jobs.steps import Stopped, once_at, stopping_at
 
 
@@ -261,7 +261,7 @@ def test_a_first_run_may_start_elsewhere(
 def test_tables_of_another_log_are_not_continued(spark: SparkSession, broker: Broker, places: run.Places) -> None:
     topic = make(broker, "elsewhere", 1)
     send(broker, topic, 0, 10)
-    archive.append(places.archive, topic, 1, [readings.batch(readings.log(each=5)[:5])])
+    writer.append(places.archive, topic, 1, [readings.batch(readings.log(each=5)[:5])])
     keep(spark, places.model_copy(update={"log": "archive"}), counted(topic))
     assert len(doctor(places)) == 1 and "archive before, kafka now" in doctor(places)[0]
     with pytest.raises(Refused, match="archive before, kafka now"):

@@ -18,12 +18,11 @@ from confluent_kafka.admin import (
 from pyspark.sql import SparkSession
 
 from jobs import run
-from jobs.admin import flights
-from jobs.admin.warm import made_up
-from jobs.broker import tools, topics
-from jobs.broker.groups import Group
+from jobs.admin import demo_flights
+from jobs.admin.class_archive import made_up
+from jobs.log.kafka import producer, tools, topics
+from jobs.log.kafka.groups import Group
 from jobs.run import Refused
-from jobs.sinks import kafka_producer
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
 from tests.cluster.keeping import (
@@ -94,7 +93,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     clear = run.places(kafka_places).kafka
     assert clear
     make_anew(broker, TOPIC, 2)
-    kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(30)))
+    producer.append(clear, TOPIC, 2, demo_flights.records(made_up(30)))
     for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
     allow(broker, ResourceType.GROUP, RESULT, ResourcePatternType.PREFIXED, AclOperation.READ)
@@ -107,7 +106,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     forget(broker)
     for what in (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
-    kafka_producer.append(clear, TOPIC, 2, flights.records(made_up(5)))
+    producer.append(clear, TOPIC, 2, demo_flights.records(made_up(5)))
     bad = submit(secured, tmp_path / "events")
     assert bad.returncode == 1
     assert "does not let this user read the topic: an ACL is missing" in bad.stdout + bad.stderr

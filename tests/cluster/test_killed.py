@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make
 from tests.cluster.kills import POINTS, World, history
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 
 
 @pytest.fixture(scope="module")

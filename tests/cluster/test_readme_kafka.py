@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from jobs.admin import flights
-from jobs.admin.warm import made_up
-from jobs.broker.access import Kafka
-from jobs.sinks import archive, kafka_producer
+from jobs.admin import demo_flights
+from jobs.admin.class_archive import made_up
+from jobs.log.archive import writer
+from jobs.log.kafka import producer
+from jobs.running.kafka_access import Kafka
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import delete, make_anew, settings
 from tests.cluster.test_kafka_commands import consumed
@@ -53,9 +54,11 @@ def test_the_lines_about_kafka_do_what_they_say(project: Path, tmp_path: Path, b
         if name:
             (project / name).write_text(text)
     zipped(project)
-    archive.append(f"{project}/data/archive", "departures", 4, flights.records(made_up(5)))  # the demo was run before
-    kafka_producer.append(
-        Kafka(servers=broker.servers), make_anew(broker, "departures", 4), 4, flights.records(departures())
+    writer.append(
+        f"{project}/data/archive", "departures", 4, demo_flights.records(made_up(5))
+    )  # the demo was run before
+    producer.append(
+        Kafka(servers=broker.servers), make_anew(broker, "departures", 4), 4, demo_flights.records(departures())
     )
     delete(broker, "trips", "departures_again")
     ran, said, seconds = shell(project, tmp_path), {}, {}

@@ -9,13 +9,15 @@ import pyarrow as pa
 import pytest
 
 from jobs import run
+from jobs.log import home as log
+from jobs.log import replay
+from jobs.log.archive import writer
+from jobs.log.kafka import records
 from jobs.run import Refused
-from jobs.sinks import archive
-from jobs.sources import kafka_records, log, replaying
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make, settings
 from tests.jobs.admin import command
-from tests.jobs.sinks import readings
+from tests.jobs.keeping import readings
 
 RECORDS = readings.log(seed=3, each=30)
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -25,7 +27,7 @@ FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 def places(kafka_places: Path) -> run.Places:
     """With an archive that has the topic `past`."""
     found = run.places(kafka_places)
-    archive.append(found.archive, "past", 3, [readings.batch(RECORDS[:40]), readings.batch(RECORDS[40:])])
+    writer.append(found.archive, "past", 3, [readings.batch(RECORDS[:40]), readings.batch(RECORDS[40:])])
     return found
 
 
@@ -35,7 +37,7 @@ def content(table: pa.Table) -> list[tuple[object, ...]]:
 
 def kept(places: run.Places, topic: str, part: int) -> list[tuple[object, ...]]:
     assert places.kafka
-    return content(kafka_records.records(places.kafka, topic, part, 0, 1000))
+    return content(records.records(places.kafka, topic, part, 0, 1000))
 
 
 def archived(places: run.Places, part: int) -> list[tuple[object, ...]]:
@@ -66,12 +68,12 @@ def test_from_a_time_to_an_offset(broker: Broker, places: run.Places, tmp_path: 
 
 
 def test_records_come_when_they_are_due(places: run.Places) -> None:
-    starts, ends = replaying.span(places, "past", None, None)
+    starts, ends = replay.span(places, "past", None, None)
     begun = min(record.timestamp for record in RECORDS)
     length = max(record.timestamp for record in RECORDS) - begun
     speed = length / timedelta(seconds=2)
     started, offsets = time.monotonic(), {0: -1, 1: -1, 2: -1}
-    for batch in replaying.records(places, "past", starts, ends, speed):
+    for batch in replay.records(places, "past", starts, ends, speed):
         passed = (time.monotonic() - started) * speed
         for row in batch.to_pylist():
             assert (row["timestamp"] - begun).total_seconds() <= passed  # never early
@@ -102,7 +104,7 @@ def test_records_older_than_the_topic_keeps_are_refused_before_one_is_sent_and_s
     now = datetime.now(UTC).replace(microsecond=0)
     young, old = (RECORDS[0]._replace(timestamp=now - timedelta(hours=hours)) for hours in (1, 25))
     for record in (young, old, young):  # each comes to the producer by itself
-        archive.append(places.archive, "mixed", 1, [readings.batch([record])])
+        writer.append(places.archive, "mixed", 1, [readings.batch([record])])
     line = ["replay", "mixed", "--into", "short", "--places", str(kafka_places)]
     assert command.run(*line) == 1
     said = capsys.readouterr().err
@@ -122,4 +124,4 @@ def test_records_older_than_the_topic_keeps_are_refused_before_one_is_sent_and_s
 @pytest.mark.parametrize(("point", "said"), [("yesterday", "number is an offset"), ("2025-05-05T08:00:00", "zone")])
 def test_a_point_that_is_none_is_told(places: run.Places, point: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
-        replaying.span(places, "past", point, None)
+        replay.span(places, "past", point, None)

@@ -24,13 +24,14 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
+from jobs.answers.result import Result
+from jobs.answers.windows import Tumbling
+from jobs.decisions.membership import Membership
+from jobs.facts.panes import Panes
+from jobs.keeping import first_records, microbatch
+from jobs.log import home
+from jobs.log.archive import writer
 from jobs.running.progress import Progress
-from jobs.sinks import archive, first_records, microbatch
-from jobs.sources import log
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import Tumbling
 from tests import delta
 
 EIGHT = 1_746_432_000
@@ -51,7 +52,7 @@ def write(places: run.Places, records: Sequence[dict[str, Any] | str], key: str 
     times = [datetime.fromtimestamp(at + 7200, UTC)] * len(records)
     kinds = {"key": pa.binary(), "value": pa.binary(), "timestamp": pa.timestamp("us", "UTC")}
     columns = [pa.array(column, kind) for column, kind in zip([keys, values, times], kinds.values(), strict=True)]
-    archive.append(places.archive, "t", 1, [pa.record_batch(columns, list(kinds))])
+    writer.append(places.archive, "t", 1, [pa.record_batch(columns, list(kinds))])
 
 
 def counted(schema: Any, panes: Panes, *columns: Any, name: str = "r_v1") -> Result:
@@ -93,7 +94,7 @@ def test_names_with_dots_blanks_and_quotes_and_a_time_inside_of_a_column(a_run: 
     taken = [F.col(f"`{name.replace('`', '``')}`").alias(f"c{number}") for number, name in enumerate(names)]
     groups = tuple(f"c{number}" for number in range(len(names)))
     result = counted(schema, Panes("1 hour", groups, averages=("temp",)), *taken, F.col("`room.temp`").alias("temp"))
-    microbatch.keep(a_run(), result, log)
+    microbatch.keep(a_run(), result)
     [row] = rows(places)
     assert [row[group] for group in groups] == list(texts.values())
     assert (row["records"], row["temp_mean"], row["temp_min"], row["temp_max"]) == (4, 22.0, 20.5, 23.5)
@@ -119,7 +120,7 @@ def test_decimals_of_38_digits_and_sums_of_more(a_run: ARun, places: run.Places)
     result = counted(schema, Panes("15 minutes", ("token",), averages=("amount", "wei")), "token", "amount", "wei")
     for some in (lines[::2], lines[1::2]):  # each token has a record in each
         write(places, some)
-        microbatch.keep(a_run(), result, log)
+        microbatch.keep(a_run(), result)
     found = {row["token"]: row for row in rows(places)}
     ends = {token: (row["amount_min"], row["amount_max"]) for token, row in found.items()}
     assert ends == {
@@ -137,8 +138,8 @@ def test_a_unit_that_was_not_said_is_proposed_before_anything_is_counted(a_run: 
     write(places, [{"at": EIGHT + 600 * n, "v": n} for n in range(12)])
     panes = Panes("1 minute", averages=("v",))
     with pytest.raises(run.Refused, match=r'can be seconds\. Say it in .*EVENT_TIME_UNIT = "seconds"'):
-        microbatch.keep(a_run(), counted(topic(columns), panes, "v"), log)
-    microbatch.keep(a_run(), counted(topic(columns, EVENT_TIME_UNIT="seconds"), panes, "v", name="r_v2"), log)
+        microbatch.keep(a_run(), counted(topic(columns), panes, "v"))
+    microbatch.keep(a_run(), counted(topic(columns, EVENT_TIME_UNIT="seconds"), panes, "v", name="r_v2"))
     assert sorted((f"{r['window_start']:%F %H}", r["records"], r["v_mean"]) for r in rows(places, "r_v2")) == [
         ("2025-05-05 08", 6, 2.5),
         ("2025-05-05 09", 6, 8.5),
@@ -164,11 +165,11 @@ def test_the_unit_of_the_first_records_is_guessed_to_refuse_and_never_to_count(
     write(places, [{"at": (EIGHT + n) * factor + n} for n in range(20)] + ["no JSON", '{"at": "soon"}', "{}", "[5]"])
     schema = topic({"at": LongType()}, **more)
     if unit is None:
-        first_records.check(places, schema, log, {}, {0: 24})
+        first_records.check(places, schema, home, {}, {0: 24})
     else:
         with pytest.raises(run.Refused, match=f'EVENT_TIME_UNIT = "{unit}"'):
-            first_records.check(places, schema, log, {}, {0: 24})
-    first_records.check(places, topic({"at": TimestampType()}), log, {}, {0: 24})  # a time has no unit
+            first_records.check(places, schema, home, {}, {0: 24})
+    first_records.check(places, topic({"at": TimestampType()}), home, {}, {0: 24})  # a time has no unit
 
 
 def test_records_with_timestamps_of_1970_can_be_read_and_a_run_in_which_none_is_good_says_so(
@@ -177,13 +178,13 @@ def test_records_with_timestamps_of_1970_can_be_read_and_a_run_in_which_none_is_
     columns = {"at": TimestampType(), "v": IntegerType()}
     write(places, [{"at": f"2025-05-05T08:0{n}:00Z", "v": n} for n in range(4)], at=-7200)
     panes, progress = Panes("1 hour", averages=("v",)), Progress()
-    microbatch.keep(a_run(closed=progress.closed), counted(topic(columns), panes, "v"), log)
+    microbatch.keep(a_run(closed=progress.closed), counted(topic(columns), panes, "v"))
     progress.end("r_v1")
     assert progress.none_good
     assert "none of the 4 records of the batch is good: 4 time_after_record of at" in capsys.readouterr().err
     progress = Progress()
     trusting = counted(topic(columns, MAX_AHEAD=None), panes, "v", name="r_v2")
-    microbatch.keep(a_run(closed=progress.closed), trusting, log)
+    microbatch.keep(a_run(closed=progress.closed), trusting)
     progress.end("r_v2")
     assert not progress.none_good and "none of" not in capsys.readouterr().err
     [window] = rows(places, "r_v2")
@@ -195,6 +196,6 @@ def test_a_record_without_a_key_was_never_seen_before(a_run: ARun, places: run.P
     keys = ["a", None, None, "a", "", ""]
     write(places, [{"at": f"2025-05-05T08:0{n}:00Z", "id": key} for n, key in enumerate(keys)], key="id")
     seen = Result("r_v1", schema, lambda events: events, membership=Membership("1 day"))
-    microbatch.keep(a_run(), seen, log)
+    microbatch.keep(a_run(), seen)
     found = [row["seen_before"] for row in sorted(rows(places), key=lambda row: row["record_offset"])]
     assert found == [False, None, None, True, False, True]

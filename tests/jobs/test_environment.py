@@ -16,13 +16,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType, StructField, StructType
 
 from jobs import run
+from jobs.keeping import evaluation
+from jobs.lake import commits, delta_tables
+from jobs.log.archive import writer as archive
+from jobs.publishing import pane_cache
 from jobs.running import java
-from jobs.sinks import archive, commits, passes, recent, tables
 from tests import delta
-from tests.jobs.sinks import readings
-from tests.jobs.sinks.checks import check_panes
-from tests.jobs.sinks.readings import PANES
-from tests.jobs.sinks.test_the_cut_does_not_matter import World
+from tests.jobs.keeping import readings
+from tests.jobs.keeping.checks import check_panes
+from tests.jobs.keeping.readings import PANES
+from tests.jobs.keeping.test_the_cut_does_not_matter import World
 
 ROOT = Path(__file__).parent.parent.parent
 ODD = " p !\"#$%&'()*+,-.:;<=>?@_`{}~é😀 %4 "
@@ -57,7 +60,7 @@ import sys
 from pathlib import Path
 from pyspark.sql import functions as F
 from jobs import run
-from jobs.sinks import commits, tables
+from jobs.lake import commits, delta_tables as tables
 
 spark = run.session(run.profile(Path("conf") / run.LOCAL_PROFILE))
 rows = spark.range(3).withColumn("at", F.lit("2025-05-05 12:00:00").cast("timestamp"))
@@ -86,11 +89,11 @@ def test_tables_are_right_in_a_folder_with_an_odd_name(
     world = World(spark, tmp_path / ODD, PANES)
     world.write(readings.log())
     rows, commit = pa.table({"id": [1, 2]}), commits.Commit("j", "g", 1, "s", {}, {})
-    tables.create(f"{tmp_path}/{ODD}/small", StructType([StructField("id", LongType())]), (), "A table.")
-    tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
-    tables.replace(rows.slice(0, 1), f"{tmp_path}/{ODD}/small", "id = 1", replace(commit, step="r"))
+    delta_tables.create(f"{tmp_path}/{ODD}/small", StructType([StructField("id", LongType())]), (), "A table.")
+    delta_tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
+    delta_tables.replace(rows.slice(0, 1), f"{tmp_path}/{ODD}/small", "id = 1", replace(commit, step="r"))
     assert sorted(row["id"] for row in delta.rows(tmp_path / ODD / "small")) == [1, 2]
-    for module, limit in ((recent, "MOST_PANES"), (tables, "SMALL_BYTES"), (passes, "FEW_RECORDS")):
+    for module, limit in ((pane_cache, "MOST_PANES"), (delta_tables, "SMALL_BYTES"), (evaluation, "FEW_RECORDS")):
         monkeypatch.setattr(module, limit, -1)
     world.keep()
     check_panes(world)

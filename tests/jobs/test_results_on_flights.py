@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from jobs import departure_delay, first_sighting, unique_aircraft
-from jobs.admin import flights
+from jobs.admin import demo_flights
+from jobs.log.archive import writer
+from jobs.publishing import results
 from jobs.run import Run
-from jobs.sinks import archive
-from jobs.sources import tables
 from schemas import departure
 
 ZONE = "America/New_York"
@@ -19,21 +19,21 @@ ZONE = "America/New_York"
 @pytest.fixture(scope="module")
 def departures() -> pd.DataFrame:
     """Some 4,400 departures of 8 to 12 March 2013."""
-    every = flights.table()
-    return flights.departures(every[(every["month"] == 3) & every["day"].between(8, 12)])
+    every = demo_flights.table()
+    return demo_flights.departures(every[(every["month"] == 3) & every["day"].between(8, 12)])
 
 
 @pytest.fixture
 def job_run(a_run: Callable[..., Run], departures: pd.DataFrame) -> Run:
     """A run in places whose log holds the departures."""
     run = a_run()
-    archive.append(run.places.archive, departure.TOPIC, 4, flights.records(departures))
+    writer.append(run.places.archive, departure.TOPIC, 4, demo_flights.records(departures))
     return run
 
 
 def test_departure_delay_equals_pandas(job_run: Run, departures: pd.DataFrame) -> None:
     departure_delay.main(job_run)
-    found = tables.pandas(job_run.places, "departure_delay_v1")
+    found = results.pandas(job_run.places, "departure_delay_v1")
     assert (found["revision"] == 1).all()
 
     local = departures["scheduled_time"].dt.tz_convert(ZONE)
@@ -60,7 +60,7 @@ def test_departure_delay_equals_pandas(job_run: Run, departures: pd.DataFrame) -
 
 def test_unique_aircraft_are_exact_when_few_and_close_when_many(job_run: Run, departures: pd.DataFrame) -> None:
     unique_aircraft.main(job_run)
-    found = tables.pandas(job_run.places, "unique_aircraft_v1").set_index(["window", "origin", "window_start"])
+    found = results.pandas(job_run.places, "unique_aircraft_v1").set_index(["window", "origin", "window_start"])
     hours = departures.assign(start=departures["scheduled_time"].dt.floor("h"))
     exact = hours.groupby(["origin", "start"])["tail_number"].nunique()
     for (origin, start), count in exact.items():
@@ -76,7 +76,7 @@ def test_unique_aircraft_are_exact_when_few_and_close_when_many(job_run: Run, de
 
 def test_first_sighting_equals_a_set(job_run: Run) -> None:
     first_sighting.main(job_run)
-    found = tables.pandas(job_run.places, "first_sighting_v1").sort_values(["record_partition", "record_offset"])
+    found = results.pandas(job_run.places, "first_sighting_v1").sort_values(["record_partition", "record_offset"])
     seen: set[bytes] = set()
     wrongly_yes = fresh = 0
     for key, answer in zip(found["record_key"], found["seen_before"], strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import run
-from jobs.sinks.ledger import Row
+from jobs.keeping.ledger import Row
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
+from jobs.answers.result import Result
+from jobs.answers.windows import Tumbling
+from jobs.decisions.membership import Membership
+from jobs.facts.panes import Panes
+from jobs.log.archive import writer
 from jobs.run import Places
-from jobs.sinks import archive
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import Tumbling
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -69,7 +69,7 @@ def write(places: Places, first: int, after: int) -> None:
     kinds = [pa.binary(), pa.binary(), pa.timestamp("us", "UTC")]
     columns = [pa.array(c, kind) for c, kind in zip([keys, values, times], kinds, strict=True)]
     batch = pa.record_batch(columns, ["key", "value", "timestamp"])
-    archive.append(places.archive, "visits", 2, [batch])
+    writer.append(places.archive, "visits", 2, [batch])
 
 
 def expected(after: int, without_site: bool) -> dict[tuple[datetime, str | None], tuple[int, int]]:

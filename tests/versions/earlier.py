@@ -25,10 +25,10 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.transforms.membership import Membership
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.decisions.membership import Membership
+from jobs.facts.panes import Panes
 
 START = datetime(2013, 3, 9, 12, tzinfo=UTC)
 """The clocks of New York change the day after."""
@@ -99,7 +99,7 @@ def readings(first: int, after: int) -> list[dict[str, Any]]:
 
 def write(places: run.Places, first: int, after: int) -> None:
     """Into two partitions of the archive."""
-    from jobs.sinks import archive
+    from jobs.log.archive import writer
 
     some = readings(first, after)
     columns = [
@@ -107,16 +107,15 @@ def write(places: run.Places, first: int, after: int) -> None:
         pa.array([json.dumps(reading).encode() for reading in some], pa.binary()),
         pa.array([START + timedelta(minutes=37 * n) for n in range(first, after)], pa.timestamp("us", "UTC")),
     ]
-    archive.append(places.archive, "readings", 2, [pa.record_batch(columns, ["key", "value", "timestamp"])])
+    writer.append(places.archive, "readings", 2, [pa.record_batch(columns, ["key", "value", "timestamp"])])
 
 
 def keep(job: run.Run, mended: bool = False) -> None:
     """Bring all results up to date."""
-    from jobs.sinks import microbatch
-    from jobs.sources import log
+    from jobs.keeping import microbatch
 
     for result in RESULTS:
-        microbatch.keep(job, replace(result, topic=MENDED) if mended else result, log)
+        microbatch.keep(job, replace(result, topic=MENDED) if mended else result)
 
 
 def places_in(folder: Path) -> run.Places:
@@ -125,7 +124,7 @@ def places_in(folder: Path) -> run.Places:
 
 def main(folder: Path) -> None:
     """Two runs of each result, of which one reads its quarantine again."""
-    from jobs.sinks import requeue
+    from jobs.keeping import requeue
 
     spark = run.session(run.profile(Path("conf") / run.LOCAL_PROFILE))
     places = places_in(folder)

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jobs import run
+from jobs.facts.panes import Panes
+from jobs.keeping import microbatch, recovery, requeue
+from jobs.keeping.definition import upgrade
 from jobs.run import Refused
-from jobs.sinks import microbatch, recovery, requeue, upgrade
-from jobs.sources import log
-from jobs.transforms.panes import Panes
 from tests import delta
 from tests.versions import earlier
 from tests.versions.earlier import COUNTED, MADE, SEEN
@@ -66,7 +66,7 @@ def counted() -> dict[tuple[Any, ...], tuple[Any, ...]]:
 def test_windows_counts_and_quarantine_go_on(a_run: ARun, begun: run.Places) -> None:
     earlier.write(begun, 30, AFTER)
     said: list[str] = []
-    microbatch.keep(a_run(say=said.append), COUNTED, log)
+    microbatch.keep(a_run(say=said.append), COUNTED)
     assert any("an empty text counts" in line for line in said)
     requeue.requeue(a_run(), replace(COUNTED, topic=earlier.MENDED))
     names = ["records", "device_estimate", "ok_count"]
@@ -85,9 +85,9 @@ def test_a_transform_that_computes_goes_on_and_its_first_run_says_no_more_than_t
     a_run: ARun, begun: run.Places
 ) -> None:
     earlier.write(begun, 30, AFTER)
-    microbatch.keep(a_run(), MADE, log)
+    microbatch.keep(a_run(), MADE)
     said: list[str] = []
-    microbatch.keep(a_run(say=said.append), MADE, log)
+    microbatch.keep(a_run(say=said.append), MADE)
     assert said == []
     days = defaultdict(list)
     for reading in earlier.readings(0, AFTER):
@@ -101,7 +101,7 @@ def test_a_transform_that_computes_goes_on_and_its_first_run_says_no_more_than_t
 
 def test_filters_go_on(a_run: ARun, begun: run.Places) -> None:
     earlier.write(begun, 30, AFTER)
-    microbatch.keep(a_run(), SEEN, log)
+    microbatch.keep(a_run(), SEEN)
     rows = sorted(delta.rows(begun.table(SEEN.name)), key=lambda row: (row["record_partition"], row["record_offset"]))
     expected, latest = [], dict[int, datetime]()
     before = defaultdict(list)

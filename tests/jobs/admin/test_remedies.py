@@ -9,14 +9,13 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import findings, remedies
+from jobs.events import gate
+from jobs.keeping import microbatch
+from jobs.keeping.requeue import requeue
 from jobs.run import Places
-from jobs.sinks import microbatch
-from jobs.sinks.requeue import requeue
-from jobs.sources import log
-from jobs.transforms import gate
 from tests import delta
-from tests.jobs.sinks import sales
-from tests.jobs.sinks.sales import NARROW, SALES, WIDE
+from tests.jobs.keeping.definition import sales
+from tests.jobs.keeping.definition.sales import NARROW, SALES, WIDE
 
 DEFINITION = {
     "event_time": "at",
@@ -66,7 +65,7 @@ def test_what_is_recommended_is_accepted(spark: SparkSession, places: Places) ->
     ahead = SALES[0] | {"shop": "z", "at": f"{sales.START + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"}
     sales.write(places, [SALES[0], SALES[1], SALES[0], shopless, {}, ahead], keys=[b"a", b"a", None, b"a", b"a", b"z"])
     quiet = run.Run(spark, places, say=lambda _: None)
-    microbatch.keep(quiet, sales.over(NARROW, KEY="shop"), log)
+    microbatch.keep(quiet, sales.over(NARROW, KEY="shop"))
     assert waiting(places) == (
         "missing_field: make column shop nullable in the topic's schema file; "
         "not_json: only what writes the topic can be mended; "

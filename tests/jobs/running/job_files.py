@@ -29,11 +29,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import run
-from jobs.sinks import microbatch
-from jobs.sources import log
-from jobs.transforms.panes import Panes
-from jobs.transforms.result import Result
-from jobs.transforms.windows import CalendarDay, Tumbling
+from jobs.keeping import microbatch
+from jobs.log import home as log
+from jobs.facts.panes import Panes
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Tumbling
 import rides_schema as rides
 
 PANES = Panes(every="5 minutes", by=("bike",), averages=("minutes",))
@@ -49,7 +49,7 @@ RESULT = Result("rides_v1", rides, transform, panes=PANES, windows=WINDOWS)
 
 
 def main(job: run.Run) -> None:
-    microbatch.keep(job, RESULT, log)
+    microbatch.keep(job, RESULT)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import run
+from jobs.keeping import result_tables
+from jobs.log.archive import writer
 from jobs.running import mistakes
-from jobs.sinks import archive, layout
 from sketches import bloom
 from tests.jobs.running import job_files
 
@@ -54,7 +55,7 @@ def test_a_mistake_in_a_transform(
     file = job_files.write(tmp_path, change=(old, new))
     result = job_files.load(file, monkeypatch)["RESULT"]
     with pytest.raises(Exception) as failed:
-        layout.tables_of(spark, result)
+        result_tables.tables_of(spark, result)
     line = run.explain(failed.value)
     met = "return " if mistake in AT_THE_SELECT else new
     assert line.startswith(f"{file}, line {job_files.line_of(file, met)}: ") and said in line and "\n" not in line
@@ -66,7 +67,7 @@ def test_what_the_project_itself_checks_is_told_with_the_transform(
     file = job_files.write(tmp_path, change=('"bike", minutes', "minutes"))
     result = job_files.load(file, monkeypatch)["RESULT"]
     with pytest.raises(run.Mistake) as failed, mistakes.located(result.transform):
-        layout.tables_of(spark, result)
+        result_tables.tables_of(spark, result)
     line = run.explain(failed.value)
     where = f"{file}, line {job_files.line_of(file, 'def transform')}"
     assert line.startswith(f"{where}: rides_v1: the transform does not return bike; it returns ")
@@ -129,8 +130,8 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
     columns = [[None] * 9, [json.dumps(ride).encode() for ride in rides], [datetime(2024, 5, 1, 9, tzinfo=UTC)] * 9]
     kinds = [pa.binary(), pa.binary(), pa.timestamp("us", "UTC")]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-    archive.append(places["archive"], "rides", 1, [pa.record_batch(arrays, ["key", "value", "timestamp"])])
-    file = job_files.write(tmp_path, change=("    microbatch.keep(job, RESULT, log)\n", FAILING))
+    writer.append(places["archive"], "rides", 1, [pa.record_batch(arrays, ["key", "value", "timestamp"])])
+    file = job_files.write(tmp_path, change=("    microbatch.keep(job, RESULT)\n", FAILING))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(file), "--places", str(tmp_path / "conf" / "local.toml")]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -146,7 +147,7 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
 
 FAILING = """
     from dataclasses import replace
-    from jobs.sinks import passes
+    from jobs.keeping import evaluation as passes
 
     def by_spark(events):
         return events.select("event_time", "bike", F.col("minutes").cast("int").alias("minutes"))
@@ -158,7 +159,7 @@ FAILING = """
         return events.select("event_time", "bike", F.udf(number, "int")("minutes").alias("minutes"))
 
     def keep(name, transform):
-        microbatch.keep(job, replace(RESULT, name=name, transform=transform), log)
+        microbatch.keep(job, replace(RESULT, name=name, transform=transform))
 
     for name, few in (("few_v1", 9), ("many_v1", 8)):
         passes.FEW_RECORDS = few

@@ -1,0 +1,93 @@
+"""headrace accuracy: published distinct counts against exact ones, worked out anew from the log."""
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, JobFile, PlacesFile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.admin.exact_counts import Drawn
+
+WORST = 5.0
+"""Standard errors; chance alone goes further once in two million times."""
+WIDTH = 130
+"""Columns of the output when it goes to no terminal."""
+
+
+def accuracy(
+    name: Annotated[str, typer.Argument(help="Result with distinct counts, such as unique_aircraft_v1.")],
+    windows: Annotated[int, typer.Option(min=1, help="Published windows to draw at random.")] = 20,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw the same windows again; else another each time.")
+    ] = None,
+    job: JobFile = None,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Check the distinct counts of a result against exact ones from the log, and against a second estimator.
+
+    Groups, distinct values and event times are read from the topic's own columns, as they stand in the JSON of the log:
+    for a result whose transform makes or changes these columns, or leaves records out, there is no exact count, and the
+    command refuses. Exit code 1 if an estimate is more than 5 standard errors off. Needs no Java.
+    """
+    import random
+    import sys
+
+    from rich.console import Console
+
+    from jobs import run
+    from jobs.admin import exact_counts
+    from jobs.admin.catalogue import find
+
+    home = run.places(places)
+    result = find(name, job)
+    exact_counts.check(result)
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    drawn = exact_counts.draw(home, result, windows, random.Random(seed))
+    exact_counts.count(home, result, drawn)
+    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    assert result.panes
+    worst = max(_report(console, column, drawn, result.panes.lg_k) for column in result.panes.uniques)
+    console.print(f"{len(drawn)} windows of {name}, drawn with --seed {seed}")
+    if worst > WORST:
+        raise run.Refused(f"an estimate of {name} is {worst:.1f} standard errors off, more than {WORST:.0f}.")
+
+
+def _report(console: "Console", column: str, drawn: "list[Drawn]", lg_k: int) -> float:
+    """Print what was found for one column; returns the largest error of Spark's estimates, in standard errors."""
+    from rich.table import Table
+
+    from jobs.admin.exact_counts import second_estimate
+    from sketches.hyperloglog import standard_error
+
+    one = standard_error(lg_k)
+    second = standard_error(min(lg_k, 16))
+    table = Table("window", "from (UTC)", "group", title=f"distinct {column}", title_justify="left")
+    for heading in ("exact", "Spark's", "errors", "datasketch's", "errors"):
+        table.add_column(heading, justify="right")
+    errors: list[tuple[float, float]] = []
+    for each in drawn:
+        truth, sparks = len(each.values[column]), each.estimates[column]
+        theirs = second_estimate(each.values[column], lg_k)
+        errors.append((_relative(sparks, truth), _relative(theirs, truth)))
+        group = ", ".join(map(str, each.group)) or "-"
+        numbers = (f"{sparks:,}", f"{errors[-1][0] / one:+.2f}", f"{theirs:,.1f}", f"{errors[-1][1] / second:+.2f}")
+        table.add_row(each.window, f"{each.start:%Y-%m-%d %H:%M}", group, f"{truth:,}", *numbers)
+    console.print(table)
+    summary = Table("estimator", "root mean square error", "one standard error", "within 1", "within 2", "within 3")
+    for who, bound, which in (("Spark", one, 0), ("datasketch", second, 1)):
+        off = [pair[which] for pair in errors]
+        mean = math.sqrt(sum(error**2 for error in off) / len(off))
+        within = (f"{sum(abs(error) <= n * bound for error in off)} of {len(off)}" for n in (1, 2, 3))
+        summary.add_row(who, f"{mean:.3%}", f"{bound:.3%}", *within)
+    console.print(summary)
+    return max(abs(sparks) for sparks, _ in errors) / one
+
+
+def _relative(estimate: float, truth: int) -> float:
+    if truth == 0:
+        return 0.0 if round(estimate) == 0 else math.inf
+    return (estimate - truth) / truth

@@ -1,0 +1,60 @@
+"""headrace audit: is every record of a topic in the archive once?"""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+if TYPE_CHECKING:
+    from jobs.log.audit import Audit
+
+SHOWN = 10
+"""Spans of offsets that are listed for each partition and fault."""
+
+
+def audit(
+    topic: Annotated[str, typer.Argument(help="Topic of the archive.")],
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Look at every offset of a topic in the archive: is it there once? Exit code 1 if one is missing or doubled."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jobs import run
+    from jobs.log.audit import audit as audited
+
+    found = audited(run.places(places), topic)
+    table = Table("partition", "first offset", "last offset", "records", "doubled", "missing", "rightly no record")
+    for one in found:
+        why = "; ".join(f"{offsets:,} {reason}" for reason, offsets in one.explained.items())
+        gone = _offsets(one.missing) + _offsets(one.in_kafka)
+        numbers = (one.partition, one.first, one.end - 1, f"{one.records:,}", _offsets(one.doubles), gone)
+        table.add_row(*map(str, numbers), why or "-")
+    console = Console()
+    console.print(table)
+    for line in (line for one in found for line in _faults(topic, one)):
+        console.print(line, soft_wrap=True)
+    if not all(one.whole for one in found):
+        sys.exit(1)
+    console.print(f"{topic}: every offset is there once, or rightly not.")
+
+
+def _faults(topic: str, one: "Audit") -> list[str]:
+    """What is wrong with a partition, in words."""
+    said = [
+        (one.doubles, "stand more than once: bring the archive back from a backup, or restore an older version of it"),
+        (one.in_kafka, "are in Kafka and not in the archive: copy the topic into a new archive while Kafka has them"),
+        (one.missing, "have no record, and nothing says why: they were deleted from the archive or never copied"),
+    ]
+    return [f"{topic}, partition {one.partition}: offsets {_spans(spans)} {what}." for spans, what in said if spans]
+
+
+def _spans(spans: list[tuple[int, int]]) -> str:
+    shown = ", ".join(f"{first}" if after == first + 1 else f"{first} to {after - 1}" for first, after in spans[:SHOWN])
+    return shown + (f" and {len(spans) - SHOWN} more spans" if len(spans) > SHOWN else "")
+
+
+def _offsets(spans: list[tuple[int, int]]) -> int:
+    return sum(after - first for first, after in spans)

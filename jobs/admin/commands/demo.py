@@ -1,0 +1,138 @@
+"""headrace demo: real departures into the log, three results out of it, and what they say."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.run import Places
+
+QUESTIONS = {
+    "departure_delay_v1": (
+        "Which days were the worst? (windows of one day, New York time)",
+        'select origin, window_start, departures, delay_minutes_mean, delay_minutes_max, revision from "{0}" '
+        "where \"window\" = 'day America/New_York' order by delay_minutes_mean desc limit 5",
+    ),
+    "unique_aircraft_v1": (
+        "On which days did the most different aircraft leave? (HyperLogLog, with one standard error)",
+        'select origin, window_start, departures, tail_number_estimate, tail_number_standard_error from "{0}" '
+        "where \"window\" = 'day America/New_York' order by tail_number_estimate desc limit 5",
+    ),
+    "first_sighting_v1": (
+        "How many departures were by aircraft not seen in the 30 days before? (Bloom filters)",
+        "select origin, count(*) as departures, "
+        "sum(case when seen_before = false then 1 else 0 end) as first_sightings "
+        'from "{0}" group by origin order by origin',
+    ),
+}
+"""For each result a question that an analyst has, and the SQL that answers it, without Java."""
+
+EVENING = datetime(2014, 1, 1, 1, tzinfo=UTC)
+"""20 o'clock in New York on the last day. The jobs run once over what had left by then, and once over the rest: so the
+second run corrects windows that the first had published, by what left late."""
+
+
+def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
+    """Fill the log with the real departures of 2013 from New York, run the three jobs, show what they found."""
+    from jobs import departure_delay, first_sighting, run, unique_aircraft
+
+    with run.one_line_errors():
+        places = run.places(places_file)
+        if places.log != "archive":
+            raise run.Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
+        if _filled(places) and _all_read(places, list(QUESTIONS)):
+            print("Nothing new in the log since the last run: the tables are as they were.")
+        else:
+            spark = run.session(run.profile(Path(places_file).parent / run.LOCAL_PROFILE))
+            for evening in (True, False):
+                _fill(places, evening)
+                for job in (departure_delay, unique_aircraft, first_sighting):
+                    progress = run.Progress()
+                    job.main(run.Run(spark, places, closed=progress.closed))
+                    progress.end(job.RESULT.name)
+            spark.stop()
+        for name, (question, sql) in QUESTIONS.items():
+            _show(places, name, question, sql)
+        print(_next_steps(places))
+
+
+def _filled(places: "Places", evening: bool = False) -> bool:
+    """Whether the log has all departures, or those until the evening."""
+    from jobs.log.archive.snapshot import ends
+    from schemas import departure
+
+    times = [part.last_time for part in ends(places.archive, departure.TOPIC) if part.last_time]
+    return bool(times) and (evening or max(times) >= EVENING)
+
+
+def _fill(places: "Places", evening: bool) -> None:
+    """Fill the log with what left until the evening, or with the rest, unless it has them."""
+    from jobs.admin import demo_flights
+    from jobs.log.archive import writer
+    from schemas import departure
+
+    if _filled(places, evening):
+        return
+    which = "until the last evening" if evening else "of the last night"
+    print(f"Filling topic {departure.TOPIC} with the departures of 2013 {which} ...", file=sys.stderr, flush=True)
+    every = demo_flights.departures(demo_flights.table())
+    some = every[(every["departure_time"] < EVENING) == evening]
+    done = writer.append(places.archive, departure.TOPIC, 4, demo_flights.records(some))
+    print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+
+
+def _all_read(places: "Places", names: list[str]) -> bool:
+    """Whether each result stands at the end of the log, its windows published: then Spark need not start."""
+    from jobs.keeping import ledger
+    from jobs.log.archive.snapshot import ends
+    from schemas import departure
+
+    log = ends(places.archive, departure.TOPIC)
+    last = {part.partition: 0 if part.last_offset is None else part.last_offset + 1 for part in log}
+    rows = [ledger.last(places, name) for name in names]
+    return all(row is not None and row.end_offsets == last and row.published for row in rows)
+
+
+def _show(places: "Places", name: str, question: str, sql: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jobs.publishing import results
+
+    frame: pd.DataFrame = results.query(places, sql.format(name), name).to_pandas()
+    shown = Table(title=question, title_justify="left", title_style="bold")
+    for column in frame.columns:
+        shown.add_column(column, justify="right" if frame[column].dtype.kind in "if" else "left")
+    for row in frame.itertuples(index=False):
+        shown.add_row(*map(_text, row))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print()
+    console.print(shown)
+    console.print(f"{places.table(name)}", soft_wrap=True, highlight=False)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value.strftime("%Y-%m-%d %H:%M UTC") if hasattr(value, "strftime") else str(value)
+
+
+def _next_steps(places: "Places") -> str:
+    here = os.path.relpath(places.tables)
+    return (
+        f"\nThe tables are Delta tables in {here}. What to do next:\n"
+        "  source .venv/bin/activate               the command headrace, and spark-submit\n"
+        "  headrace status                         how far each job is, what was late, what could not be read\n"
+        "  headrace accuracy unique_aircraft_v1    estimates beside exact counts\n"
+        "  headrace log departures                 the log itself\n"
+        "  make notebook                           explore the tables\n"
+        "  README.md                               your own topic in ten minutes"
+    )

@@ -1,0 +1,34 @@
+"""headrace doctor: do ledger, tables, checkpoint and log agree, and if not, what to do?"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+
+def doctor(
+    name: Annotated[str | None, typer.Argument(help="Result to look at; none: all.")] = None,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Say what is wrong, in words, and what repairs it. Exit code 1 if something is wrong. Needs no Java."""
+    from jobs import run
+    from jobs.admin import findings, standing
+
+    home = run.places(places)
+    names = standing.results(home)
+    if name is not None and name not in names:
+        raise run.Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
+    wrong = False
+    for each in [name] if name else names:
+        found = findings.of(home, each)
+        wrong |= any(finding.wrong for finding in found)
+        if not found:
+            typer.echo(f"{each}: all is well")
+        for finding in sorted(found, key=lambda finding: not finding.wrong):
+            remedy = f" -> {finding.remedy}" if finding.remedy else ""
+            typer.echo(f"{each}: {'WRONG' if finding.wrong else 'note'}: {finding.what}{remedy}")
+    if not names:
+        typer.echo(f"no results yet in {home.tables}: run a job")
+    sys.exit(1 if wrong else 0)

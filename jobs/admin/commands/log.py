@@ -1,0 +1,35 @@
+"""headrace log: what a topic holds."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+
+def log(
+    topic: Annotated[str, typer.Argument(help="Topic to describe.")],
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Show the partitions of a topic: first and last offset, records, time span (UTC)."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jobs import run
+    from jobs.log import home as source
+
+    partitions = source.ends(run.places(places), topic)
+    table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
+    for end in partitions:
+        numbers = (end.partition, end.first_offset, end.last_offset, end.records)
+        table.add_row(*(_shown(number) for number in numbers), _time(end.first_time), _time(end.last_time))
+    Console().print(table)
+
+
+def _shown(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _time(time: datetime | None) -> str:
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,45 @@
+"""headrace read: records of a topic, one JSON object a line."""
+
+import base64
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+
+def read(
+    topic: Annotated[str, typer.Argument(help="Topic to read.")],
+    partition: Annotated[int | None, typer.Option(min=0, help="Partition; else all, one after the other.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="First offset in each partition.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 10,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Print records as lines of JSON; bytes that are not UTF-8 stand as base64 under key_base64 or value_base64."""
+    from jobs import run
+    from jobs.log import home as log
+
+    home = run.places(places)
+    known = sorted(log.topic(home, topic).ends)
+    if partition is not None and partition not in known:
+        raise run.Refused(f"topic {topic} has partitions 0 to {known[-1]}, none of the number {partition}.")
+    for number in known if partition is None else [partition]:
+        found = log.records(home, topic, number, offset, limit)
+        for row in found.to_pylist():
+            typer.echo(json.dumps(_shown(row), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        limit -= len(found)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    time = row["timestamp"].isoformat().replace("+00:00", "Z")
+    place = {"topic": row["topic"], "partition": row["partition"], "offset": row["offset"], "timestamp": time}
+    return place | _bytes("key", row["key"]) | _bytes("value", row["value"])
+
+
+def _bytes(name: str, content: bytes | None) -> dict[str, str | None]:
+    try:
+        return {name: None if content is None else content.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(content or b"").decode()}

@@ -1,0 +1,28 @@
+"""headrace requeue: quarantined records read again under the topic's schema of today."""
+
+from typing import Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, JobFile, PlacesFile
+
+
+def requeue(
+    name: Annotated[str, typer.Argument(help="Result whose quarantine is read again, such as departure_delay_v1.")],
+    job: JobFile = None,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Read the quarantine of a result again, after its topic's schema was mended; each record goes in once.
+
+    Records that are good now go into the tables and windows are corrected; the others go on waiting. In a result with
+    membership they get seen_before null (too late to say), and the filters do not learn of them.
+    """
+    from jobs import run
+    from jobs.admin.catalogue import find
+    from jobs.keeping import requeue as sink
+
+    home = run.places(places)
+    result = find(name, job)
+    with run.one_line_errors():
+        spark = run.session(run.profile(places.parent / run.LOCAL_PROFILE))
+        sink.requeue(run.Run(spark, home, say=typer.echo), result)

@@ -1,0 +1,229 @@
+"""Exact distinct counts of published windows, worked out from the records of the log without Spark."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
+from operator import getitem
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql.types import (
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegralType,
+    TimestampType,
+)
+
+from jobs.answers.result import Result
+from jobs.events import event_time
+from jobs.log.archive.file_reader import batches
+from jobs.log.archive.snapshot import Snapshot
+from jobs.publishing.results import query
+from jobs.run import Places, Refused
+
+MOST_DATES = 200
+"""With more dates than that, every record is decoded."""
+LARGEST = 16
+"""Largest size of datasketch's sketches, base-2 logarithm of the registers."""
+
+
+@dataclass
+class Drawn:
+    """A published window, and what the log says of it."""
+
+    window: str
+    start: datetime
+    end: datetime
+    group: tuple[Any, ...]
+    records: int
+    """As published."""
+    estimates: dict[str, int]
+    """As published, by column."""
+    values: dict[str, set[Any]]
+    """The distinct values in the log, by column."""
+    counted: int = field(default=0)
+    """Records in the log."""
+
+
+def check(result: Result) -> None:
+    """Raises Refused if the result has no distinct counts, or counts or groups by what the topic does not have."""
+    if result.panes is None or not result.panes.uniques:
+        raise Refused(f"{result.name} counts no distinct values: its panes have no uniques.")
+    topic = result.topic.COLUMNS.fieldNames()
+    for name in (*result.panes.by, *result.panes.uniques):
+        if name not in topic:
+            raise Refused(
+                f"{result.name}: {name} is not a column of topic {result.topic.TOPIC} but made by the transform, which "
+                f"runs in Spark only. The exact count needs columns of the topic: {', '.join(topic)}."
+            )
+
+
+def draw(places: Places, result: Result, number: int, dice: random.Random) -> list[Drawn]:
+    """At most `number` windows of the table, at random. Raises Refused if it has none with distinct counts."""
+    assert result.panes
+    groups, uniques = result.panes.by, result.panes.uniques
+    columns = ["window", "window_start", "window_end", *groups, result.panes.count]
+    estimates = [f"{name}_estimate" for name in uniques]
+    wanted = ", ".join(f'"{column}"' for column in [*columns, *estimates])
+    order = ", ".join(f'"{column}"' for column in ("window", "window_start", *groups))
+    sql = f'select {wanted} from "{result.name}" where "{estimates[0]}" is not null order by {order}'
+    rows = query(places, sql, result.name)
+    if not len(rows):
+        raise Refused(f"{result.name} has no published windows with distinct counts yet: run its job.")
+    chosen = sorted(dice.sample(range(len(rows)), min(number, len(rows))))
+    return [
+        Drawn(
+            row["window"],
+            row["window_start"],
+            row["window_end"],
+            tuple(row[name] for name in groups),
+            row[result.panes.count],
+            {name: row[f"{name}_estimate"] for name in uniques},
+            {name: set() for name in uniques},
+        )
+        for row in rows.take(pa.array(chosen)).to_pylist()
+    ]
+
+
+def count(places: Places, result: Result, drawn: list[Drawn]) -> None:
+    """Put into each window the distinct values that the log holds for it.
+
+    Counted are the records that the published windows hold: those that the ledger says were read, without those that
+    wait in quarantine. Raises Refused if a window does not count the same records as the log.
+    """
+    assert result.panes
+    by_group: dict[tuple[Any, ...], list[Drawn]] = {}
+    for window in drawn:
+        by_group.setdefault(window.group, []).append(window)
+    kinds = {column.name: column.dataType for column in result.topic.COLUMNS}
+    groups = [(name, kinds[name]) for name in result.panes.by]
+    uniques = [(name, kinds[name]) for name in result.panes.uniques]
+    time = event_time.of(result.topic)
+    try:
+        for text in _values(places, result, drawn):
+            record = json.loads(text, parse_float=Decimal)
+            windows = by_group.get(tuple(_typed(record.get(name), kind, time.zone) for name, kind in groups))
+            if windows:
+                _into(windows, time.moment(reduce(getitem, time.path, record)), record, uniques)
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+        raise Refused(
+            f"{result.name}: the log holds a record that Spark can read and this command cannot, for example with an "
+            "event time that is not ISO-8601."
+        ) from None
+    unlike = sum(window.counted != window.records for window in drawn)
+    if unlike:
+        raise Refused(
+            f"{result.name}: {unlike} of {len(drawn)} windows do not hold the records that the log has for them. "
+            "Its transform leaves out or changes records, which this command cannot follow; or retention took some of "
+            "them from the log; or the table is wrong."
+        )
+
+
+def _into(windows: list[Drawn], moment: datetime, record: dict[str, Any], uniques: list[tuple[str, DataType]]) -> None:
+    for window in windows:
+        if window.start <= moment < window.end:
+            window.counted += 1
+            for name, kind in uniques:
+                if record.get(name) is not None:
+                    window.values[name].add(_typed(record[name], kind, "UTC"))
+
+
+def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[bytes]:
+    """The values of the good records that the published windows hold, if they may lie in one of `drawn`."""
+    name, topic = result.name, result.topic.TOPIC
+    ends, skipped = _read(places, name)
+    log = Snapshot(places.archive, topic).refresh()
+    if any(log.ends.get(partition, 0) < end for partition, end in ends.items()):
+        raise Refused(
+            f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
+            f"{name} has read it. Copy it from Kafka first: jobs/kafka_archive.py {topic}."
+        )
+    time = event_time.of(result.topic)
+    since = None
+    if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
+        since = min(window.start for window in drawn) - timedelta(seconds=time.max_ahead_seconds)
+    near = _dates(drawn) if time.unit is None else None
+    for partition, end in ends.items():
+        files = [f for f in log.files if f.partition == partition and (since is None or f.last_time >= since)]
+        waiting = pa.array(sorted(skipped.get(partition, ())), pa.int64())
+        for batch in batches(files, topic, partition, 0, end):
+            wanted = pa.repeat(True, len(batch))
+            if since is not None:
+                wanted = pc.greater_equal(batch["timestamp"], pa.scalar(since, pa.timestamp("us", "UTC")))
+            if len(waiting):
+                wanted = pc.and_(wanted, pc.invert(pc.is_in(batch["offset"], waiting)))
+            values = batch["value"].filter(wanted)
+            if near:
+                values = values.filter(pc.match_substring_regex(values, near))
+            yield from values.to_pylist()
+
+
+def _dates(drawn: list[Drawn]) -> str | None:
+    """A pattern for the dates that an event time in one of the windows can have, in any zone; None if they are many."""
+    day = timedelta(days=1)
+    dates: set[str] = set()
+    for window in drawn:
+        moment = window.start - day
+        while moment <= window.end + day and len(dates) <= MOST_DATES:
+            dates.add(f"{moment:%Y-%m-%d}")
+            moment += day
+    return "|".join(sorted(dates)) if len(dates) <= MOST_DATES else None
+
+
+def _read(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]]]:
+    """By partition, the end of what the published windows hold, and the offsets in quarantine then."""
+    ledger, quarantine = f"{name}_ledger", f"{name}_quarantine"
+    last = query(
+        places, f'select published_sequence as p from "{ledger}" order by sequence desc limit 1', ledger
+    ).to_pylist()
+    if not last:
+        raise Refused(f"{name} has no rows in its ledger yet: run its job.")
+    until = last[0]["p"]
+    row = query(
+        places, f'select end_offsets from "{ledger}" where sequence <= {until} order by sequence desc limit 1', ledger
+    ).to_pylist(maps_as_pydicts="strict")[0]
+    waiting = query(
+        places,
+        f'select "partition", "offset" from "{quarantine}" '
+        f"where requeued_sequence is null or requeued_sequence > {until}",
+        quarantine,
+    )
+    skipped: dict[int, set[int]] = {}
+    for record in waiting.to_pylist():
+        skipped.setdefault(record["partition"], set()).add(record["offset"])
+    return row["end_offsets"] or {}, skipped
+
+
+def _typed(value: Any, kind: DataType, zone: str) -> Any:
+    """A value of JSON, with decimals for fractions, as the tables have it."""
+    if value is None:
+        return None
+    if isinstance(kind, TimestampType):
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+    if isinstance(kind, DateType):
+        return date.fromisoformat(value)
+    if isinstance(kind, DecimalType):
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP, Context(prec=80))
+    if isinstance(kind, DoubleType | FloatType):
+        return float(value)
+    return int(Decimal(str(value))) if isinstance(kind, IntegralType) else value
+
+
+def second_estimate(values: set[Any], lg_k: int) -> float:
+    """What datasketch's HyperLogLog++ makes of the same values, with its own hash; at most 2**16 registers."""
+    from datasketch import HyperLogLogPlusPlus
+
+    sketch = HyperLogLogPlusPlus(p=min(lg_k, LARGEST))
+    for value in values:
+        sketch.update(str(value).encode())
+    return float(sketch.count())

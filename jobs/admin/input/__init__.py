@@ -1,0 +1,1 @@
+"""Files that people give to `headrace produce`: CSV and JSON lines become records."""

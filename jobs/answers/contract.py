@@ -1,0 +1,170 @@
+"""Whether a result can be kept as its job file says: names and types, asked before anything is made."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import (
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    IntegerType,
+    LongType,
+    NumericType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from jobs.answers import merging
+from jobs.events.topic_schema import PRIVATE
+from jobs.facts import aggregation
+from jobs.facts.panes import Panes
+from jobs.running.errors import Mistake
+
+OWN = ("sequence", "revision", "updated_time", "seen_before")
+"""Columns that headrace adds to tables of results, beside those that come of panes: pane_start, window, window_start,
+window_end, lg_k, and a statistic's such as delay_mean."""
+SUFFIXES = ("_panes", "_filters", "_quarantine", "_ledger")
+"""The other tables of a result end so."""
+NEVER = ' ,;{}()\n\t=.`"'
+"""Characters that the name of a column must not have in a table: Delta refuses most of them, or has to quote them."""
+
+_GROUPS = (StringType, BooleanType, NumericType, DateType, TimestampType, BinaryType)
+_UNIQUES = (StringType, IntegerType, LongType)
+
+
+def check_name(name: str) -> None:
+    """Raises Mistake unless a result may have this name, which its tables, checkpoints and consumer group get too."""
+    plain = name.replace("_", "").replace("-", "").replace(".", "")
+    if not (plain.isascii() and plain.isalnum()):
+        raise Mistake(f"the result's name {name!r} takes letters, digits, _, - and dots, such as departure_delay_v1")
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            raise Mistake(f"{name}: other tables of results end with {suffix}; take another name")
+
+
+def check_panes(name: str, panes: Panes) -> None:
+    """Raises Mistake if two columns of the tables would have the same name, or one a name that no table takes."""
+    kinds = StructType([StructField(column, LongType()) for column in panes.columns])
+    partials = aggregation.output(kinds, panes)
+    for table, added in ((partials.names, OWN[:1]), (merging.output(partials, panes).names, OWN[1:3])):
+        _check_columns(name, [*table, *added], (*panes.columns, panes.count))
+
+
+def check_rows(name: str, rows: StructType, membership: bool) -> None:
+    """Raises Mistake if the rows that a transform gives cannot be the rows of a table."""
+    added = (OWN[0], OWN[3]) if membership else OWN[:1]
+    _check_columns(name, [*rows.names, *added], rows.names)
+
+
+def _check_columns(name: str, columns: Iterable[str], given: Iterable[str]) -> None:
+    own = set(given)
+    for lowered, times in Counter(column.lower() for column in columns).items():
+        if times > 1:
+            mine = sorted(column for column in own if column.lower() == lowered) or sorted(
+                column for column in own if lowered.startswith(column.lower())
+            )
+            raise Mistake(
+                f"{name}: the tables of the result would have two columns {lowered} (capital and small letters are the "
+                f'same). Rename {", ".join(mine)} in the transform: F.col("{mine[0]}").alias("...")'
+            )
+    for column in own:
+        wrong = sorted(set(column) & set(NEVER))
+        if wrong or column.startswith(PRIVATE) or not column:
+            why = f"has {' '.join(map(repr, wrong))}" if wrong else f"begins with {PRIVATE}" if column else "is empty"
+            raise Mistake(
+                f"{name}: a column of a table cannot be called {column!r}, which {why}. Rename it in the transform: "
+                f'F.col("`{column}`").alias("...")'
+            )
+
+
+def check_transformed(name: str, transformed: Any) -> None:
+    """Raises Mistake unless a transform has given a frame whose rows each come of one event: what combines events would
+    see those of one batch alone, and depend on how the log is cut.
+    """
+    if not isinstance(transformed, DataFrame):
+        kind = "nothing" if transformed is None else f"a {type(transformed).__name__}"
+        raise Mistake(f"{name}: the transform returns {kind}; return the frame, such as events.select(...)")
+    found = _combining(transformed._jdf.queryExecution().analyzed())[1]
+    if found:
+        raise Mistake(
+            f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by "
+            "row: select, where, withColumn, explode. What is counted or averaged stands in Panes"
+        )
+
+
+_COMBINING = {
+    "Aggregate": "groupBy or an aggregate",
+    "Distinct": "distinct",
+    "Deduplicate": "distinct or dropDuplicates",
+    "Window": "a window function",
+    "GlobalLimit": "limit",
+    "LocalLimit": "limit",
+    "Offset": "offset",
+    "Tail": "tail",
+    "Sample": "sample",
+}
+"""Nodes of Spark's plan that make rows of several, and how they are written."""
+
+
+def _combining(node: Any) -> tuple[bool, str]:
+    """Whether the events are below the node, and what combines them, if something does. A table that is joined may be
+    combined of anything.
+    """
+    children = [node.children().apply(place) for place in range(node.children().size())]
+    below = [_combining(child) for child in children]
+    kind = str(node.getClass().getSimpleName())
+    ours = any(events for events, _ in below) if children else kind == "Range"
+    inside = next((found for _, found in below if found), "")
+    return ours, inside or (_COMBINING.get(kind, "") if ours else "")
+
+
+def check_events(name: str, events: StructType, needed: list[str], panes: Panes | None, membership: bool) -> None:
+    """Raises Mistake unless the `needed` columns of a transform are there, once each, with types of which panes and
+    membership can make something.
+    """
+    kinds = {field.name: field.dataType for field in events}
+    added = {"seen_before"} if membership else set()
+    missing = [column for column in dict.fromkeys(needed) if column not in kinds and column not in added]
+    if missing:
+        there = ", ".join(events.names)
+        raise Mistake(f"{name}: the transform does not return {', '.join(missing)}; it returns {there}")
+    for column, times in Counter(events.names).items():
+        if times > 1 and (column in needed or not panes):
+            raise Mistake(f"{name}: the transform returns {column} {times} times. Select it once, or rename one")
+    if not isinstance(kinds["event_time"], TimestampType):
+        raise Mistake(f"{name}: event_time is {_shown(kinds['event_time'])} after the transform; leave it a timestamp")
+    if panes:
+        _check_types(name, kinds | ({"seen_before": BooleanType()} if membership else {}), panes)
+    else:
+        check_rows(name, events, membership)
+
+
+def _check_types(name: str, kinds: dict[str, DataType], panes: Panes) -> None:
+    for column in panes.by:
+        plain = not isinstance(kinds[column], StringType) or kinds[column] == StringType()
+        if not isinstance(kinds[column], _GROUPS) or not plain:
+            remedy = 'Group by a field of it, F.col("place.city").alias("city"), or by a text made of it'
+            raise Mistake(f"{name}: by has {column}, which is {_shown(kinds[column])}: no group. {remedy}")
+    for column in panes.averages:
+        if not isinstance(kinds[column], NumericType):
+            remedy = f'Make a number of it in the transform: F.col("{column}").try_cast("double")'
+            raise Mistake(f"{name}: averages has {column}, which is {_shown(kinds[column])}: no number. {remedy}")
+    for column in panes.counts:
+        if not isinstance(kinds[column], BooleanType):
+            remedy = f'Make it true or false in the transform: (F.col("{column}") > 0).alias("...")'
+            raise Mistake(f"{name}: counts has {column}, which is {_shown(kinds[column])}: not true or false. {remedy}")
+    for column in panes.uniques:
+        if not isinstance(kinds[column], _UNIQUES):
+            remedy = f'Cast it in the transform: F.col("{column}").cast("string")'
+            raise Mistake(
+                f"{name}: {column} is {_shown(kinds[column])}; uniques takes string, int and bigint. {remedy}"
+            )
+
+
+def _shown(kind: DataType) -> str:
+    return str(kind.simpleString())

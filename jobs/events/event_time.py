@@ -1,0 +1,206 @@
+"""When an event happened: how the topic writes it, and the same instant for Spark, Arrow and Python.
+
+Of an instant that cannot be, the microseconds are -1 (before 1970) or LIMIT_MICROS (from the year 9999 on), so that
+nothing overflows.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ByteType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StringType,
+    StructType,
+    TimestampType,
+)
+
+from jobs.events.topic_schema import called
+from jobs.running import durations
+from jobs.running.errors import Mistake
+
+MAX_AHEAD = "1 day"
+"""An event time may be this far after the record's own timestamp: for clocks and schedules. A schema file may say
+another time, or MAX_AHEAD = None: then the timestamps of the topic's records are not trusted, and bound nothing."""
+ZONE = "UTC"
+"""The zone of times and dates that are written without one; a schema file may name another."""
+UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""EVENT_TIME_UNIT of a schema file, for an event time that is written as a number since 1970; how many are a second."""
+BIGINT_UNIT = "milliseconds"
+"""What a bigint is, if the schema file does not say it."""
+LIMIT_MICROS = 253_370_764_800_000_000
+"""9999-01-01: from there on a window's end has no place in a calendar."""
+_WHOLE = (ByteType, ShortType, IntegerType, LongType)
+_DIGITS = r"^-?\d{1,19}(\.\d{1,9})?$"
+_TEXT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?\s?(Z|[+-]\d\d:?\d\d)?)?$"
+_ZONED = r"(Z|[+-]\d\d:?\d\d)$"
+
+
+@dataclass(frozen=True)
+class EventTime:
+    """How a topic writes it."""
+
+    path: tuple[str, ...]
+    """The column, and where in it."""
+    kind: DataType
+    unit: str | None
+    """Of a number, or a text of digits; None: a time or a date."""
+    zone: str
+    max_ahead_seconds: int | None
+
+    @property
+    def name(self) -> str:
+        """As the schema file says it."""
+        return ".".join(self.path)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `arrow` can say it; else the gate does, of each record."""
+        return (
+            len(self.path) == 1
+            and not isinstance(self.kind, DecimalType)
+            and (self.zone == "UTC" or self.unit is not None or isinstance(self.kind, TimestampType))
+        )
+
+    def micros(self, column: Column) -> Column:
+        """Microseconds since 1970 in Spark, of the value; null of a text that is no time."""
+        if self.unit is None:
+            micros = F.unix_micros(self._moment(column))
+            return F.when(micros < 0, -1).when(micros >= LIMIT_MICROS, LIMIT_MICROS).otherwise(micros)
+        if isinstance(self.kind, StringType):
+            column = F.when(F.rlike(column, F.lit(_DIGITS)), column.try_cast("decimal(28,9)"))
+        inside, late = self._of_number(column).cast("bigint"), column >= F.lit(Decimal(_limit(self.unit)))
+        return F.when(column < 0, -1).when(late, LIMIT_MICROS).when(column.isNotNull(), inside)
+
+    def _of_number(self, number: Column) -> Column:
+        """Microseconds of a number that is not too large: what is below a microsecond is cut off, or, of a double,
+        rounded.
+        """
+        assert self.unit
+        times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6
+        if isinstance(self.kind, DoubleType):
+            return F.rint(number * F.lit(float(times)) if times else number / F.lit(float(by)))
+        if isinstance(self.kind, _WHOLE):
+            whole = number.cast("bigint")
+            return whole * F.lit(times) if times else F.call_function("div", whole, F.lit(by))
+        return F.floor(number * F.lit(times) if times else number / F.lit(by))
+
+    def _moment(self, column: Column) -> Column:
+        if isinstance(self.kind, TimestampType):
+            return column  # the gate reads those without a zone in ZONE
+        if isinstance(self.kind, DateType):
+            return F.to_utc_timestamp(column.cast("timestamp"), self.zone)
+        text = F.when(F.rlike(column, F.lit(_TEXT)), column)
+        plain = text.try_cast("timestamp")
+        return F.when(F.rlike(text, F.lit(_ZONED)), plain).otherwise(F.to_utc_timestamp(plain, self.zone))
+
+    def arrow(self, column: pa.Array) -> pa.Array:
+        """Microseconds since 1970, of values as they stand in JSON, times decoded; null where the gate must tell."""
+        if self.unit is None:
+            micros = column.cast(pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None))
+            return _up_to(micros.cast(pa.int64()), LIMIT_MICROS)
+        if pa.types.is_string(column.type):
+            column = pc.if_else(pc.match_substring_regex(column, r"^\d{1,19}$"), column, None)
+        times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6
+        if pa.types.is_floating(column.type):
+            number = _up_to(column, float(_limit(self.unit)))
+            shifted = pc.multiply(number, float(times)) if times else pc.divide(number, float(by))
+            return pc.round(shifted, round_mode="half_to_even").cast(pa.int64())
+        number = _up_to(column.cast(pa.int64()), min(_limit(self.unit), 2**63 - 1))
+        return pc.multiply(number, times) if times else pc.divide(number, by)
+
+    def moment(self, value: Any) -> datetime:
+        """The instant in Python, of a value as json.loads gives it with decimals for fractions, of a record that the
+        gate has found good. Raises ValueError or TypeError for one that Python cannot read.
+        """
+        if self.unit is not None:
+            times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6
+            if isinstance(self.kind, DoubleType):
+                micros = round(float(value) * float(times) if times else float(value) / float(by))
+            else:
+                micros = int(Fraction(str(value)) * times if times else Fraction(str(value)) / by)
+            return _EPOCH + timedelta(microseconds=micros)
+        zone = ZoneInfo(self.zone)
+        if isinstance(self.kind, DateType):
+            day = date.fromisoformat(value)
+            return datetime(day.year, day.month, day.day, tzinfo=zone)
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+    def shown(self) -> str:
+        """As a result's definition says it: what differs from the default is added."""
+        unit = "" if isinstance(self.kind, LongType) and self.unit == BIGINT_UNIT else self.unit
+        zone = "" if self.zone == ZONE else self.zone
+        more = " ".join(filter(None, (unit, zone)))
+        return f"{self.name} ({more})" if more else self.name
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _limit(unit: str) -> int:
+    return LIMIT_MICROS // 10**6 * UNITS[unit]
+
+
+def _up_to(column: pa.Array, limit: float) -> pa.Array:
+    """The numbers from 0 to below the limit, null for the others."""
+    return pc.if_else(pc.and_(pc.greater_equal(column, 0), pc.less(column, limit)), column, None)
+
+
+def of(topic: Any) -> EventTime:
+    """What the schema file says of it. Raises Mistake if it names no column, or says of one what cannot be."""
+    path, kind = _found(topic)
+    where, name = called(topic), topic.EVENT_TIME
+    unit, zone = getattr(topic, "EVENT_TIME_UNIT", None), getattr(topic, "ZONE", ZONE)
+    if unit is not None and unit not in UNITS:
+        raise Mistake(f"{where}: EVENT_TIME_UNIT is {unit}; take one of {', '.join(UNITS)}")
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise Mistake(f"{where}: ZONE names {zone}; there is no time zone of this name") from None
+    if isinstance(kind, (TimestampType, DateType)):
+        if unit is not None:
+            raise Mistake(f"{where}: {name} is {kind.simpleString()}, which has no unit: leave EVENT_TIME_UNIT out")
+    elif isinstance(kind, LongType):
+        unit = unit or BIGINT_UNIT
+    elif isinstance(kind, (*_WHOLE, DoubleType, DecimalType)):
+        if unit is None:
+            raise Mistake(
+                f"{where}: the event time {name} is {kind.simpleString()}: say in which unit it is written, "
+                f'EVENT_TIME_UNIT = "seconds", or {", ".join(list(UNITS)[1:])} since 1970'
+            )
+    elif not isinstance(kind, StringType):
+        raise Mistake(
+            f"{where}: the event time {name} is {kind.simpleString()}; it may be timestamp, date, or, with "
+            "EVENT_TIME_UNIT, bigint, int, double, decimal and string"
+        )
+    ahead = getattr(topic, "MAX_AHEAD", MAX_AHEAD)
+    return EventTime(path, kind, unit, zone, None if ahead is None else durations.seconds(ahead))
+
+
+def _found(topic: Any) -> tuple[tuple[str, ...], DataType]:
+    """A column of this name; or the field inside of one, to which the dots lead."""
+    name, columns = topic.EVENT_TIME, topic.COLUMNS
+    if name in columns.fieldNames():
+        return (name,), columns[name].dataType
+    kind: DataType = columns
+    for step in name.split("."):
+        if not isinstance(kind, StructType) or step not in kind.fieldNames():
+            there = ", ".join(columns.fieldNames())
+            raise Mistake(f"{called(topic)}: EVENT_TIME names {name}, which is not in COLUMNS; there are {there}")
+        kind = kind[step].dataType
+    return tuple(name.split(".")), kind

@@ -1,0 +1,250 @@
+"""The gate: a record's bytes become typed columns, or the reason why they cannot. Nothing here fails on data.
+
+Reasons, in the order in which they are looked for:
+null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, nested deeper than 64), trailing_data
+(two documents in one value), missing_field (or null), wrong_type, not_finite, time_before_1970, time_after_record (by
+more than the topic's MAX_AHEAD), time_after_9998.
+
+A number may be written in quotes, and a whole one with a point and zeros: what it says is taken, if nothing is lost.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    DataType,
+    DateType,
+    DoubleType,
+    FloatType,
+    IntegralType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+    VariantType,
+)
+
+from jobs.events import equality, event_time
+from jobs.events.topic_schema import TopicSchema, quoted
+
+MAX_VALUE_BYTES = 1_048_576
+"""A longer value is quarantined unread; Kafka's own default bound of a message."""
+
+_OPTIONS = {
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": "__corrupt",
+    "allowNonNumericNumbers": "false",
+    "allowSingleQuotes": "false",
+    "maxNestingDepth": "64",
+    "maxNumLen": "400",
+}
+_UNQUOTED_STARTS = tuple(map(ord, "-0123456789{[tf"))
+"""First characters of what JSON writes without quotes; null is null."""
+
+_QUOTED = (StringType, TimestampType, DateType)
+"""Types that JSON writes in quotes: Spark would take a bare number for them."""
+_FRACTIONS = (DoubleType, FloatType)
+_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
+
+
+def _read(text: Column, topic: TopicSchema, kind: DataType | None = None) -> Column:
+    """The topic's columns out of JSON, each of the type `kind` or its own; `__corrupt` is null if all could be read."""
+    fields = [StructField(field.name, kind or field.dataType) for field in topic.COLUMNS]
+    schema = StructType([*fields, StructField("__corrupt", StringType())])
+    return F.from_json(text, schema, _OPTIONS | {"timeZone": event_time.of(topic).zone})
+
+
+def _parsed_column(*path: str) -> Column:
+    return F.col(quoted("__parsed", *path))
+
+
+def _raw_column(name: str) -> Column:
+    return F.col(quoted("__raw_text", name))
+
+
+def _value(field: StructField) -> Column:
+    """The column of a good record: also a number that was written in quotes, or a whole one with a point and zeros."""
+    typed = _parsed_column(field.name)
+    if not isinstance(field.dataType, (IntegralType, *_FRACTIONS)):
+        return typed
+    number = F.when(F.rlike(_raw_column(field.name), F.lit(_NUMBER)), _raw_column(field.name))
+    if isinstance(field.dataType, _FRACTIONS):
+        return equality.one_zero(F.coalesce(typed, number.try_cast(field.dataType)), field.dataType)
+    exact = number.try_cast("decimal(38,18)")
+    return F.coalesce(typed, F.when(exact == F.floor(exact), exact.try_cast(field.dataType)))
+
+
+def _every(conditions: list[Column]) -> Column:
+    both = F.lit(True)
+    for condition in conditions:
+        both = both & condition
+    return both
+
+
+def _looks_quoted(name: str) -> Column:
+    """The field is written `"name":"` or `"name": "`: cheap, and true of nearly every good record."""
+    return F.contains("__text", F.lit(f'"{name}":"')) | F.contains("__text", F.lit(f'"{name}": "'))
+
+
+def _micros(topic: TopicSchema) -> Column:
+    """Event time as event_time.EventTime.micros has it."""
+    event = event_time.of(topic)
+    [head, *inside] = event.path
+    value = _parsed_column(head, *inside) if inside else _value(topic.COLUMNS[head])
+    return event.micros(value)
+
+
+def _late(topic: TopicSchema, micros: Column) -> Column:
+    ahead = event_time.of(topic).max_ahead_seconds
+    if ahead is None:
+        return F.lit(False)
+    return micros > F.unix_micros("timestamp") + F.lit(ahead * 1_000_000)
+
+
+def _quick(topic: TopicSchema) -> Column:
+    """True for a record that is certainly good; a false one is looked at closely. Raw texts are not asked here."""
+    event = event_time.of(topic)
+    micros = event.micros(_parsed_column(*event.path))
+    checks = [F.col("__text").isNotNull(), _parsed_column("__corrupt").isNull(), F.startswith("__text", F.lit("{"))]
+    # One closing brace, at the end: then there is no second document. A nested value takes the close look.
+    inside = F.substring("value", F.lit(1), F.octet_length("value") - F.lit(1)).cast("string")
+    checks += [F.endswith("__text", F.lit("}")), ~F.contains(inside, F.lit("}"))]
+    checks.append(F.is_valid_utf8("__text"))
+    if topic.KEY:
+        checks.append(F.col("key").isNotNull())
+    for field in topic.COLUMNS:
+        column = _parsed_column(field.name)
+        if not field.nullable:
+            checks.append(column.isNotNull())
+        if isinstance(field.dataType, StringType):
+            in_quotes = ~F.ascii(column).isin(*_UNQUOTED_STARTS) | _looks_quoted(field.name)
+            checks.append(column.isNull() | in_quotes)
+        elif isinstance(field.dataType, _QUOTED):
+            checks.append(column.isNull() | _looks_quoted(field.name))
+        if isinstance(field.dataType, _FRACTIONS):
+            checks.append(column.isNull() | (F.abs(column) < F.lit(float("inf"))))
+    in_time = (micros >= 0) & (micros < F.lit(event_time.LIMIT_MICROS)) & ~_late(topic, micros)
+    return F.coalesce(_every([*checks, in_time]), F.lit(False))
+
+
+def _field_faults(topic: TopicSchema) -> list[tuple[Column, str, str]]:
+    faults = []
+    event = event_time.of(topic)
+    for field in topic.COLUMNS:
+        value, raw = _value(field), _raw_column(field.name)
+        if not field.nullable or event.path == (field.name,):
+            faults.append((raw.isNull(), "missing_field", field.name))
+        wrong = value.isNull() & raw.isNotNull()
+        if isinstance(field.dataType, _QUOTED):
+            kind = F.schema_of_variant(F.col(quoted("__kinds", field.name)))
+            wrong = wrong | (raw.isNotNull() & ~_looks_quoted(field.name) & (kind != "STRING"))
+        if isinstance(field.dataType, _FRACTIONS):
+            infinite = value.isNotNull() & ~(F.abs(value) < F.lit(float("inf")))
+            bare = F.lower(raw)
+            infinite = infinite | (wrong & bare.isin("nan", "infinity", "-infinity", "inf", "-inf", "+inf"))
+            faults.append((infinite, "not_finite", field.name))
+        faults.append((wrong, "wrong_type", field.name))
+    if len(event.path) > 1:
+        keys = "".join(f"['{step}']" for step in event.path)
+        faults.append((F.get_json_object("__text", f"${keys}").isNull(), "missing_field", event.name))
+    return faults
+
+
+def _fault(topic: TopicSchema) -> Column:
+    """(reason, field) of the first thing that is wrong, or null."""
+    micros = _micros(topic)
+    alone = (F.json_array_length(F.concat(F.lit("["), "__text", F.lit("]"))) == 1) & (
+        # An array that ends inside the value has the same length whatever is put behind the value.
+        F.json_array_length(F.concat(F.lit("["), "__text", F.lit(",0]"))) == 2
+    )
+    bytes_ = F.col("value")
+    faults: list[tuple[Column, str, str]] = [(bytes_.isNull(), "null_value", "")]
+    if topic.KEY:
+        faults.append((F.col("key").isNull(), "null_key", topic.KEY))
+    faults += [
+        (F.octet_length(bytes_) > MAX_VALUE_BYTES, "too_large", ""),
+        (~F.is_valid_utf8(bytes_.cast("string")), "invalid_utf8", ""),
+        (
+            _raw_column("__corrupt").isNotNull() | ~F.startswith(F.trim("__text", F.lit(" \t\r\n")), F.lit("{")),
+            "not_json",
+            "",
+        ),
+        (~F.coalesce(alone, F.lit(False)), "trailing_data", ""),
+        *_field_faults(topic),
+        (micros < 0, "time_before_1970", topic.EVENT_TIME),
+        (_late(topic, micros), "time_after_record", topic.EVENT_TIME),
+        (micros >= F.lit(event_time.LIMIT_MICROS), "time_after_9998", topic.EVENT_TIME),
+        (micros.isNull(), "wrong_type", topic.EVENT_TIME),
+        (_parsed_column("__corrupt").isNotNull() & ~_any_mended(topic), "not_json", ""),
+    ]
+    first = F.when(F.lit(False), None)
+    for condition, reason, field in faults:
+        named = F.struct(F.lit(reason).alias("reason"), F.lit(field or None).cast("string").alias("field"))
+        first = first.when(condition, named)  # one flat CASE: a deep one takes long to compile
+    return first
+
+
+def _any_mended(topic: TopicSchema) -> Column:
+    """Whether a number was taken that Spark does not take as it is written, for which it calls the record corrupt."""
+    numbers = [field for field in topic.COLUMNS if isinstance(field.dataType, (IntegralType, *_FRACTIONS))]
+    mended = F.lit(False)
+    for field in numbers:
+        mended = mended | (_parsed_column(field.name).isNull() & _value(field).isNotNull())
+    return mended
+
+
+def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
+    """Records of the log (columns of schemas/archive.py) as events of `topic`, good and bad.
+
+    Columns: those of topic.RECORD, `event_time` (UTC), the topic's own, and `__fault` (reason, field), null if the
+    record is good; `__raw` (timestampType, value, headers) is kept for the bad ones only.
+    """
+    doubtful = F.when(~F.col("__good"), F.col("__text"))
+    judged = _parsed(records, topic).withColumns(
+        {"__raw_text": _read(doubtful, topic, StringType()), "__kinds": _read(doubtful, topic, VariantType())}
+    )
+    judged = judged.withColumn("__fault", F.when(~F.col("__good"), _fault(topic)))
+    return _selected(judged, topic)
+
+
+def _parsed(records: DataFrame, topic: TopicSchema) -> DataFrame:
+    """The records with `__text`, `__parsed`, and `__good`: whether they are certainly so."""
+    readable = F.octet_length("value") <= MAX_VALUE_BYTES
+    text = F.when(readable, F.col("value").cast("string"))
+    parsed = records.withColumn("__text", text).withColumn("__parsed", _read(F.col("__text"), topic))
+    return parsed.withColumn("__good", _quick(topic))
+
+
+def _selected(judged: DataFrame, topic: TopicSchema) -> DataFrame:
+    good = F.col("__fault").isNull()
+    kept = F.struct("timestampType", "value", "headers")
+    return judged.select(
+        F.col("partition").alias("record_partition"),
+        F.col("offset").alias("record_offset"),
+        F.col("timestamp").alias("record_timestamp"),
+        F.col("key").alias("record_key"),
+        F.when(good, F.timestamp_micros(_micros(topic))).alias("event_time"),
+        *(_value(field).alias(field.name) for field in topic.COLUMNS if field.name != "event_time"),
+        "__fault",
+        F.when(~good, kept).alias("__raw"),
+    )
+
+
+def events(decoded: DataFrame) -> DataFrame:
+    """The good ones, without the columns that only bad ones need."""
+    return decoded.where(F.col("__fault").isNull()).drop("__fault", "__raw")
+
+
+def quarantined(decoded: DataFrame, topic: str) -> DataFrame:
+    """The bad ones in the columns of schemas/quarantine.py, but for the batch's own."""
+    return decoded.where(F.col("__fault").isNotNull()).select(
+        F.lit(topic).alias("topic"),
+        F.col("record_partition").alias("partition"),
+        F.col("record_offset").alias("offset"),
+        F.col("record_timestamp").alias("timestamp"),
+        F.col("__raw.timestampType").alias("timestampType"),
+        F.col("record_key").alias("key"),
+        F.col("__raw.value").alias("value"),
+        F.col("__raw.headers").alias("headers"),
+        F.col("__fault.reason").alias("reason"),
+        F.col("__fault.field").alias("field"),
+    )

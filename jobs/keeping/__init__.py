@@ -1,0 +1,1 @@
+"""A result is kept up to date: batches, ledger, recovery."""

@@ -1,0 +1,123 @@
+"""The tables of a result before its first batch: they are made, made anew if the result is defined anew, or forgotten.
+
+As long as nothing was read there are no numbers that could get another meaning.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.fs as fs
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from jobs.answers.result import Result
+from jobs.keeping import checkpoint, ledger
+from jobs.keeping.ledger import Row
+from jobs.keeping.result_tables import Table
+from jobs.lake import commits, delta_tables
+from jobs.run import Places, Refused
+
+ENDINGS = ("", "_panes", "_filters", "_quarantine")
+"""Of the names of tables that a result may have, beside its ledger."""
+
+
+def begin(places: Places, result: Result, expected: list[Table], first: Row) -> Row:
+    """Make the tables, and the ledger with the row `first`. Raises Refused if a table has rows already."""
+    for table in expected:
+        path = places.table(table.name)
+        if delta_tables.find(path) is not None and delta_tables.identity(path)[1] > 0:
+            raise Refused(
+                f"{path} has rows, but there is no ledger {ledger.path(places, result.name)} to say which records they "
+                f"hold. Move the tables of {result.name} away to rebuild them from the log, or bring the ledger back."
+            )
+    _make(places, expected)
+    ledger.create(places, result.name)
+    first = replace(first, tables=ledger.versions(places, [table.name for table in expected]))
+    return ledger.write(places, result.name, replace(first, started_time=datetime.now(UTC)))
+
+
+def is_blank(places: Places, name: str, last: Row) -> bool:
+    """Whether result `name` has read nothing yet: no record is in its tables, and none was passed over."""
+    if any(ledger.last(places, name, kind) for kind in ("batch", "requeue", "gap")):
+        return False
+    return all(_is_empty(places.table(table)) for table in last.tables)
+
+
+def begin_anew(
+    spark: SparkSession, places: Places, result: Result, expected: list[Table], last: Row, said: Mapping[str, Any]
+) -> Row:
+    """For a result that `is_blank`: its tables are removed and made anew, in a new generation that starts in the log
+    where it was to start. `said`: how the result is defined now, as a ledger row has it.
+    """
+    for name, known in last.tables.items():
+        path = places.table(name)
+        if delta_tables.find(path) is not None and delta_tables.identity(path)[0] == known["id"]:
+            _remove(path)
+    folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
+    if checkpoint.exists(spark, folder):
+        _remove(folder)
+    _make(places, expected)
+    row = last.next(
+        "start",
+        generation=last.generation + 1,
+        batch_id=-1,
+        published_sequence=last.sequence + 1,
+        tables=ledger.versions(places, [table.name for table in expected]),
+        notes=("defined anew: nothing had been read yet, so its empty tables were made anew",),
+        **said,
+    )
+    if last.definition.get("topic") != row.definition["topic"]:
+        row = replace(row, end_offsets={}, log_home="", topic_id="")
+    return ledger.write(places, result.name, row)
+
+
+def forget(places: Places, name: str, since: datetime) -> None:
+    """Remove what a first run of result `name` has made since that time and left empty: tables, ledger, checkpoint.
+
+    Nothing is removed if a table has rows, if a batch was closed, or if a table was made before. What somebody else has
+    made stays.
+    """
+    last = ledger.last(places, name)
+    if last is not None and not is_blank(places, name, last):
+        return
+    found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if _is_ours(path)]
+    home = ledger.path(places, name)
+    paths = [home, *found] if delta_tables.find(home) is not None else found
+    if not all(_is_empty(path) for path in found) or not all(_made(path) >= since for path in paths):
+        return
+    for path in paths:  # the ledger first: tables that are empty are no harm without it
+        _remove(path)
+    if paths:
+        _remove(f"{places.checkpoints}/{name}")
+
+
+def _make(places: Places, expected: Iterable[Table]) -> None:
+    for table in expected:
+        path = places.table(table.name)
+        if _is_ours(path) and _is_empty(path):  # of a run that ended before its ledger was there, in other columns
+            _remove(path)
+        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
+
+
+def _is_empty(path: str) -> bool:
+    """Whether it has no rows; also if it is gone."""
+    table = delta_tables.find(path)
+    return table is None or not table.file_uris()
+
+
+def _is_ours(path: str) -> bool:
+    """Whether there is a table that headrace has made."""
+    return delta_tables.find(path) is not None and commits.after(path, -1)[:1] == [{"step": "create"}]
+
+
+def _made(path: str) -> datetime:
+    return datetime.fromtimestamp(DeltaTable(path).metadata().created_time / 1000, UTC)
+
+
+def _remove(path: str) -> None:
+    """A folder and what is in it; nothing if it is not there."""
+    system, place = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+    if system.get_file_info(place).type != fs.FileType.NotFound:
+        system.delete_dir(place)

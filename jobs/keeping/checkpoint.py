@@ -1,0 +1,154 @@
+"""Spark's checkpoint, read as a cache: does it stand where the ledger stands?"""
+
+import json
+from collections.abc import Mapping
+
+import pyarrow.fs as fs
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from jobs.keeping.ledger import Row
+
+
+class Unreadable(Exception):
+    """A file of the checkpoint is not there or not what Spark writes."""
+
+
+def folder(checkpoints: str, name: str, generation: int) -> str:
+    """Where the checkpoint of a generation is."""
+    return f"{checkpoints}/{name}/generation-{generation:05d}"
+
+
+def exists(spark: SparkSession | None, path: str) -> bool:
+    """Whether there is such a file or folder. Here and below: without Spark, pyarrow looks."""
+    if spark is None:
+        system, place = _system(path)
+        return bool(system.get_file_info(place).type != fs.FileType.NotFound)
+    return bool(_files(spark, path).exists(_path(spark, path)))
+
+
+def move_aside(spark: SparkSession, path: str) -> str:
+    """Rename the folder to one that nothing reads; returns its new path."""
+    number = 1
+    while exists(spark, f"{path}.aside-{number}"):
+        number += 1
+    _files(spark, path).rename(_path(spark, path), _path(spark, f"{path}.aside-{number}"))
+    return f"{path}.aside-{number}"
+
+
+def end_offsets(spark: SparkSession | None, path: str, batch_id: int) -> dict[int, int]:
+    """By partition, the offset after the last record of a batch, as Spark planned it. Raises Unreadable."""
+    return _offsets(spark, path, f"offsets/{batch_id}", 2)
+
+
+def begins(spark: SparkSession | None, path: str) -> dict[int, int] | None:
+    """By partition, the offset at which the first batch starts, as Kafka's source has noted it; None if it has not, or
+    if another source is read, which looks anew where to start. Raises Unreadable.
+    """
+    return _offsets(spark, path, "sources/0/0", 1) if exists(spark, f"{path}/sources/0/0") else None
+
+
+def _offsets(spark: SparkSession | None, path: str, file: str, line: int) -> dict[int, int]:
+    lines = _text(spark, f"{path}/{file}").splitlines()
+    try:
+        offsets = json.loads(lines[line])
+        if len(offsets) == 1 and isinstance(next(iter(offsets.values())), dict):  # Kafka's: {"topic": {"0": 12}}
+            offsets = next(iter(offsets.values()))
+        return {int(partition): int(offset) for partition, offset in offsets.items()}
+    except (IndexError, ValueError, AttributeError, TypeError):
+        raise Unreadable(f"{file} is cut short or garbled") from None
+
+
+def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
+    """The end offsets of a batch that Spark has planned and will run; None if it has not planned it."""
+    return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
+
+
+def disagreement(
+    spark: SparkSession | None, path: str, last: Row, firsts: Mapping[int, int] | None = None
+) -> str | None:
+    """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used.
+
+    `firsts`: by partition, the earliest record that the log has; None if that is not known.
+    """
+    if not exists(spark, path):
+        return None if last.batch_id < 0 else "is missing"
+    try:
+        planned, closed = _newest(spark, path, "offsets"), _newest(spark, path, "commits")
+        begun = begins(spark, path) if last.batch_id < 0 else None
+        if begun and {**begun, **last.end_offsets} != begun:
+            return "begins elsewhere than the ledger ends"
+        if begun and any(offset < (firsts or {}).get(part, 0) for part, offset in begun.items()):
+            return "begins with records that the log has no longer"
+        if planned < 0 and last.batch_id < 0:
+            return None
+        if not exists(spark, f"{path}/metadata"):
+            return "has lost its file metadata"
+        json.loads(_text(spark, f"{path}/metadata"))
+        if planned < last.batch_id or closed < last.batch_id - 1:
+            return f"is older than the ledger: batch {planned}, the ledger has {last.batch_id}"
+        if closed > last.batch_id or planned > last.batch_id + 1:
+            return f"is ahead of the ledger: batch {max(closed, planned)}, the ledger has {last.batch_id}"
+        if last.batch_id >= 0 and end_offsets(spark, path, last.batch_id) != last.end_offsets:
+            return "is of another query: its offsets are not the ledger's"
+        if planned > last.batch_id:
+            end_offsets(spark, path, planned)
+        if closed >= 0:
+            _text(spark, f"{path}/commits/{closed}")
+    except (Unreadable, ValueError) as error:
+        return f"cannot be read: {error}"
+    return None
+
+
+def _newest(spark: SparkSession | None, path: str, log: str) -> int:
+    if not exists(spark, f"{path}/{log}"):
+        return -1
+    if spark is None:
+        system, place = _system(f"{path}/{log}")
+        names = [info.base_name for info in system.get_file_info(fs.FileSelector(place))]
+    else:
+        names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
+    return max((int(name) for name in names if name.isdigit()), default=-1)
+
+
+def _text(spark: SparkSession | None, path: str) -> str:
+    text = (_read(path) if spark is None else _read_by_java(spark, path)).lstrip("\0")  # Kafka's begin with one
+    if not text.startswith("v") and not text.startswith("{"):
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} is empty or garbled")
+    return text
+
+
+def _read(path: str) -> str:
+    system, place = _system(path)
+    try:
+        with system.open_input_file(place) as file:
+            return bytes(file.read()).decode(errors="replace")
+    except OSError as error:
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({type(error).__name__})") from None
+
+
+def _read_by_java(spark: SparkSession, path: str) -> str:
+    jvm = spark._jvm
+    assert jvm
+    try:
+        stream = _files(spark, path).open(_path(spark, path))
+        try:
+            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+    except Py4JJavaError as error:
+        cause = error.java_exception.getClass().getSimpleName()
+        raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
+
+
+def _system(path: str) -> tuple[fs.FileSystem, str]:
+    found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+    return found
+
+
+def _path(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
+    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+
+
+def _files(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
+    return _path(spark, path).getFileSystem(spark._jsc.hadoopConfiguration())

@@ -1,0 +1,1 @@
+"""Does a result still mean what its tables say?"""

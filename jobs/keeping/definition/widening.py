@@ -1,0 +1,92 @@
+"""Tables whose columns get wider types, as the schema file of the topic has got them: each is written anew, once.
+
+A table is written anew in one commit, in the memory of a few batches, and says the same as before. The commits are of a
+ledger row of their own. A run that ends before that row is written leaves them to the next one, which goes on with
+them; or takes them back, if the types were changed back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pyspark.sql.types import DecimalType, FloatType, LongType, StructField, StructType
+
+from jobs.answers.result import Result
+from jobs.keeping import ledger, table_check
+from jobs.keeping.definition import wider_types
+from jobs.keeping.ledger import Row
+from jobs.keeping.result_tables import Table
+from jobs.lake import commits, delta_tables
+from jobs.publishing import in_process_upsert
+from jobs.run import Places
+
+STEP = "widen"
+"""The step that writes a table anew."""
+
+
+def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
+    """The tables that have not the columns that are expected."""
+    return [
+        table for table in expected if table_check.unlike(table_check.columns(places.table(table.name)), table.columns)
+    ]
+
+
+def check(places: Places, result: Result, expected: Sequence[Table]) -> None:
+    """Raises Refused if a table has other columns than expected, and cannot get them without a change of its values."""
+    for table in expected:
+        table_check.check_columns(places.table(table.name), _in_the_way(places, result, table))
+
+
+def can(places: Places, result: Result, expected: Sequence[Table]) -> bool:
+    """Whether `check` has nothing to say."""
+    return not any(_in_the_way(places, result, table) for table in expected)
+
+
+def _in_the_way(places: Places, result: Result, table: Table) -> list[str]:
+    """The columns that cannot become those that are expected, in words."""
+    found = table_check.columns(places.table(table.name))
+    names, groups = found.fieldNames(), result.panes.by if result.panes else ()
+    wanted = [field for field in table.columns if field.name in names or not _is_null_at_first(field.name)]
+    for place, field in enumerate(wanted):
+        if field.name in names and _may_become(found[field.name], field, field.name in groups):
+            wanted[place] = found[field.name]
+    return table_check.unlike(found, StructType(wanted))
+
+
+def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
+    was, now = found.dataType, wanted.dataType
+    if is_group and isinstance(was, FloatType):
+        return isinstance(now, FloatType)  # 0.1 as float is another double than 0.1: it would be a group of its own
+    is_sum = found.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
+    return wider_types.holds(now, was) or is_sum  # see collecting.output
+
+
+def _is_null_at_first(name: str) -> bool:
+    """Whether null is right in a column where it was not there: sums that are too long for a decimal, beside it."""
+    return name.endswith("_sum_beyond")
+
+
+def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, step: Callable[[str], None]) -> Row:
+    """Write the tables anew that have not the columns that are expected, and then the ledger row that says so.
+
+    Those that an earlier run has written stay. Raises Refused if another run is writing too.
+    """
+    sequence = last.sequence + 1
+    row = last.next("widen", published_sequence=sequence if last.published else last.published_sequence)
+    commit = commits.Commit(result.name, f"{STEP}-{sequence}", sequence, STEP, row.start_offsets, row.end_offsets)
+    notes = []
+    for table in needed(places, expected):
+        path = places.table(table.name)
+        differences = table_check.unlike(table_check.columns(path), table.columns)
+        step(f"before {STEP} {table.name}")
+        windows = bool(result.panes) and table.name == result.name
+        delta_tables.rewrite(path, table.columns, commit, in_process_upsert.TARGET_FILE_BYTES if windows else None)
+        step(f"after {STEP} {table.name}")
+        notes.append(f"{path} was written anew, as its columns were too narrow ({'; '.join(differences)})")
+    row = ledger.checked(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
+    step("before ledger")
+    row = ledger.write(places, result.name, row)
+    step("after ledger")
+    return row
+
+
+_FINISHED = "tables that an earlier run had written anew, as their columns were too narrow, are taken over"

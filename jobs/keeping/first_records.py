@@ -1,0 +1,70 @@
+"""The first records of a result: is its event time in the unit that is assumed, as the schema file does not say it?"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import getitem
+from typing import Any
+
+from pyspark.sql.types import LongType
+
+from jobs.events import event_time
+from jobs.events.event_time import BIGINT_UNIT, UNITS
+from jobs.events.topic_schema import called
+from jobs.keeping.log_position import Log
+from jobs.run import Places, Refused
+
+RECORDS = 100
+"""So many are looked at, of each of so many partitions:"""
+PARTITIONS = 8
+LIKELY_FROM = datetime(1990, 1, 1, tzinfo=UTC)
+POSSIBLE_FROM = datetime(1971, 1, 1, tzinfo=UTC)
+"""Seconds of this century are in the first weeks of 1970, if they are taken for milliseconds."""
+LIKELY_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+"""For records whose own timestamps are not trusted."""
+
+
+def check(places: Places, topic: Any, log: Log, starts: dict[int, int], ends: dict[int, int]) -> None:
+    """Raises Refused if most event times of the first records in [start, end) of each partition cannot be in
+    BIGINT_UNIT, and can be in another unit. Asked of a bigint alone, whose unit the schema file leaves open.
+    """
+    event = event_time.of(topic)
+    if not isinstance(event.kind, LongType) or getattr(topic, "EVENT_TIME_UNIT", None) is not None:
+        return
+    firsts = log.topic(places, topic.TOPIC).firsts
+    numbers: list[tuple[int, datetime]] = []
+    for partition in sorted(ends)[:PARTITIONS]:
+        start = max(starts.get(partition, 0), firsts.get(partition, 0))
+        records = log.records(places, topic.TOPIC, partition, start, min(RECORDS, max(0, ends[partition] - start)))
+        numbers += _numbers(records.select(["value", "timestamp"]).to_pylist(), event.path)
+    ahead = event.max_ahead_seconds
+
+    def share(unit: str, since: datetime) -> float:
+        """Of the numbers, those that are plausible times in the unit."""
+        good = 0
+        for number, timestamp in numbers:
+            until = LIKELY_UNTIL if ahead is None else timestamp + timedelta(seconds=ahead)
+            good += since.timestamp() <= number / UNITS[unit] <= until.timestamp()
+        return good / len(numbers)
+
+    if not numbers or share(BIGINT_UNIT, POSSIBLE_FROM) >= 0.5:
+        return
+    likely = max(UNITS, key=lambda unit: share(unit, LIKELY_FROM))
+    if share(likely, LIKELY_FROM) >= 0.5:
+        raise Refused(
+            f"topic {topic.TOPIC}: the first records have no event time {event.name} that can be {BIGINT_UNIT} since "
+            f'1970, and can be {likely}. Say it in {called(topic)}: EVENT_TIME_UNIT = "{likely}" (or, if they are '
+            f'{BIGINT_UNIT} all the same, "{BIGINT_UNIT}"). Nothing was written.'
+        )
+
+
+def _numbers(records: list[dict[str, Any]], path: tuple[str, ...]) -> Iterator[tuple[int, datetime]]:
+    """The whole numbers at `path`, with the timestamps of their records."""
+    for record in records:
+        try:
+            number = reduce(getitem, path, json.loads(record["value"]))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        if isinstance(number, int) and not isinstance(number, bool):
+            yield number, record["timestamp"]

@@ -1,0 +1,108 @@
+"""Which tables a result has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
+
+from jobs.answers import merging
+from jobs.answers.result import Result
+from jobs.events import gate
+from jobs.facts import aggregation
+from jobs.keeping import housekeeping
+from schemas import archive, filters, quarantine
+
+SEQUENCE = StructField("sequence", LongType(), True, {"comment": "Ledger row that wrote this row."})
+REVISION = (
+    StructField("revision", IntegerType(), True, {"comment": "1 when first published, one more at each correction."}),
+    StructField("updated_time", TimestampType(), True, {"comment": "When the row was last published, UTC."}),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a result."""
+
+    name: str
+    columns: StructType
+    partitioned_by: tuple[str, ...]
+    sentence: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Delta's table properties, beside those of every table."""
+
+
+def nothing(spark: SparkSession, columns: StructType) -> DataFrame:
+    """A frame with these columns and no rows."""
+    return spark.range(0).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in columns))
+
+
+def event_columns(spark: SparkSession, result: Result) -> StructType:
+    """The columns that the transform of `result` gets."""
+    return gate.events(gate.decode(nothing(spark, archive.COLUMNS), result.topic)).schema
+
+
+def tables_of(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:
+    """The tables of `result`, made from its plan over no records. `events` are its event_columns, if they are known.
+
+    Raises Mistake if the transform does not return what panes and membership need.
+    """
+    transformed = result.transform(nothing(spark, events or event_columns(spark, result)))
+    result.check_transformed(transformed)
+    rows = StructType([*transformed.schema.fields])
+    made = []
+    if result.membership:
+        rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
+        sentence = f"Bloom filters of {result.name}."
+        made.append(
+            Table(f"{result.name}_filters", filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
+        )
+    if result.panes:
+        partials = aggregation.output(rows, result.panes)
+        pane_columns = StructType([*partials.fields, SEQUENCE])
+        made.append(
+            Table(f"{result.name}_panes", pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
+        )
+        merged = merging.output(partials, result.panes)
+        described = StructType([_described(field, result) for field in merged.fields] + list(REVISION))
+        made.append(Table(result.name, described, (), f"Published windows of {result.name}."))
+    else:
+        made.append(
+            Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
+        )
+    sentence = f"Records that {result.name} could not read."
+    made.append(Table(f"{result.name}_quarantine", quarantine.COLUMNS, (), sentence))
+    return made
+
+
+def _seen_comment(result: Result) -> str:
+    assert result.membership
+    return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say, or no key."
+
+
+def _described(field: StructField, result: Result) -> StructField:
+    comments = {
+        "window": "Which kind of window.",
+        "window_start": "First instant of the window, UTC.",
+        "window_end": "First instant after the window, UTC.",
+        "lg_k": "Base-2 logarithm of the sketch's registers.",
+    }
+    assert result.panes
+    comments[result.panes.count] = "Records in the window."
+    of = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
+    for name in result.panes.averages:
+        comments |= {
+            f"{name}_{which}": f"{word} of: {of.get(name, name)}"
+            for which, word in (("mean", "Mean"), ("min", "Minimum"), ("max", "Maximum"))
+        }
+    for name in result.panes.uniques:
+        comments |= {
+            f"{name}_estimate": f"Estimated number of distinct {name}.",
+            f"{name}_standard_error": "One standard error of the estimate, in values.",
+            f"{name}_sketch": "HyperLogLog sketch (Apache DataSketches): merge to roll up.",
+        }
+    for name in result.panes.counts:
+        comments[f"{name}_count"] = f"Records with {name} true."
+    comment = comments.get(field.name) or of.get(field.name) or "Group."
+    return StructField(field.name, field.dataType, True, {"comment": comment})

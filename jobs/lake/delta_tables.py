@@ -1,0 +1,252 @@
+"""Delta tables of a result: made, appended to and merged, each write once however often its batch is tried.
+
+The only code that writes them. A step that is there already (commits.py) is not written again. What is small is written
+by deltalake in this process, in a tenth of the time that Spark takes; what is large by Spark.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from jobs.lake import commits
+from jobs.run import Refused
+
+try:
+    from delta.tables import DeltaTable as SparkDeltaTable
+except TypeError:  # it reads its own docstrings
+    raise Refused("delta-spark needs docstrings: start Python without -OO, and with PYTHONOPTIMIZE below 2.") from None
+
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+def create(
+    path: str,
+    columns: StructType,
+    partitioned_by: tuple[str, ...],
+    sentence: str,
+    settings: Mapping[str, str] | None = None,
+) -> None:
+    """Make an empty table, with these of Delta's table properties, if there is none."""
+    if find(path) is not None:
+        return
+    DeltaTable.create(
+        path,
+        schema=_schema(columns),
+        mode="ignore",
+        partition_by=list(partitioned_by) or None,
+        description=sentence,
+        configuration={"delta.checkpointInterval": "20"} | dict(settings or {}),
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": "create"})}),
+    )
+    if "://" not in path:
+        _write_checksum(Path(path) / "_delta_log")
+
+
+def _schema(columns: StructType) -> Schema:
+    """Delta's, in which null may stand everywhere."""
+    nullable = StructType.fromJson(json.loads(columns.json()))
+    for field in nullable:
+        field.nullable = True
+    return Schema.from_json(nullable.json())
+
+
+def _write_checksum(log: Path) -> None:
+    """Delta's checksum file of an empty table (PROTOCOL.md, "Version Checksum File"), which deltalake does not write.
+
+    From it Spark derives each later one; without it, the first write has to rebuild the table's state, which takes
+    seconds.
+    """
+    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text(encoding="utf-8").splitlines()]
+    said = {name: action[name] for action in actions for name in ("protocol", "metaData") if name in action}
+    counts = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1}
+    lists: dict[str, list[object]] = {"setTransactions": [], "domainMetadata": [], "allFiles": []}
+    content = counts | lists | {"metadata": said["metaData"], "protocol": said["protocol"]}
+    (log / f"{0:020}.crc").write_text(json.dumps(content), encoding="utf-8")
+
+
+def find(path: str) -> DeltaTable | None:
+    """The table as it is now, opened without Spark; None if there is none."""
+    try:
+        return DeltaTable(path)
+    except TableNotFoundError:
+        return None
+
+
+def identity(path: str) -> tuple[str, int]:
+    """Delta's id of the table, and its version now."""
+    table = DeltaTable(path)
+    return str(table.metadata().id), table.version()
+
+
+def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
+    """Whether a file of the table may hold a `column` in [first, after), by the statistics in the Delta log."""
+    files = pa.table(DeltaTable(path).get_add_actions(flatten=True))
+    if not len(files):
+        return False
+    low, high = f"min.{column}", f"max.{column}"
+    if low not in files.column_names or files[low].null_count or files[high].null_count:
+        return True
+    slack = timedelta(milliseconds=1)  # statistics are cut to milliseconds
+    spans = zip(files[low].to_pylist(), files[high].to_pylist(), strict=True)
+    return any(_utc(smallest) < after and _utc(largest) + slack >= first for smallest, largest in spans)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def read(path: str, version: int) -> pa.Table:
+    """A small table as it was at `version`. Without Spark, which takes seconds to look into Delta's log."""
+    table = DeltaTable(path, version=version)
+    rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
+    return rows.cast(pa.schema(table.schema().to_arrow()))
+
+
+def days(path: str, column: str, where: str) -> list[int]:
+    """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
+
+    `where` is SQL of Apache DataFusion.
+    """
+    sql = f"select distinct {column} as moment from it where {where}"
+    found = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
+    micros = found["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    days_: list[int] = np.unique(micros // 86_400_000_000).tolist()
+    return days_
+
+
+LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
+"""DataFusion takes the times in a query for nanoseconds, and these end in 2262."""
+
+
+def append(
+    rows: DataFrame | pa.Table, path: str, commit: commits.Commit, numbers: Mapping[str, int | None]
+) -> pa.Table | None:
+    """Append `rows`, with columns that have the same whole number in each, once.
+
+    Returns what was appended if it was not more than SMALL_BYTES, and so went through this process.
+    """
+    if commits.is_written(path, commit):
+        return None
+    if isinstance(rows, DataFrame) and not _is_small(rows):
+        whole = rows.withColumns({name: F.lit(number).cast("bigint") for name, number in numbers.items()})
+        whole.coalesce(1).write.format("delta").mode("append").option("userMetadata", commit.metadata()).save(path)
+        return None
+    table, here = DeltaTable(path), rows.toArrow() if isinstance(rows, DataFrame) else rows
+    # The numbers come in here, not in Spark, which would compile its code anew for each.
+    for name, number in numbers.items():
+        here = here.append_column(name, pa.repeat(pa.scalar(number, pa.int64()), len(here)))
+    here = here.select(_columns(table).names).cast(_columns(table))
+    write_deltalake(table, here, mode="append", commit_properties=_said_of(commit))
+    return here
+
+
+SMALL_BYTES = 32 * 2**20
+"""What Spark has cached of rows to append, at most, for them to be written without it: then a commit takes a tenth of
+the time."""
+
+
+def _is_small(frame: DataFrame) -> bool:
+    """Only for a frame over cached ones is the size known; Spark takes any other for huge."""
+    return int(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()) <= SMALL_BYTES
+
+
+def _columns(table: DeltaTable) -> pa.Schema:
+    return pa.schema(table.schema().to_arrow())
+
+
+def _said_of(commit: commits.Commit) -> CommitProperties:
+    return CommitProperties(custom_metadata={"userMetadata": commit.metadata()})
+
+
+def replace(
+    rows: pa.Table, path: str, where: str, commit: commits.Commit, target_file_bytes: int | None = None
+) -> None:
+    """Put `rows` in the place of the rows of the table for which `where` holds, once and in one commit.
+
+    Without Spark, which takes seconds for it. `where` is SQL of Apache DataFusion; files none of whose rows it can
+    mean, by their statistics, are left as they are.
+    """
+    if commits.is_written(path, commit):
+        return
+    table = DeltaTable(path)
+    rows = rows.select(_columns(table).names).cast(_columns(table))
+    write_deltalake(
+        table,
+        rows,
+        mode="overwrite",
+        predicate=where,
+        target_file_size=target_file_bytes,
+        commit_properties=_said_of(commit),
+    )
+
+
+def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_bytes: int | None = None) -> None:
+    """Write the table anew in `columns`, which hold all that it has, once and in one commit; a column that it has not
+    is null. Without Spark. Rows keep their order, columns their comments; readers see the same values all the time.
+    """
+    if commits.is_written(path, commit):
+        return
+    table = DeltaTable(path)
+    target = pa.schema(_schema(columns).to_arrow())
+    for place, field in enumerate(target):
+        if field.name in _columns(table).names:
+            target = target.set(place, field.with_metadata(_columns(table).field(field.name).metadata))
+    with ThreadPoolExecutor(1) as reader:
+        write_deltalake(
+            table,
+            pa.RecordBatchReader.from_batches(target, _cast(_batches(table, reader), target)),
+            mode="overwrite",
+            schema_mode="overwrite",
+            target_file_size=target_file_bytes,
+            commit_properties=_said_of(commit),
+        )
+
+
+def _batches(table: DeltaTable, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+    """All rows, file after file. deltalake cannot read in the thread in which it writes: the `reader` reads."""
+    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
+    stream = reader.submit(query.execute, "select * from it").result()
+    while (batch := reader.submit(next, stream, None).result()) is not None:
+        yield pa.record_batch(batch)
+
+
+def _cast(batches: Iterator[pa.RecordBatch], target: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        arrays = [
+            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
+            for field in target
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=target)
+
+
+def merge(
+    source: DataFrame, path: str, condition: str, changed: str, update: dict[str, str], commit: commits.Commit
+) -> None:
+    """Upsert `source` (alias s) into the table (alias t), once: rows that match `condition` are updated with `update`
+    if `changed` holds, the others are inserted.
+    """
+    if commits.is_written(path, commit):
+        return
+    spark = source.sparkSession
+    target = SparkDeltaTable.forPath(spark, path).alias("t")
+    merging = target.merge(source.alias("s"), condition).whenMatchedUpdate(changed, dict(update))
+    try:  # Spark has no other way to give MERGE its userMetadata than the session's settings
+        spark.conf.set(_METADATA, commit.metadata())
+        merging.whenNotMatchedInsertAll().execute()
+    finally:
+        spark.conf.unset(_METADATA)
+
+
+def restore(path: str, version: int) -> None:
+    """Put the table back to what it was at `version`, as a new version. Without Spark, which takes seconds for it."""
+    DeltaTable(path).restore(version)

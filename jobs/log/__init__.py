@@ -1,0 +1,1 @@
+"""The log of records, in one of its homes: the archive or Kafka."""

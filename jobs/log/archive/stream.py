@@ -1,0 +1,131 @@
+"""The Python data source `headrace_archive`: the archive as a stream, with offsets as Kafka's.
+
+Options: `path`, `topic`, `startingOffsets` (earliest), `startingTimestamp` (goes before startingOffsets; a partition
+with no record that late starts at its end), `maxOffsetsPerTrigger`. An offset is {"0": n, ...}: the next offset to read
+of each partition. Spark runs the planning in a process of its own and `read` in its Python workers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
+from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
+from pyspark.sql.types import StructType
+
+from jobs.log.archive.file_reader import ArchiveError, LogFile, batches, first_since
+from jobs.log.archive.snapshot import Snapshot
+from jobs.log.offsets import Offsets, share, since, starting
+from schemas.archive import COLUMNS
+
+FORMAT = "headrace_archive"
+"""The name of the data source in Spark."""
+GONE = "no longer has the offsets"
+"""What is said of records that retention took while a query was to read them; jobs.running.errors knows these words."""
+
+
+class ArchiveSource(DataSource):
+    """The archive of one topic."""
+
+    @classmethod
+    def name(cls) -> str:
+        return FORMAT
+
+    def schema(self) -> StructType:
+        return COLUMNS
+
+    def streamReader(self, schema: StructType) -> "ArchiveReader":  # noqa: N802
+        return ArchiveReader(dict(self.options.items()))
+
+
+@dataclass
+class Slice(InputPartition):
+    """The records of one partition with an offset in [start, end)."""
+
+    partition: int
+    start: int
+    end: int
+    files: list[LogFile]
+
+
+class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Plans the batches of one query, and reads them. Raises ValueError for an option that is missing or wrong."""
+
+    def __init__(self, options: dict[str, str]) -> None:
+        given = {name.lower(): value for name, value in options.items()}
+        for name in ("path", "topic"):
+            if not given.get(name):
+                raise ValueError(f"{FORMAT}: the option {name} is missing.")
+        limit = given.get("maxoffsetspertrigger")
+        if limit is not None and not (limit.isdecimal() and int(limit) > 0):
+            raise ValueError("maxOffsetsPerTrigger: give a whole number from 1.")
+        self._limit = None if limit is None else int(limit)
+        self._begin = given.get("startingoffsets", "earliest")
+        self._since = None if given.get("startingtimestamp") is None else since(given["startingtimestamp"])
+        self._log = Snapshot(given["path"], given["topic"])
+        self._pinned: Offsets | None = None
+
+    def initialOffset(self) -> dict[str, int]:  # noqa: N802
+        log = self._log.refresh()
+        if self._since is None:
+            return _named(starting(self._begin, log.topic, log.firsts(), log.ends))
+        found = {
+            partition: first_since([file for file in log.files if file.partition == partition], self._since)
+            for partition in log.ends
+        }
+        return _named({p: log.ends[p] if first is None else first for p, first in found.items()})
+
+    def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802
+        return ReadAllAvailable() if self._limit is None else ReadMaxRows(self._limit)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
+        self._pinned = dict(self._log.refresh().ends)
+
+    def latestOffset(self, start: dict[str, int], limit: ReadLimit) -> dict[str, int]:  # noqa: N802
+        begun = self._known(start)
+        rows = limit.max_rows if isinstance(limit, ReadMaxRows) else None
+        return _named(begun | share(begun, self._log.ends if self._pinned is None else self._pinned, rows))
+
+    def reportLatestOffset(self) -> dict[str, int] | None:  # noqa: N802
+        return _named(self._log.ends) or None
+
+    def partitions(self, start: dict[str, int], end: dict[str, int]) -> Sequence[InputPartition]:
+        begun, stop = _numbered(start), self._known(end)
+        firsts = self._log.firsts()
+        slices = []
+        for partition, last in sorted(stop.items()):
+            first = begun.get(partition, 0)
+            if first < min(last, firsts.get(partition, 0)):
+                raise ArchiveError(
+                    f"Partition {partition} of topic {self._log.topic} in {self._log.path} {GONE} {first} to "
+                    f"{firsts[partition] - 1}, which were not read yet: retention was faster."
+                )
+            mine = [file for file in self._log.files if file.partition == partition]
+            files = [file for file in mine if file.first < last and file.last >= first]
+            if first < last and files:
+                slices.append(Slice(partition, first, last, files))
+        return slices
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        assert isinstance(partition, Slice)
+        return batches(partition.files, self._log.topic, partition.partition, partition.start, partition.end)
+
+    def _known(self, offsets: dict[str, int]) -> Offsets:
+        """The offsets, after a look whether the log still reaches them. Raises ArchiveError."""
+        log = self._log.refresh()
+        numbered = _numbered(offsets)
+        for partition, offset in numbered.items():
+            if offset > log.ends.get(partition, 0):
+                raise ArchiveError(
+                    f"Partition {partition} of topic {log.topic} in {log.path} ends before offset "
+                    f"{log.ends.get(partition, 0)}, but was read up to {offset}: the archive was replaced or set back."
+                )
+        return numbered
+
+
+def _named(offsets: Offsets) -> dict[str, int]:
+    return {str(partition): offset for partition, offset in sorted(offsets.items())}
+
+
+def _numbered(offsets: dict[str, int]) -> Offsets:
+    return {int(partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,104 @@
+"""The log, whatever its home: what it holds of a topic, and a stream of its records in Kafka's columns.
+
+A home is a module with the functions that are called here: jobs.log.archive.home, jobs.log.kafka.home.
+"""
+
+from datetime import datetime
+from types import ModuleType
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.log.archive import home as archive_home
+from jobs.log.archive.snapshot import Ends
+from jobs.log.kafka import home as kafka_home
+from jobs.log.kafka.topics import Topic
+from jobs.log.offsets import Offsets, positions, starting
+from jobs.log.offsets import since as instant
+from jobs.run import Places, Refused
+
+EARLIEST, LATEST = "earliest", "latest"
+
+
+def topic(places: Places, name: str) -> Topic:
+    """What the log holds of the topic now. Raises Refused when it has no such topic."""
+    return _home(places).topic(places, name)  # type: ignore[no-any-return]
+
+
+def same(places: Places, name: str, home: str, topic_id: str) -> bool:
+    """Whether a topic that was read in `home` under `topic_id` has the same records at the same offsets here."""
+    return bool(_home(places).same(places, name, home, topic_id))
+
+
+def begin(places: Places, name: str, start: str) -> Offsets:
+    """The offsets at which `start` is: "earliest", "latest", Kafka's JSON of offsets, or a time (milliseconds since the
+    epoch, or ISO-8601 with a zone; a partition with no record so late starts at its end). Raises Refused.
+    """
+    now = topic(places, name)
+    try:
+        if start.strip().lower() in (EARLIEST, LATEST) or start.lstrip().startswith("{"):
+            return starting(start, name, now.firsts, now.ends)
+        return _home(places).since(places, name, instant(start))  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def ends(places: Places, name: str) -> list[Ends]:
+    """What each partition holds, by partition. Raises Refused when the log has no such topic."""
+    return _home(places).ends(places, name)  # type: ignore[no-any-return]
+
+
+def records(places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
+    """At most `limit` records of a partition from `offset` on, in order, in the columns of schemas/archive.py."""
+    return _home(places).records(places, name, partition, offset, limit)
+
+
+def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
+    """When the log begins to delete records that a job, which has read so far, has not; None: never, or none waits."""
+    return _home(places).deleted_at(places, name, read)  # type: ignore[no-any-return]
+
+
+def held(places: Places, name: str) -> list[Ends]:
+    """Of each partition in which a transaction is open, what stands there from its first record on: nobody reads it
+    before the transaction has ended.
+    """
+    return _home(places).held(places, name)  # type: ignore[no-any-return]
+
+
+def read(
+    spark: SparkSession,
+    places: Places,
+    name: str,
+    starting_offsets: str = EARLIEST,
+    max_records_per_batch: int | None = None,
+    group: str | None = None,
+) -> DataFrame:
+    """The records of topic `name`, as a stream.
+
+    `starting_offsets` is "earliest", "latest" or Kafka's JSON, and counts only when no checkpoint does. A batch holds
+    about `max_records_per_batch` records, shared over the partitions by their backlog; None: all there are. `group`
+    begins the names of the consumer groups that Spark reads Kafka with.
+    Raises Refused when the topic is not there, or an argument is wrong.
+    """
+    if max_records_per_batch is not None and max_records_per_batch < 1:
+        raise Refused(f"topic {name}: the records of a batch must be 1 or more, not {max_records_per_batch}.")
+    now = topic(places, name)
+    try:
+        start = starting(starting_offsets, name, now.firsts, now.ends)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    stream = _home(places).stream(spark, places, name, group or f"headrace-{name}")
+    if max_records_per_batch is not None:
+        # Spark's own source rounds each partition's share down, and would leave a batch of a few records over.
+        limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
+        stream = stream.option("maxOffsetsPerTrigger", limit)
+    return stream.option("startingOffsets", positions(name, start)).load()  # type: ignore[no-any-return]
+
+
+def between(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
+    """The records of a topic in Kafka with an offset in [start, end) of their partition, in order, a task each."""
+    return kafka_home.between(spark, places, name, starts, ends)
+
+
+def _home(places: Places) -> ModuleType:
+    return {"archive": archive_home, "kafka": kafka_home}[places.log]

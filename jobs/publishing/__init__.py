@@ -1,0 +1,1 @@
+"""Windows are corrected where new facts have changed them, and read by analysts."""

@@ -1,0 +1,84 @@
+"""Few changed windows into their table, in this process: rows of a span of time are replaced by corrected ones."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+
+from jobs.answers import merging
+from jobs.answers.result import Result
+from jobs.answers.windows import KEYS
+from jobs.facts import partials
+from jobs.lake import commits, delta_tables
+
+MOST_WINDOWS = 500_000
+"""More than so many windows are left to Spark."""
+TARGET_FILE_BYTES = 4 * 2**20
+"""Whoever corrects a window writes its whole file again, so files are small: old windows come to lie in files of their
+own and are not written again."""
+
+
+def windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
+    """Put the windows of the panes `near` (Recent.near) into the table: new ones at revision 1, those that count more
+    records than before at their next revision. False, and nothing done, if they are too many.
+    """
+    panes, kinds = result.panes, result.windows
+    assert panes
+    if not len(near):
+        return True
+    if merging.count(near, panes, kinds) > MOST_WINDOWS or near["pane_start"][-1].as_py() > delta_tables.LAST_LITERAL:
+        return False
+    table = DeltaTable(path)
+    columns = pa.schema(table.schema().to_arrow())
+    target = pa.schema([field for field in columns if field.name not in _OURS])
+    made = pa.Table.from_batches(merging.merged(iter(near.to_batches()), panes, kinds, target, since_sequence), target)
+    if not len(made):
+        return True
+    where = _spans(made)
+    query = QueryBuilder().register("it", table)
+    if pa.table(query.execute(f"select count(*) as n from it where {where}").read_all())["n"][0].as_py() > MOST_WINDOWS:
+        return False
+    old = pa.table(query.execute(f"select * from it where {where}").read_all()).cast(columns)
+    rows = _corrected(made, old, (*KEYS, *panes.by), panes.count)
+    delta_tables.replace(rows.sort_by("window_start"), path, where, commit, TARGET_FILE_BYTES)
+    return True
+
+
+_OURS = ("revision", "updated_time")
+
+
+def _spans(made: pa.Table) -> str:
+    """SQL that holds for these windows, and for others of the same kinds and times."""
+    spans = made.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
+    return " or ".join(
+        f"(\"window\" = '{kind['window']}' and window_start >= '{kind['window_start_min']:{_INSTANT}}' "
+        f"and window_start <= '{kind['window_start_max']:{_INSTANT}}')"
+        for kind in spans.to_pylist()
+    )
+
+
+_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
+    """The old rows, those among them that have changed replaced by made ones, and the rows that are new."""
+    codes = partials.codes(pa.concat_tables([made.select(keys), old.select(keys)]), keys)
+    at = pd.Index(codes[len(made) :]).get_indexer(codes[: len(made)])
+    known = at >= 0
+    before = np.where(known, _numbers(old, "revision", at), 0)
+    # Panes are only ever added, so a window has changed exactly if it counts more records.
+    changed = ~known | (_numbers(old, count, at) != made[count].to_numpy())
+    stays = np.ones(len(old), bool)
+    stays[at[known & changed]] = False
+    made = made.append_column("revision", pa.array(before + 1, old.schema.field("revision").type))
+    now = pa.repeat(pa.scalar(datetime.now(UTC), old.schema.field("updated_time").type), len(made))
+    made = made.append_column("updated_time", now).filter(pa.array(changed))
+    return pa.concat_tables([old.filter(pa.array(stays)), made.select(old.column_names)])
+
+
+def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:
+    """A column of the old rows `at`; anything where that is -1."""
+    values: np.ndarray = np.append(old[name].to_numpy(), 0)[at]
+    return values

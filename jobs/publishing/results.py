@@ -1,0 +1,83 @@
+"""Readers of results for analysts and notebooks: with Spark, or without any Java.
+
+`published` is what the last publishing wrote; `fresh` is the same windows merged from the panes at this moment. `query`
+and `pandas` need no JVM.
+"""
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.answers import merging
+from jobs.answers.result import Result
+from jobs.run import Places, Refused
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from deltalake import DeltaTable
+
+
+def published(spark: SparkSession, places: Places, result: Result) -> DataFrame:
+    """The table of `result` as it stands: its published windows, or its rows. Raises Refused if there is none yet."""
+    return _load(spark, places, result.name)
+
+
+def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
+    """The windows of `result` with every batch that is closed, published or not.
+
+    The columns are those of `published` but for `revision` and `updated_time`. An append whose batch is not closed yet
+    may be among them. Raises Refused if the result has no panes or no tables yet.
+    """
+    if result.panes is None:
+        raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")
+    return merging.merge(_load(spark, places, f"{result.name}_panes"), result.panes, result.windows)
+
+
+def query(places: Places, sql: str, *names: str) -> pa.Table:
+    """The answer to `sql`, in which the tables `names` (such as departure_delay_v1) stand under their names.
+
+    The SQL is that of Apache DataFusion. Runs in this process without Java; raises Refused if a table is not there.
+    """
+    from deltalake import QueryBuilder
+
+    builder = QueryBuilder()
+    for name in names:
+        builder = builder.register(name, _open(places, name))
+    return _plain(pa.table(builder.execute(sql).read_all()))
+
+
+def pandas(places: Places, name: str) -> "pd.DataFrame":
+    """The whole table `name` as a pandas frame, without Java. Raises Refused if it is not there."""
+    return query(places, f'select * from "{name}"', name).to_pandas()
+
+
+def _load(spark: SparkSession, places: Places, name: str) -> DataFrame:
+    _open(places, name)
+    return spark.read.format("delta").load(places.table(name))
+
+
+def _open(places: Places, name: str) -> "DeltaTable":
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        return DeltaTable(places.table(name))
+    except TableNotFoundError:
+        raise Refused(f"there is no table {name} in {places.tables}: run the job that keeps it.") from None
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """With strings and bytes in Arrow's common layout, which every reader knows."""
+    return table.cast(pa.schema([field.with_type(_common(field.type)) for field in table.schema]))
+
+
+def _common(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_map(kind):
+        key, item = kind.key_field, kind.item_field
+        return pa.map_(key.with_type(_common(key.type)), item.with_type(_common(item.type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_common(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_common(field.type)) for field in kind])
+    return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)

@@ -1,1 +1,0 @@
-"""Data comes in: the log, in its homes."""

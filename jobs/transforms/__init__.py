@@ -1,1 +1,0 @@
-"""Data flows: DataFrame in, DataFrame out; never reads, writes, starts or collects."""

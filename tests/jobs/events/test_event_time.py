@@ -1,0 +1,210 @@
+"""When an event happened: however a topic writes it, the quick way, the gate and Python tell the same instant."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
+
+from jobs.events import event_time, fast_decoder, gate, task_facts, topic_schema
+from jobs.run import Mistake
+from tests.jobs.events.test_fast_decoder import NOW, records, same
+
+EIGHT = datetime(2013, 6, 1, 8, tzinfo=UTC)
+SECONDS = int(EIGHT.timestamp())
+BERLIN = EIGHT - timedelta(hours=2)
+"""8 o'clock there."""
+FUTURE, PAST, WRONG, MISSING = "time_after_record", "time_before_1970", "wrong_type", "missing_field"
+
+
+def a_topic(kind: DataType, **more: Any) -> Any:
+    columns = StructType([StructField("at", kind, True), StructField("v", IntegerType(), True)])
+    return SimpleNamespace(**({"TOPIC": "t", "KEY": None, "EVENT_TIME": "at", "COLUMNS": columns} | more))
+
+
+def micro(number: int) -> timedelta:
+    return timedelta(microseconds=number)
+
+
+Cases = list[tuple[str, datetime | str]]
+"""JSON of the event time, and the instant, or why there is none."""
+# ruff: noqa: E501
+KINDS: dict[str, tuple[Any, Cases]] = {
+    "bigint, not said": (
+        a_topic(LongType()),
+        [(f"{SECONDS}001", EIGHT + timedelta(milliseconds=1)), ("-1", PAST), ("253370764800000", FUTURE)],
+    ),
+    "bigint seconds": (
+        a_topic(LongType(), EVENT_TIME_UNIT="seconds"),
+        [(f"{SECONDS}", EIGHT), ("0", datetime(1970, 1, 1, tzinfo=UTC)), (f"{SECONDS}000", FUTURE), ("null", MISSING),
+         (f'"{SECONDS}"', EIGHT), (f"{SECONDS}.0", EIGHT), (f"{SECONDS}.5", WRONG), (f"{2**63 - 1}", FUTURE), ("-5", PAST)],
+    ),
+    "int seconds": (a_topic(IntegerType(), EVENT_TIME_UNIT="seconds"), [(f"{SECONDS}", EIGHT), (f"{2**31}", WRONG)]),
+    "bigint microseconds": (
+        a_topic(LongType(), EVENT_TIME_UNIT="microseconds"),
+        [(f"{SECONDS}000001", EIGHT + micro(1)), (f"{SECONDS}000001000", FUTURE)],
+    ),
+    "bigint nanoseconds": (
+        a_topic(LongType(), EVENT_TIME_UNIT="nanoseconds"),
+        [(f"{SECONDS}000001999", EIGHT + micro(1)), (f"{2**63 - 1}", FUTURE), ("-999", PAST)],
+    ),
+    "double seconds": (
+        a_topic(DoubleType(), EVENT_TIME_UNIT="seconds"),
+        [(f"{SECONDS}.25", EIGHT + micro(250_000)), (f"{SECONDS}", EIGHT), (f"{SECONDS}.000001", EIGHT + micro(1)),
+         (f"{SECONDS}e0", EIGHT), ("-0.25", PAST), ("-0", datetime(1970, 1, 1, tzinfo=UTC)), ("1e300", FUTURE), ('"NaN"', "not_finite"),
+         (f'"{SECONDS}.25"', EIGHT + micro(250_000))],
+    ),
+    "double milliseconds": (
+        a_topic(DoubleType(), EVENT_TIME_UNIT="milliseconds"), [(f"{SECONDS}000.5", EIGHT + micro(500))],
+    ),
+    "double nanoseconds": (a_topic(DoubleType(), EVENT_TIME_UNIT="nanoseconds"), [(f"{SECONDS}000002000", EIGHT + micro(2))]),
+    "decimal seconds": (
+        a_topic(DecimalType(38, 18), EVENT_TIME_UNIT="seconds"),
+        [(f"{SECONDS}.250000999", EIGHT + micro(250_000)), ("-0.1", PAST), (f"{10**19}", FUTURE)],
+    ),
+    "decimal nanoseconds": (
+        a_topic(DecimalType(38, 0), EVENT_TIME_UNIT="nanoseconds"), [(f"{SECONDS}000002999", EIGHT + micro(2)), (f"{10**37}", FUTURE)],
+    ),
+    "digits, seconds": (
+        a_topic(StringType(), EVENT_TIME_UNIT="seconds"),
+        [(f'"{SECONDS}"', EIGHT), (f'"{SECONDS}.25"', EIGHT + micro(250_000)), (f"{SECONDS}", WRONG), ('"0x5"', WRONG),
+         ('"soon"', WRONG), ('""', WRONG), ('"-5"', PAST), (f'"{SECONDS}000000000"', FUTURE), ("null", MISSING)],
+    ),
+    "digits, milliseconds": (a_topic(StringType(), EVENT_TIME_UNIT="milliseconds"), [(f'"{SECONDS}007"', EIGHT + micro(7000))]),
+    "digits, nanoseconds": (a_topic(StringType(), EVENT_TIME_UNIT="nanoseconds"), [(f'"{SECONDS}000002999"', EIGHT + micro(2))]),
+    "text": (
+        a_topic(StringType()),
+        [('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01 08:00:00"', EIGHT), ('"2013-06-01T10:00:00+02:00"', EIGHT),
+         ('"2013-06-01T08:00"', EIGHT), ('"2013-06-01"', EIGHT.replace(hour=0)), ('"08:00"', WRONG), ('"T08:00"', WRONG),
+         ('"2013-06-01T24:00:00Z"', WRONG), ('"2013"', WRONG), ('"now"', WRONG), ('"1969-12-31T23:59:59Z"', PAST)],
+    ),
+    "text in a zone": (
+        a_topic(StringType(), ZONE="Europe/Berlin"),
+        [('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01"', BERLIN - timedelta(hours=8))],
+    ),
+    "timestamp in a zone": (
+        a_topic(TimestampType(), ZONE="Europe/Berlin"),
+        [('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01T08:00:00.5+00:00"', EIGHT + micro(500_000))],
+    ),
+    "date": (
+        a_topic(DateType()),
+        [('"2013-06-01"', EIGHT.replace(hour=0)), ('"2013-06-03"', FUTURE), ('"1969-12-31"', PAST), ("5", WRONG), ("null", MISSING)],
+    ),
+    "date in a zone": (a_topic(DateType(), ZONE="Europe/Berlin"), [('"2013-06-01"', BERLIN - timedelta(hours=8))]),
+    "ahead of the record by a week": (
+        a_topic(TimestampType(), MAX_AHEAD="1 week"),
+        [('"2013-06-08T12:00:00Z"', NOW + timedelta(days=7)), ('"2013-06-08T12:00:01Z"', FUTURE)],
+    ),
+    "ahead of a record that is not trusted": (
+        a_topic(TimestampType(), MAX_AHEAD=None),
+        [('"2113-06-01T08:00:00Z"', EIGHT.replace(year=2113)), ('"9998-12-31T23:59:59Z"', datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)),
+         ('"9999-01-01T00:00:00Z"', "time_after_9998"), ('"+99999-01-01T00:00:00Z"', "time_after_9998")],
+    ),
+}  # fmt: skip
+
+
+SLOW = ("decimal seconds", "decimal nanoseconds", "text in a zone", "date in a zone")
+"""Only the gate can tell these."""
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_way_tells_the_same_instant(name: str, spark: SparkSession) -> None:
+    """The gate for every record; the quick way, which leaves the doubtful ones to the gate; and Python."""
+    schema, cases = KINDS[name]
+    good = [text for text, due in cases if isinstance(due, datetime)]
+    plain = [good[1] if name == "timestamp in a zone" else good[0]] * 64  # blocks of their own; with a zone
+    values = [(None, f'{{"at":{text},"v":1}}'.encode()) for text in [*(text for text, _ in cases), *plain]]
+    some, seen = records(spark, values), task_facts.telling(spark)
+    ways = [gate.decode(some, schema)]
+    if name not in SLOW:
+        ways.append(fast_decoder.settled(some, fast_decoder.look(some, schema, {}, 60, seen), schema))
+    event = event_time.of(schema)
+    for way in ways:
+        found = way.orderBy("record_offset").select("__fault", F.unix_micros("event_time").alias("micros")).collect()
+        for row, (text, due) in zip(found, cases, strict=False):
+            if isinstance(due, str):
+                assert tuple(row["__fault"]) == (due, "at"), text
+            else:
+                assert row["__fault"] is None, (text, row["__fault"])
+                assert datetime(1970, 1, 1, tzinfo=UTC) + micro(row["micros"]) == due, text
+                assert event.moment(json.loads(text, parse_float=Decimal)) == due, text
+    doubtful = sum(fact["quarantined"] for fact in task_facts.heard(seen).values())
+    assert name in SLOW or doubtful < len(values), "what is written as it should be is read the quick way"
+
+
+def test_an_event_time_inside_of_a_column(spark: SparkSession) -> None:
+    meta = StructType([StructField("dt", TimestampType()), StructField("a.b", StringType())])
+    columns = StructType([StructField("meta", meta, False), StructField("wiki", StringType(), True)])
+    schema = SimpleNamespace(TOPIC="t", KEY=None, EVENT_TIME="meta.dt", COLUMNS=columns)
+    cases: list[tuple[str, str | None]] = [
+        ('{"meta":{"dt":"2013-06-01T08:00:00Z"},"wiki":"de"}', None),
+        ('{"meta":{"dt":"2013-06-01T08:00:00Z","more":[1,{"x":2}]},"wiki":null}', None),
+        ('{"meta":{"domain":"x"},"wiki":"de"}', MISSING),
+        ('{"meta":{"dt":null},"wiki":"de"}', MISSING),
+        ('{"meta":{"dt":"noon"},"wiki":"de"}', WRONG),
+        ('{"meta":{"dt":"2113-06-01T08:00:00Z"},"wiki":"de"}', FUTURE),
+    ]
+    values = [(None, value.encode()) for value, _ in cases]
+    assert same(spark, values, schema) == []
+    rows = gate.decode(records(spark, values), schema).orderBy("record_offset").collect()
+    assert [row["__fault"] and tuple(row["__fault"]) for row in rows] == [due and (due, "meta.dt") for _, due in cases]
+    assert {row.event_time.replace(tzinfo=UTC) for row in rows[:2]} == {EIGHT}
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "double without a unit": (a_topic(DoubleType()), r'at is double: say in which unit .*EVENT_TIME_UNIT = "seconds"'),
+    "int without a unit": (a_topic(IntegerType()), "at is int: say in which unit"),
+    "decimal without a unit": (a_topic(DecimalType(20, 3)), r"at is decimal\(20,3\): say in which unit"),
+    "float": (a_topic(FloatType(), EVENT_TIME_UNIT="seconds"), "at is float; it may be timestamp, date"),
+    "a list": (a_topic(ArrayType(TimestampType())), "at is array<timestamp>; it may be timestamp, date"),
+    "a time without zones": (a_topic(TimestampNTZType()), "at is timestamp_ntz; take TimestampType"),
+    "a unit that is none": (
+        a_topic(LongType(), EVENT_TIME_UNIT="ms"),
+        "EVENT_TIME_UNIT is ms; take one of seconds, mill",
+    ),
+    "a unit of a date": (a_topic(DateType(), EVENT_TIME_UNIT="seconds"), "date, which has no unit"),
+    "a zone that is none": (a_topic(DateType(), ZONE="Europe/Bärlin"), "no time zone of this name"),
+    "a zone that is a path": (a_topic(DateType(), ZONE="../etc/passwd"), "no time zone of this name"),
+    "a column that is not there": (
+        a_topic(LongType(), EVENT_TIME="when"),
+        "names when, which is not in COLUMNS; there are at, v",
+    ),
+    "a way that leads nowhere": (a_topic(LongType(), EVENT_TIME="at.dt"), "names at.dt, which is not in COLUMNS"),
+    "a length that is none": (a_topic(LongType(), MAX_AHEAD="a day"), "not a duration"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_event_time_that_cannot_be_is_refused_by_name(name: str) -> None:
+    schema, said = REFUSED[name]
+    with pytest.raises(Mistake, match=said):
+        topic_schema.check(schema)
+        event_time.of(schema)
+
+
+def test_a_definition_says_what_differs_from_the_default() -> None:
+    def shown(*arguments: Any, **more: Any) -> str:
+        return event_time.of(a_topic(*arguments, **more)).shown()
+
+    assert shown(LongType()) == shown(LongType(), EVENT_TIME_UNIT="milliseconds") == shown(TimestampType()) == "at"
+    assert shown(LongType(), EVENT_TIME_UNIT="seconds") == "at (seconds)"
+    assert shown(DateType(), ZONE="Asia/Tokyo") == "at (Asia/Tokyo)"

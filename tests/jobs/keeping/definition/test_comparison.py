@@ -1,0 +1,74 @@
+"""Constants of a result that changed are told one by one; what is only written in another way has not changed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.keeping.definition import comparison
+from tests.jobs.keeping import readings
+from tests.jobs.keeping.definition import sales
+
+PANES, SEEN = readings.PANES, readings.SEEN
+assert PANES.panes and SEEN.membership
+
+
+def other(result: Result, what: str, **changes: Any) -> Result:
+    """The result with other panes, or another membership."""
+    return replace(result, **{what: replace(getattr(result, what), **changes)})
+
+
+def keyed(key: str | None) -> Any:
+    return type(readings.TOPIC)(**vars(readings.TOPIC) | {"KEY": key})
+
+
+CHANGES: list[tuple[Result, Result, list[str]]] = [
+    (PANES, other(PANES, "panes", every="15 minutes"), ["panes every: was 30 minutes, is now 15 minutes"]),
+    (
+        PANES,
+        other(PANES, "panes", by=("site", "ok"), counts=(), lg_k=14),
+        ["panes by: was site, is now site, ok", "panes counts: was ok, is now none", "panes lg_k: was 12, is now 14"],
+    ),
+    (PANES, replace(PANES, windows=PANES.windows[1:]), ["windows: was tumbling 1 hour, is now none"]),
+    (
+        PANES,
+        replace(PANES, windows=(Tumbling("1 hour", uniques=False), *PANES.windows[1:])),
+        ["windows: was tumbling 1 hour, is now tumbling 1 hour without uniques"],
+    ),
+    (PANES, replace(PANES, allowed_lateness="3 hours"), ["allowed_lateness: was 2 hours, is now 3 hours"]),
+    (SEEN, other(SEEN, "membership", horizon="2 days"), ["membership horizon: was 1 day, is now 2 days"]),
+    (PANES, replace(PANES, topic=keyed("site")), ["key: was device, is now site"]),
+    (replace(PANES, topic=keyed(None)), PANES, ["key: was none, is now device"]),
+    # The same, written in another way.
+    (PANES, other(PANES, "panes", every="1800 seconds"), []),
+    (PANES, replace(PANES, allowed_lateness="120 minutes"), []),
+    (SEEN, other(SEEN, "membership", horizon="24 hours", bucket="720 minutes"), []),
+    (PANES, replace(PANES, windows=PANES.windows[::-1]), []),
+    # Keyless records are read instead of being put into quarantine.
+    (PANES, replace(PANES, topic=keyed(None)), []),
+    (PANES, replace(PANES, publish_every="5 minutes", max_records_per_batch=7), []),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "said"), CHANGES)
+def test_what_has_changed(was: Result, now: Result, said: list[str]) -> None:
+    assert comparison.changed(was.definition(), now.definition(), now) == said
+
+
+def test_what_a_ledger_of_an_older_version_does_not_know_was_as_it_is_by_default() -> None:
+    known = PANES.definition()
+    known["panes"] = known["panes"].replace(", 'lg_k': 12", "")
+    assert "lg_k" not in known["panes"]
+    assert comparison.changed(known, PANES.definition(), PANES) == []
+    finer = other(PANES, "panes", lg_k=14)
+    assert comparison.changed(known, finer.definition(), finer) == ["panes lg_k: was 12, is now 14"]
+
+
+def test_a_result_of_another_kind() -> None:
+    seen = replace(SEEN, panes=PANES.panes, windows=(Hopping("1 hour", "30 minutes"), CalendarDay("UTC")))
+    said = comparison.changed(SEEN.definition(), seen.definition(), seen)
+    assert said[0].startswith("panes: was none, is now every 30 minutes, by site,")
+    assert said[1] == "windows: was none, is now day UTC, hopping 1 hour every 30 minutes"
+    assert comparison.changed(sales.RESULT.definition(), replace(sales.RESULT, name="other").definition(), seen) == []

@@ -1,0 +1,67 @@
+"""A result that lives long keeps few files of what is its own, and loses nothing by it."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType, StructField, StructType
+
+from jobs.keeping import housekeeping
+from jobs.lake import commits, delta_tables
+from tests import delta
+from tests.jobs.keeping import readings
+from tests.jobs.keeping.checks import check_seen
+from tests.jobs.keeping.test_the_cut_does_not_matter import World
+
+LOG = readings.interleaved(readings.log(each=20), 3)
+BATCH = 6
+
+
+def files(world: World, suffix: str) -> int:
+    return len(list(Path(world.places.table(world.result.name + suffix)).rglob("*.parquet")))
+
+
+def test_replaced_filters_and_small_files_of_the_ledger_go_and_a_killed_batch_is_done_again(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "EVERY_ROWS", 2)
+    monkeypatch.setattr(housekeeping, "KEPT_HOURS", 0)
+    world = World(spark, tmp_path, readings.SEEN)
+    world.write(LOG[:30])
+    assert world.keep(BATCH)
+    filters, ledger = (
+        DeltaTable(world.places.table(f"{world.result.name}_{which}")) for which in ("filters", "ledger")
+    )
+    batches = sum(row["kind"] == "batch" for row in world.rows("_ledger"))
+    assert batches >= 5
+    assert files(world, "_filters") <= len(filters.file_uris()) + 2 * readings.PARTITIONS
+    assert len(ledger.file_uris()) <= 2
+    assert files(world, "_ledger") <= 2 * housekeeping.EVERY_ROWS
+    world.write(LOG[30:45])
+    assert not world.keep(BATCH, crash="after filters")
+    world.write(LOG[45:])
+    assert world.keep(BATCH)
+    check_seen(world)
+
+
+def test_the_log_of_a_table_of_our_own_keeps_a_day(tmp_path: Path) -> None:
+    path, old = str(tmp_path / "own"), 1_700_000_000
+    delta_tables.create(path, StructType([StructField("n", LongType())]), (), "own", housekeeping.SETTINGS)
+    commit = commits.Commit("r_v1", "1", 1, "step", {}, {})
+    for number in range(90):
+        numbered = replace(commit, sequence=number)
+        delta_tables.append(pa.table({"n": [number]}), path, numbered, {})
+        if number == 50:
+            for file in Path(path, "_delta_log").iterdir():
+                os.utime(file, (old, old))
+    left = {int(file.stem) for file in Path(path, "_delta_log").glob("*.json")}
+    assert 20 < min(left) < 60 and max(left) == 90
+    assert sorted(row["n"] for row in delta.rows(path)) == list(range(90))
+    assert commits.foreign(path) == []
+    assert commits.is_written(path, replace(commit, sequence=89))
+    assert not commits.is_written(path, replace(commit, sequence=89, step="another"))
+    assert len(commits.after(path, 85)) == 5

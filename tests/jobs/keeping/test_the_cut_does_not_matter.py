@@ -1,0 +1,218 @@
+"""The law: however the log is cut into batches, replayed or interrupted, the tables come out the same."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from jobs import run
+from jobs.answers.result import Result
+from jobs.decisions.membership import Membership
+from jobs.keeping import microbatch
+from jobs.log.archive import writer
+from tests import delta
+from tests.jobs.keeping import readings
+from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen
+from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
+from tests.jobs.steps import Stopped, stopping_at
+
+LOG = readings.log()
+MANY_KEYS = readings.log(seed=9, each=24, keys=40)
+EXAMPLES = int(os.environ.get("CUTS", "2"))
+"""Random histories of each kind of result; each takes half a minute."""
+FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
+"""Filters of one word, which often say yes to a key that they have never met."""
+
+
+class UntilTheEnd(run.Run):
+    """A continuous run that is stopped when it has read the log."""
+
+    def watch(self, query: StreamingQuery, meanwhile: Callable[[], None] = lambda: None) -> None:
+        query.processAllAvailable()
+
+
+class World:
+    """An archive that grows and the tables of one result over it, with accidents."""
+
+    def __init__(self, spark: SparkSession, folder: Path, result: Result) -> None:
+        self.spark, self.result, self.folder = spark, result, folder
+        self.places = run.Places(
+            archive=f"{folder}/archive", tables=f"{folder}/tables", checkpoints=f"{folder}/checkpoints"
+        )
+        self.written: list[Record] = []
+
+    def write(self, records: list[Record]) -> None:
+        writer.append(self.places.archive, "readings", readings.PARTITIONS, [readings.batch(records)])
+        self.written += records
+
+    def keep(self, batch: int = 1000, crash: str | None = None) -> bool:
+        """Run to the end of the log, or to the commit named; whether it came to the end."""
+
+        job = run.Run(self.spark, self.places, step=stopping_at(crash), say=lambda _: None)
+        try:
+            microbatch.keep(job, replace(self.result, max_records_per_batch=batch))
+        except Stopped:
+            return False
+        return True
+
+    def keep_running(self, batch: int, publish_every: str) -> None:
+        """Run continuously until the log is read."""
+        job = UntilTheEnd(self.spark, self.places, continuous="100 milliseconds", say=lambda _: None)
+        result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
+        microbatch.keep(job, result)
+
+    def checkpoint(self) -> Path:
+        """Of the newest generation."""
+        return max(p for p in (self.folder / "checkpoints" / self.result.name).iterdir() if "aside" not in p.name)
+
+    def lose_checkpoint(self) -> None:
+        shutil.rmtree(self.folder / "checkpoints")
+
+    def forget_plan(self) -> None:
+        """Set the checkpoint back to the last batch that Spark has closed."""
+        closed = max((int(p.name) for p in self.checkpoint().glob("commits/*") if p.name.isdigit()), default=-1)
+        for path in list(self.checkpoint().glob("offsets/*")):
+            if int(path.name.lstrip(".").removesuffix(".crc")) > closed:
+                path.unlink()
+
+    def replay_batch(self) -> None:
+        """Make Spark run its last batch again."""
+        commits = self.checkpoint() / "commits"
+        newest = max(int(path.name) for path in commits.iterdir() if path.name.isdigit())
+        (commits / str(newest)).unlink()
+        (commits / f".{newest}.crc").unlink(missing_ok=True)
+
+    def rows(self, suffix: str = "") -> list[dict[str, Any]]:
+        return delta.rows(f"{self.places.tables}/{self.result.name}{suffix}")
+
+
+def check_forced(world: World) -> None:
+    """False positives, and so every answer, are those of one batch; they are there, and no answer is wrongly no."""
+    check_common(world, timedelta(hours=6))
+    truth, found = readings.seen(world.written, timedelta(hours=6)), answers(world)
+    assert found.keys() == truth.keys()
+    assert all(found[place] is answer for place, answer in truth.items() if answer is not False)
+    whole = World(world.spark, world.folder / "whole", FORCED)
+    whole.write(MANY_KEYS)
+    whole.keep()
+    assert found == answers(whole)
+    assert sum(bool(answer) for answer in found.values()) > sum(bool(answer) for answer in truth.values())
+
+
+CHECKS: dict[str, tuple[Result, list[Record], Callable[[World], None]]] = {
+    "panes": (ODD, LOG, partial(check_panes, by=("site", "cell"))),
+    "seen": (SEEN, LOG, check_seen),
+    "forced": (FORCED, MANY_KEYS, check_forced),
+}
+
+cuts = st.lists(st.integers(1, len(LOG) - 1), min_size=0, max_size=2, unique=True).map(sorted)
+accidents = st.lists(
+    st.sampled_from(
+        [
+            "",
+            "replay",
+            "lose",
+            "before quarantine",
+            "after panes",
+            "after rows",
+            "before windows",
+            "after filters",
+            "before ledger",
+            "after windows",
+            "after ledger",
+        ]
+    ),
+    min_size=3,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("kind", ["panes", "seen", "forced"])
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9))
+def test_any_cut_any_accident_any_order_of_partitions(
+    kind: str, cuts: list[int], accidents: list[str], size: int, order: int, spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    result, records, check = CHECKS[kind]
+    world = World(spark, tmp_path_factory.mktemp("cut"), result)
+    written = readings.interleaved(records, order)
+    for first, after, accident in zip([0, *cuts], [*cuts, len(records)], accidents, strict=False):
+        world.write(written[first:after])
+        if world.keep(size, crash=accident):
+            {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
+    world.keep(size)
+    check(world)
+
+
+@pytest.mark.parametrize("kind", ["panes", "seen"])
+def test_a_crash_at_any_step_changes_nothing(kind: str, spark: SparkSession, tmp_path: Path) -> None:
+    """Each run meets a crash at another step, then more of the log comes; the next run goes on, up to its own crash."""
+    result, _, check = CHECKS[kind]
+    steps = {"panes": ["quarantine", "panes", "windows", "ledger"], "seen": ["quarantine", "rows", "filters", "ledger"]}
+    points = [f"{when} {step}" for step in steps[kind] for when in ("before", "after")]
+    world = World(spark, tmp_path, result)
+    written = readings.interleaved(LOG, 3)
+    ends = [12, *range(16, 40, 4), len(LOG)]  # the first records hold a bad one
+    crashed = []
+    for point, first, after in zip(points, [0, *ends], ends, strict=False):
+        world.write(written[first:after])
+        if not world.keep(crash=point):
+            crashed.append(point)
+    assert crashed == points
+    world.keep()
+    check(world)
+
+
+@pytest.mark.parametrize(("lost", "begun"), [("lose_checkpoint", False), ("forget_plan", True)])
+def test_a_batch_that_only_the_tables_know_is_read_again_with_what_came_later(
+    lost: str, begun: bool, spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, PANES)
+    if begun:
+        world.write(LOG[:10])
+        world.keep()
+    world.write(LOG[10 if begun else 0 : 20])
+    assert not world.keep(crash="after panes")
+    getattr(world, lost)()
+    world.write(LOG[20:])
+    world.keep()
+    check_panes(world)
+
+
+def test_a_continuous_run_publishes_its_windows_as_it_goes_though_the_last_run_stopped_while_publishing(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG[:20])
+    assert not world.keep(crash="after windows")
+    world.write(LOG[20:])
+    world.keep_running(batch=10, publish_every="1 second")
+    check_panes(world)
+    batches = [row for row in world.rows("_ledger") if row["kind"] == "batch"]
+    assert any(row["published_sequence"] == row["sequence"] for row in batches)
+
+
+def test_the_checks_notice_a_lost_and_a_doubled_record(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path, PANES)
+    world.write(LOG)
+    world.keep()
+    check_panes(world)
+    good = next(r for r in LOG if r.good and r.good["site"] != "test")
+    for wrong in ([r for r in LOG if r != good], [*LOG, good]):
+        world.written = wrong
+        with pytest.raises(AssertionError):
+            check_panes(world)
+    assert json.loads(good.value or b"")["site"] in ("north", "south")
