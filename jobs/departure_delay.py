@@ -9,11 +9,11 @@ late  an aircraft that leaves late comes late into the log; its window, publishe
 
 from pyspark.sql import DataFrame
 
-from jobs import run
+from jobs import keeping
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
 from jobs.facts.panes import Panes
-from jobs.keeping import microbatch
+from jobs.run import Run, start
 from schemas import departure
 
 PANES = Panes(every="5 minutes", by=("origin",), count="departures", averages=("delay_minutes",))
@@ -38,10 +38,10 @@ RESULT = Result(
 )
 
 
-def main(job: run.Run) -> None:
+def main(run: Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT)
+    keeping.keep(run, RESULT)
 
 
 if __name__ == "__main__":
-    run.job(main)
+    start(main)

@@ -9,10 +9,10 @@ late  more than LATENESS behind, `seen_before` is null: the filters that it woul
 
 from pyspark.sql import DataFrame
 
-from jobs import run
+from jobs import keeping
 from jobs.answers.result import Result
 from jobs.decisions.membership import Membership
-from jobs.keeping import microbatch
+from jobs.run import Run, start
 from schemas import departure
 
 MEMBERSHIP = Membership(horizon="30 days", bucket="1 day", expected_keys=500, false_positive_rate=0.01)
@@ -36,10 +36,10 @@ RESULT = Result(
 )
 
 
-def main(job: run.Run) -> None:
+def main(run: Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT)
+    keeping.keep(run, RESULT)
 
 
 if __name__ == "__main__":
-    run.job(main)
+    start(main)

@@ -7,14 +7,14 @@ late  offsets order the records, times do not matter. What Kafka deleted before 
       --accept-loss the archive marks the gap
 """
 
-from jobs import run
-from jobs.log import home, kafka_to_archive
+from jobs.log import kafka_to_archive
+from jobs.run import Run, start
 
 
-def main(job: run.Run) -> None:
+def main(run: Run) -> None:
     """Copy what is new in the topics."""
-    kafka_to_archive.keep(job, home)
+    kafka_to_archive.keep(run)
 
 
 if __name__ == "__main__":
-    run.job(main, topics=True)
+    start(main, topics=True)

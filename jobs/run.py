@@ -27,11 +27,11 @@ __all__ = [
     "Run",
     "check_java",
     "explain",
-    "job",
     "one_line_errors",
     "places",
     "profile",
     "session",
+    "start",
 ]
 
 if TYPE_CHECKING:
@@ -105,14 +105,14 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     return spark
 
 
-def job(main: Callable[[Run], Any], topics: bool = False) -> None:
+def start(main: Callable[[Run], Any], topics: bool = False) -> None:
     """Run a job file as a program: arguments in, exit code out. `topics`: it takes names of topics as arguments.
 
     Raises Mistake if the file is being imported and not run.
     """
     caller = sys._getframe(1)
     if caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") != "__main__":
-        raise Mistake('run.job starts while this file is imported: put it under if __name__ == "__main__":')
+        raise Mistake('jobs.run.start is called while this file is imported: put it under if __name__ == "__main__":')
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     if topics:
@@ -141,3 +141,9 @@ def job(main: Callable[[Run], Any], topics: bool = False) -> None:
         watch.end("done")
     if watch.none_good:
         sys.exit(NONE_GOOD)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "job":
+        raise Mistake("run.job is jobs.run.start now: from jobs.run import Run, start, and at the end: start(main)")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

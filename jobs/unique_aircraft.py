@@ -8,11 +8,11 @@ late  a straggler is added to the sketch of its window, which is published anew.
 
 from pyspark.sql import DataFrame
 
-from jobs import run
+from jobs import keeping
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Tumbling
 from jobs.facts.panes import Panes
-from jobs.keeping import microbatch
+from jobs.run import Run, start
 from schemas import departure
 
 PANES = Panes(every="1 hour", by=("origin",), count="departures", uniques=("tail_number",), lg_k=12)
@@ -37,10 +37,10 @@ RESULT = Result(
 )
 
 
-def main(job: run.Run) -> None:
+def main(run: Run) -> None:
     """Read the log, bring the table up to date."""
-    microbatch.keep(job, RESULT)
+    keeping.keep(run, RESULT)
 
 
 if __name__ == "__main__":
-    run.job(main)
+    start(main)

@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 
 from jobs import departure_delay, first_sighting, unique_aircraft
 from jobs.log.archive import writer
-from jobs.run import Places, Run
+from jobs.run import Run
+from jobs.running.places import Places
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

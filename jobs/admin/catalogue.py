@@ -11,8 +11,8 @@ from types import ModuleType
 
 import jobs
 from jobs.answers.result import Result
-from jobs.run import Refused, explain
 from jobs.running import loading, mistakes
+from jobs.running.errors import Refused, explain
 
 
 def find(name: str, file: Path | None = None) -> Result:

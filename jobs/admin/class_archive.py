@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from jobs.run import LOCAL_PROFILE, Places, Run, one_line_errors, profile, session
+from jobs.run import LOCAL_PROFILE, Run, session
+from jobs.running.errors import one_line_errors
+from jobs.running.java import profile
+from jobs.running.places import Places
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 ZONE = "America/New_York"
 """Zone of every airport of departure in the data."""

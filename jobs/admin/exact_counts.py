@@ -28,7 +28,8 @@ from jobs.events import event_time
 from jobs.log.archive.file_reader import batches
 from jobs.log.archive.snapshot import Snapshot
 from jobs.publishing.results import query
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 MOST_DATES = 200
 """With more dates than that, every record is decoded."""

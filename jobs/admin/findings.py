@@ -11,9 +11,10 @@ from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, tabl
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables
 from jobs.log import home
-from jobs.log.kafka import tools
 from jobs.publishing.results import query
-from jobs.run import Places, Refused
+from jobs.running import kafka_tools
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 SOON = timedelta(days=1)
 """The log deletes what is not read within this time: then it is told."""
@@ -144,28 +145,28 @@ def _unpublished(places: Places, name: str, last: Row) -> Iterator[Finding]:
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """It is the topic that was read, and has what was not read yet."""
     topic = last.definition.get("topic", "")
-    now = log_position.compare(places, name, topic, home, last)
+    now = log_position.compare(places, name, topic, last)
     lost = log_position.missing(last.end_offsets, now) if last.end_offsets else []
     if lost:
         yield Finding(True, log_position.loss(topic, name, lost), "")
-    at = home.deleted_at(places, topic, last.end_offsets)
+    at = home.retention_deadline(places, topic, last.end_offsets)
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
-        command = f": {tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""
+        command = f": {kafka_tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""
         yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}{command}")
     yield from _held(places, topic)
 
 
 def _held(places: Places, topic: str) -> Iterator[Finding]:
     """Records that nobody can read before a transaction ends."""
-    for part in home.held(places, topic):
+    for part in home.open_transactions(places, topic):
         begun = f"{part.first_time:%Y-%m-%d %H:%M} UTC" if part.first_time else "an unknown time"
         what = (
             f"a transaction is open in partition {part.partition} of topic {topic} from offset {part.first_offset} on "
             f"(a record of {begun}): no job reads further, {part.records:,} offsets wait"
         )
         assert places.kafka and part.first_offset is not None, "the archive has no transactions"
-        command = tools.abort_transaction(places.kafka, topic, part.partition, part.first_offset)
+        command = kafka_tools.abort_transaction(places.kafka, topic, part.partition, part.first_offset)
         remedy = f"it goes on when the transaction ends; if its producer is gone: {command}"
         yield Finding(part.first_time is None or part.first_time < datetime.now(UTC) - LONG, what, remedy)
 

@@ -56,8 +56,8 @@ def _line(error: Exception) -> str | None:
     from deltalake.exceptions import DeltaError
 
     from jobs.log.archive.file_reader import ArchiveError
-    from jobs.run import Refused, explain
     from jobs.running import mistakes
+    from jobs.running.errors import Refused, explain
 
     if isinstance(error, Refused | ArchiveError) or mistakes.is_the_engines_own(error):
         return explain(error)

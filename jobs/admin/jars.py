@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jobs.run import Refused, check_java, one_line_errors
+from jobs.running.errors import Refused, one_line_errors
+from jobs.running.java import check_java
 
 LIST = Path("conf/jars.txt")
 

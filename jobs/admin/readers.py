@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from jobs.admin import standing
 from jobs.keeping import ledger
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 COUNTING = ("panes", "membership")
 """A result with one of these asks something of every record."""

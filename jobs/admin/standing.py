@@ -10,7 +10,7 @@ from jobs.lake import delta_tables as tables
 from jobs.log import home
 from jobs.log.archive.snapshot import Ends
 from jobs.publishing.results import query
-from jobs.run import Places
+from jobs.running.places import Places
 
 LEDGER = "_ledger"
 TABLES = ("", "_panes", "_filters", "_quarantine", LEDGER)
@@ -137,7 +137,7 @@ def _lag(places: Places, last: Row) -> Lag:
     topic, read = last.definition.get("topic", ""), last.end_offsets
     try:
         ends = home.ends(places, topic)
-        deleted = home.deleted_at(places, topic, read)
+        deleted = home.retention_deadline(places, topic, read)
     except Exception:  # the log is away or damaged: what the ledger says is shown all the same
         return Lag({partition: (offset, None) for partition, offset in read.items()}, None, None, None)
     after = {each.partition: _after(each, read) for each in ends}

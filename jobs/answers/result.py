@@ -17,8 +17,8 @@ from jobs.running import durations
 from jobs.running.errors import Mistake
 
 RULES = "rules"
-"""In a definition: by which rules numbers are made. "2" since 0.3.0, see jobs/keeping/definition/upgrade.py; versions before it said
-nothing."""
+"""In a definition: by which rules numbers are made. "2" since 0.3.0, see
+jobs/keeping/definition/upgrade.py; versions before it said nothing."""
 
 
 @dataclass(frozen=True)

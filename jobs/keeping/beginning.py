@@ -17,7 +17,8 @@ from jobs.keeping import checkpoint, ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
 from jobs.lake import commits, delta_tables
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 ENDINGS = ("", "_panes", "_filters", "_quarantine")
 """Of the names of tables that a result may have, beside its ledger."""

@@ -12,8 +12,9 @@ from pyspark.sql.types import LongType
 from jobs.events import event_time
 from jobs.events.event_time import BIGINT_UNIT, UNITS
 from jobs.events.topic_schema import called
-from jobs.keeping.log_position import Log
-from jobs.run import Places, Refused
+from jobs.log import home
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 RECORDS = 100
 """So many are looked at, of each of so many partitions:"""
@@ -25,18 +26,18 @@ LIKELY_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 """For records whose own timestamps are not trusted."""
 
 
-def check(places: Places, topic: Any, log: Log, starts: dict[int, int], ends: dict[int, int]) -> None:
+def check(places: Places, topic: Any, starts: dict[int, int], ends: dict[int, int]) -> None:
     """Raises Refused if most event times of the first records in [start, end) of each partition cannot be in
     BIGINT_UNIT, and can be in another unit. Asked of a bigint alone, whose unit the schema file leaves open.
     """
     event = event_time.of(topic)
     if not isinstance(event.kind, LongType) or getattr(topic, "EVENT_TIME_UNIT", None) is not None:
         return
-    firsts = log.topic(places, topic.TOPIC).firsts
+    firsts = home.topic(places, topic.TOPIC).firsts
     numbers: list[tuple[int, datetime]] = []
     for partition in sorted(ends)[:PARTITIONS]:
         start = max(starts.get(partition, 0), firsts.get(partition, 0))
-        records = log.records(places, topic.TOPIC, partition, start, min(RECORDS, max(0, ends[partition] - start)))
+        records = home.records(places, topic.TOPIC, partition, start, min(RECORDS, max(0, ends[partition] - start)))
         numbers += _numbers(records.select(["value", "timestamp"]).to_pylist(), event.path)
     ahead = event.max_ahead_seconds
 

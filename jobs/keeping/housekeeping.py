@@ -7,7 +7,7 @@ the lakehouse.
 from deltalake import DeltaTable
 
 from jobs.answers.result import Result
-from jobs.run import Places
+from jobs.running.places import Places
 
 EVERY_ROWS = 200
 """Rows of the ledger between two times that it is done."""

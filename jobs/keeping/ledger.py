@@ -15,7 +15,9 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, w
 from jobs.keeping import housekeeping
 from jobs.lake import commits
 from jobs.lake import delta_tables as tables
-from jobs.run import Places, Refused, Run
+from jobs.run import Run
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from schemas import ledger as schema
 
 

@@ -13,7 +13,7 @@ from typing import IO
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 WAIT_SECONDS = 10.0
 """The Java process of a killed run lives on for a moment; so long the next run waits for it to let go."""

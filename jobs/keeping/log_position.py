@@ -1,34 +1,15 @@
 """Where in the log a run goes on: at the ledger's offsets, if the log is still the one that was read and has them."""
 
 from dataclasses import dataclass
-from typing import Protocol
-
-import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers.result import Result
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
+from jobs.log import home
 from jobs.log.kafka.topics import Looking, Topic
-from jobs.run import Places, Refused, Run
-
-
-class Log(Protocol):
-    """jobs.log.home, or something of its shape."""
-
-    def topic(self, places: Places, name: str) -> Topic: ...
-    def same(self, places: Places, name: str, home: str, topic_id: str) -> bool: ...
-    def begin(self, places: Places, name: str, start: str) -> dict[int, int]: ...
-    def records(self, places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table: ...
-    def read(
-        self,
-        spark: SparkSession,
-        places: Places,
-        name: str,
-        starting_offsets: str = ...,
-        max_records_per_batch: int | None = ...,
-        group: str | None = ...,
-    ) -> DataFrame: ...
+from jobs.run import Run
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 
 @dataclass(frozen=True)
@@ -40,26 +21,26 @@ class Lost:
     after: int
 
 
-def check(run: Run, result: Result, log: Log, last: Row) -> Topic:
+def check(run: Run, result: Result, last: Row) -> Topic:
     """See that the log is the one that was read, and goes on where the ledger stands; returns its topic.
 
     Writes a row into the ledger when records are lost and that was accepted. Raises Refused when the topic is another
     one, is shorter than what was read, or has lost records.
     """
-    now = compare(run.places, result.name, result.topic.TOPIC, log, last)
+    now = compare(run.places, result.name, result.topic.TOPIC, last)
     if last.end_offsets and (lost := missing(last.end_offsets, now)):
         _accept(run, result, last, lost)
     return now
 
 
-def compare(places: Places, name: str, topic: str, log: Log, last: Row) -> Topic:
+def compare(places: Places, name: str, topic: str, last: Row) -> Topic:
     """What the log has of the topic now. Raises Refused if it is not the topic that result `name` has read."""
-    now = log.topic(places, topic)
-    home = last.log_home or "archive"
-    if last.end_offsets and not log.same(places, topic, home, last.topic_id):
+    now = home.topic(places, topic)
+    before = last.log_home or "archive"
+    if last.end_offsets and not home.is_same_topic(places, topic, before, last.topic_id):
         raise Refused(
             f"topic {topic} is not the one that {name} has read: it was deleted and made again, or it is of "
-            f"another log ({home} before, {places.log} now). Its offsets mean other records. Give the result a new "
+            f"another log ({before} before, {places.log} now). Its offsets mean other records. Give the result a new "
             "version in its name, or move its tables away to build them from this log."
         )
     for partition, offset in last.end_offsets.items():
@@ -101,14 +82,14 @@ def missing(read: dict[int, int], now: Topic) -> list[Lost]:
     return [Lost(part, read.get(part, 0), first) for part, first in firsts if first > read.get(part, 0)]
 
 
-def begin(run: Run, result: Result, log: Log, last: Row) -> Row:
+def begin(run: Run, result: Result, last: Row) -> Row:
     """The ledger's last row, and where the run asks for a start and nothing is read yet, a new one that has it."""
     if run.start is None:
         return last
     if last.end_offsets:
         run.say(f"{result.name}: goes on from its ledger; --start counts in the first run of a result alone")
         return last
-    offsets = log.begin(run.places, result.topic.TOPIC, run.start)
+    offsets = home.starting_offsets(run.places, result.topic.TOPIC, run.start)
     row = last.next("start", end_offsets=offsets, notes=(f"started at {run.start}",))
     return ledger.write(run.places, result.name, row)
 

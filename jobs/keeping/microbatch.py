@@ -12,12 +12,13 @@ from jobs.answers.result import Result
 from jobs.keeping import beginning, first_records, ledger, locks, log_position, recovery, table_check
 from jobs.keeping.batch_writer import Keeper
 from jobs.keeping.ledger import Row
-from jobs.keeping.log_position import Log
-from jobs.run import Refused, Run
+from jobs.log import home
+from jobs.run import Run
 from jobs.running import mistakes, shared_folder
+from jobs.running.errors import Refused
 
 
-def keep(run: Run, result: Result, log: Log) -> Row:
+def keep(run: Run, result: Result) -> Row:
     """Bring `result` up to date with the log, or keep it up to date if the run is continuous; returns the last row.
 
     Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check. A first
@@ -27,23 +28,23 @@ def keep(run: Run, result: Result, log: Log) -> Row:
         shared_folder.check(run.spark, "tables", run.places.tables)
         begun = datetime.now(UTC)
         try:
-            return _kept(run, result, log)
+            return _kept(run, result)
         except Refused:
             with suppress(OSError, DeltaError):  # what was refused is to be told whatever else goes wrong
                 beginning.forget(run.places, result.name, begun)
             raise
 
 
-def _kept(run: Run, result: Result, log: Log) -> Row:
-    start = _start(run, result, log)
+def _kept(run: Run, result: Result) -> Row:
+    start = _start(run, result)
     newest = ledger.last(run.places, result.name, "batch")
     keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
     if newest is None:
         keeper.first_look = lambda row: first_records.check(
-            run.places, result.topic, log, row.start_offsets, row.end_offsets
+            run.places, result.topic, row.start_offsets, row.end_offsets
         )
     try:
-        while not _stream(run, result, log, start.last, keeper):
+        while not _stream(run, result, start.last, keeper):
             pass
         keeper.publish_rest()
     except Exception as error:
@@ -52,9 +53,9 @@ def _kept(run: Run, result: Result, log: Log) -> Row:
     return keeper.last
 
 
-def _stream(run: Run, result: Result, log: Log, last: Row, keeper: "Keeper") -> bool:
+def _stream(run: Run, result: Result, last: Row, keeper: "Keeper") -> bool:
     """Run the query to its end; False if it is to start again with another size of batches."""
-    records = log.read(
+    records = home.read(
         run.spark,
         run.places,
         result.topic.TOPIC,
@@ -86,16 +87,16 @@ def _stream(run: Run, result: Result, log: Log, last: Row, keeper: "Keeper") -> 
     return True
 
 
-def _start(run: Run, result: Result, log: Log) -> recovery.Start:
+def _start(run: Run, result: Result) -> recovery.Start:
     """Where the run goes on, in the log and in the tables."""
     before = ledger.last(run.places, result.name)
-    topic = log_position.check(run, result, log, before) if before else log.topic(run.places, result.topic.TOPIC)
+    topic = log_position.check(run, result, before) if before else home.topic(run.places, result.topic.TOPIC)
     if before:
-        log_position.begin(run, result, log, before)  # before the checkpoint is asked, which may have begun elsewhere
+        log_position.begin(run, result, before)  # before the checkpoint is asked, which may have begun elsewhere
     start = recovery.resume(run.spark, run.places, result, topic=topic, step=run.step)
     for note in start.notes:
         run.say(f"{result.name}: {note}")
-    return start if before else replace(start, last=log_position.begin(run, result, log, start.last))
+    return start if before else replace(start, last=log_position.begin(run, result, start.last))
 
 
 def _kafka_json(topic: str, offsets: dict[int, int]) -> str:

@@ -12,7 +12,8 @@ from jobs.keeping.definition import comparison, fingerprint, upgrade, widening
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables
 from jobs.log.kafka.topics import Topic
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 PUBLISH = "publish"
 """The step that writes windows outside a batch."""

@@ -19,8 +19,9 @@ from jobs.keeping import ledger, locks, recovery
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
-from jobs.run import Refused, Run
+from jobs.run import Run
 from jobs.running import mistakes
+from jobs.running.errors import Refused
 
 
 def requeue(run: Run, result: Result) -> Row:

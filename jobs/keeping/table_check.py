@@ -11,7 +11,8 @@ from jobs.keeping import result_tables
 from jobs.keeping.definition import fingerprint, wider_types
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 
 def check(places: Places, name: str, expected: list[result_tables.Table], last: Row) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 class WrittenTwice(Refused):

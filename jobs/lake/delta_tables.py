@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from jobs.lake import commits
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 try:
     from delta.tables import DeltaTable as SparkDeltaTable

@@ -15,8 +15,9 @@ from jobs.log.archive.file_reader import LogFile, open_file, runs
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.kafka import records as kafka_records
 from jobs.log.kafka import topics
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
+from jobs.running.places import Places
 
 COVERS = b"headrace.covers"
 Span = tuple[int, int]

@@ -1,13 +1,14 @@
 """The log, whatever its home: what it holds of a topic, and a stream of its records in Kafka's columns.
 
-A home is a module with the functions that are called here: jobs.log.archive.home, jobs.log.kafka.home.
+A home is a module with the functions of `Home`: jobs.log.archive.home, jobs.log.kafka.home.
 """
 
 from datetime import datetime
-from types import ModuleType
+from typing import Protocol
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.log.archive import home as archive_home
 from jobs.log.archive.snapshot import Ends
@@ -15,22 +16,51 @@ from jobs.log.kafka import home as kafka_home
 from jobs.log.kafka.topics import Topic
 from jobs.log.offsets import Offsets, positions, starting
 from jobs.log.offsets import since as instant
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 EARLIEST, LATEST = "earliest", "latest"
 
 
+class Home(Protocol):
+    """What a home of the log answers; `name` is a topic. Each raises Refused when it has no such topic."""
+
+    def topic(self, places: Places, name: str) -> Topic:
+        """What it holds of the topic now."""
+
+    def since(self, places: Places, name: str, time: datetime) -> Offsets:
+        """By partition, the first offset with a timestamp of `time` or later; the partition's end if there is none."""
+
+    def is_same_topic(self, places: Places, name: str, home: str, topic_id: str) -> bool:
+        """Whether a topic that was read in `home` under `topic_id` has the same records at the same offsets here."""
+
+    def ends(self, places: Places, name: str) -> list[Ends]:
+        """What each partition holds."""
+
+    def records(self, places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
+        """At most `limit` records of a partition from `offset` on, in order, in the columns of schemas/archive.py."""
+
+    def retention_deadline(self, places: Places, name: str, read: Offsets) -> datetime | None:
+        """When it begins to delete records that a job, which has read up to `read`, has not read."""
+
+    def open_transactions(self, places: Places, name: str) -> list[Ends]:
+        """Of each partition in which a transaction is open, what it holds from the transaction's first record on."""
+
+    def stream(self, spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
+        """A reader of the topic; `group` begins the names of its consumer groups, if the home has any."""
+
+
 def topic(places: Places, name: str) -> Topic:
     """What the log holds of the topic now. Raises Refused when it has no such topic."""
-    return _home(places).topic(places, name)  # type: ignore[no-any-return]
+    return _home(places).topic(places, name)
 
 
-def same(places: Places, name: str, home: str, topic_id: str) -> bool:
+def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
     """Whether a topic that was read in `home` under `topic_id` has the same records at the same offsets here."""
-    return bool(_home(places).same(places, name, home, topic_id))
+    return _home(places).is_same_topic(places, name, home, topic_id)
 
 
-def begin(places: Places, name: str, start: str) -> Offsets:
+def starting_offsets(places: Places, name: str, start: str) -> Offsets:
     """The offsets at which `start` is: "earliest", "latest", Kafka's JSON of offsets, or a time (milliseconds since the
     epoch, or ISO-8601 with a zone; a partition with no record so late starts at its end). Raises Refused.
     """
@@ -38,14 +68,14 @@ def begin(places: Places, name: str, start: str) -> Offsets:
     try:
         if start.strip().lower() in (EARLIEST, LATEST) or start.lstrip().startswith("{"):
             return starting(start, name, now.firsts, now.ends)
-        return _home(places).since(places, name, instant(start))  # type: ignore[no-any-return]
+        return _home(places).since(places, name, instant(start))
     except ValueError as error:
         raise Refused(str(error)) from None
 
 
 def ends(places: Places, name: str) -> list[Ends]:
     """What each partition holds, by partition. Raises Refused when the log has no such topic."""
-    return _home(places).ends(places, name)  # type: ignore[no-any-return]
+    return _home(places).ends(places, name)
 
 
 def records(places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
@@ -53,16 +83,16 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
     return _home(places).records(places, name, partition, offset, limit)
 
 
-def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
+def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
     """When the log begins to delete records that a job, which has read so far, has not; None: never, or none waits."""
-    return _home(places).deleted_at(places, name, read)  # type: ignore[no-any-return]
+    return _home(places).retention_deadline(places, name, read)
 
 
-def held(places: Places, name: str) -> list[Ends]:
+def open_transactions(places: Places, name: str) -> list[Ends]:
     """Of each partition in which a transaction is open, what stands there from its first record on: nobody reads it
     before the transaction has ended.
     """
-    return _home(places).held(places, name)  # type: ignore[no-any-return]
+    return _home(places).open_transactions(places, name)
 
 
 def read(
@@ -92,13 +122,14 @@ def read(
         # Spark's own source rounds each partition's share down, and would leave a batch of a few records over.
         limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
         stream = stream.option("maxOffsetsPerTrigger", limit)
-    return stream.option("startingOffsets", positions(name, start)).load()  # type: ignore[no-any-return]
+    return stream.option("startingOffsets", positions(name, start)).load()
 
 
-def between(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
+def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
     """The records of a topic in Kafka with an offset in [start, end) of their partition, in order, a task each."""
-    return kafka_home.between(spark, places, name, starts, ends)
+    return kafka_home.read_range(spark, places, name, starts, ends)
 
 
-def _home(places: Places) -> ModuleType:
-    return {"archive": archive_home, "kafka": kafka_home}[places.log]
+def _home(places: Places) -> Home:
+    homes: dict[str, Home] = {"archive": archive_home, "kafka": kafka_home}
+    return homes[places.log]

@@ -8,33 +8,23 @@ reader sees.
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
 
+from jobs.log import home
 from jobs.log.archive import kafka_copy
 from jobs.log.archive import topic as archive_topic
 from jobs.log.archive.file_writer import FILE_RECORDS, PartitionFiles, Written
 from jobs.log.archive.kafka_copy import Kept, Portion
 from jobs.log.kafka.topics import Topic
-from jobs.run import Places, Refused, Run
+from jobs.run import Run
 from jobs.running import durations, shared_folder
+from jobs.running.errors import Refused
 
 FILES = "path string, partition long, first long, last long, records long, first_us long, last_us long, bytes long"
 
 
-class Log(Protocol):
-    """What of jobs.log.home is used; the job file hands it over."""
-
-    def topic(self, places: Places, name: str) -> Topic: ...
-
-    def between(
-        self, spark: SparkSession, places: Places, name: str, starts: dict[int, int], ends: dict[int, int]
-    ) -> DataFrame: ...
-
-
-def keep(run: Run, log: Log) -> None:
+def keep(run: Run) -> None:
     """Copy what is new in the topics of the run, and again after each interval if it is continuous.
 
     Raises Refused when a topic is not there, is another one than was copied, or has lost records that were not read.
@@ -45,7 +35,7 @@ def keep(run: Run, log: Log) -> None:
     while True:
         try:
             for topic in run.topics:
-                keep_topic(run, log, topic)
+                keep_topic(run, topic)
             if run.continuous is None:
                 return
             time.sleep(durations.seconds(run.continuous))
@@ -56,10 +46,10 @@ def keep(run: Run, log: Log) -> None:
             return
 
 
-def keep_topic(run: Run, log: Log, topic: str) -> int:
+def keep_topic(run: Run, topic: str) -> int:
     """Copy what is new in one topic; returns the number of records. Raises Refused."""
     archive_topic.check_topic(topic)
-    now = log.topic(run.places, topic)
+    now = home.topic(run.places, topic)
     kept = kafka_copy.find(run.places.archive, topic, now.id)
     _check(run, topic, now, kept)
     copied, starts, marks = 0, *_start(run, topic, now, kept)
@@ -67,9 +57,9 @@ def keep_topic(run: Run, log: Log, topic: str) -> int:
         ends = {part: min(end, starts[part] + FILE_RECORDS) for part, end in now.ends.items()}
         portion = Portion(starts, ends)
         run.step("before copy")
-        portion.files = _copy(run, log, topic, kept, portion)
+        portion.files = _copy(run, topic, kept, portion)
         run.step("after copy")
-        if log.topic(run.places, topic).id != now.id:
+        if home.topic(run.places, topic).id != now.id:
             raise Refused(f"topic {topic} was deleted and made again while it was copied. Run again.")
         kafka_copy.add(run.places.archive, topic, now.id, kept, portion, marks)
         run.step("after commit")
@@ -116,11 +106,11 @@ def _start(run: Run, topic: str, now: Topic, kept: Kept) -> tuple[dict[int, int]
     return starts, {f"lost:{topic}:{part}:{first}": starts[part] for part, first in gone.items()}
 
 
-def _copy(run: Run, log: Log, topic: str, kept: Kept, portion: Portion) -> list[Written]:
+def _copy(run: Run, topic: str, kept: Kept, portion: Portion) -> list[Written]:
     """Write the files of a portion, in Spark's tasks."""
     if portion.starts == portion.ends:
         return []
-    records = log.between(run.spark, run.places, topic, portion.starts, portion.ends)
+    records = home.read_range(run.spark, run.places, topic, portion.starts, portion.ends)
     covers = {part: (kept.covered.get(part, start), portion.ends[part]) for part, start in portion.starts.items()}
     write = partial(_written, run.places.archive, topic, covers)
     return [Written(**row) for row in records.mapInArrow(write, FILES).toArrow().to_pylist()]

@@ -10,7 +10,8 @@ from jobs.log.archive import home
 from jobs.log.archive.file_reader import LogFile, batches, oldest
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.offsets import Offsets, since
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 TICK_SECONDS = 0.02
 """Records that are due within it go out together."""

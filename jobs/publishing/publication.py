@@ -15,7 +15,7 @@ from jobs.answers.windows import Window
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert
 from jobs.publishing.pane_cache import Recent
-from jobs.run import Places
+from jobs.running.places import Places
 
 DAY_SECONDS = 86_400
 LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())

@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers import merging
 from jobs.answers.result import Result
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 if TYPE_CHECKING:
     import pandas as pd

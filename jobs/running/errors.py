@@ -165,13 +165,13 @@ def _of_the_system(error: BaseException) -> str | None:
 
 def _absurd_timestamp(error: BaseException, kafka: "Kafka | None") -> str | None:
     """What stops Spark's reader of Kafka for good."""
-    from jobs.log.kafka import tools
+    from jobs.running import kafka_tools
 
     text = "\n".join(_causes(error))
     if not any(sign in text for sign in _BEYOND_THE_CALENDAR):
         return None
     at = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
-    command = f" The first two: {tools.skip_record(kafka, at[1], int(at[2]), int(at[3]))}" if at and kafka else ""
+    command = f" The first two: {kafka_tools.skip_record(kafka, at[1], int(at[2]), int(at[3]))}" if at and kafka else ""
     where = f" It is at {at[0]}." if at else ""
     return (
         f"a record of the topic has a timestamp beyond the calendar, and Spark reads no further.{where} Bound the "

@@ -67,22 +67,29 @@ def watch() -> None:
 
 
 def _is_job(file: str | None) -> bool:
-    """Whether the file hands a function to jobs.run.job, or was meant to."""
+    """Whether the file hands a function to jobs.run.start, or was meant to; by its old name, too."""
     try:
         text = Path(file or "").read_text(encoding="utf-8")
-        tree = ast.parse(text) if "job(" in text else ast.Module([], [])
+        tree = ast.parse(text) if any(f"{name}(" in text for name in STARTERS) else ast.Module([], [])
     except (OSError, ValueError, SyntaxError):
         return False
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return bool(called & {name for node in ast.walk(tree) for name in _names_of_job(node)})
+    return bool(called & {name for node in ast.walk(tree) for name in _names_of_start(node)})
 
 
-def _names_of_job(node: ast.AST) -> Iterator[str]:
-    """What jobs.run.job is called in a file with this import."""
+def _names_of_start(node: ast.AST) -> Iterator[str]:
+    """What jobs.run.start is called in a file with this import."""
+    modules: list[str] = []
     if isinstance(node, ast.Import):
-        yield from (f"{each.asname or each.name}.job" for each in node.names if each.name == "jobs.run")
+        modules = [each.asname or each.name for each in node.names if each.name == "jobs.run"]
     elif isinstance(node, ast.ImportFrom) and node.module == "jobs":
-        yield "run.job"  # also where the import is what is wrong
-        yield from (f"{each.asname}.job" for each in node.names if each.name == "run" and each.asname)
+        modules = ["run", *(each.asname for each in node.names if each.name == "run" and each.asname)]
+        # "run" also where the import is what is wrong
     elif isinstance(node, ast.ImportFrom) and node.module == "jobs.run":
-        yield from (each.asname or each.name for each in node.names if each.name == "job")
+        yield from STARTERS  # also where the import is what is wrong
+        yield from (each.asname for each in node.names if each.name in STARTERS and each.asname)
+    yield from (f"{module}.{name}" for module in modules for name in STARTERS)
+
+
+STARTERS = ("start", "job")
+"""Functions of jobs.run that start a job: today's name, and that of version 0.2."""

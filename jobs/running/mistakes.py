@@ -11,7 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_PARTS_OF_THE_ENGINE = ("admin", "broker", "running", "sinks", "sources", "transforms")
+ROOMS = (
+    *("admin", "answers", "decisions", "events", "facts", "keeping"),
+    *("lake", "log", "publishing", "running"),
+)
+"""Folders of jobs/ that are the engine's: what lies in another is an author's."""
 _LIBRARIES = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts"))
 _PACKED = (".zip", ".whl", ".egg")
 _WHERE, _READ = "headrace_where", "headrace_read"
@@ -53,7 +57,7 @@ def is_engine(file: str | Path) -> bool:
         inner = path.relative_to(above).parts
         if not (_archive(path) or _is_the_project(above)):
             continue
-        if inner[0] == "sketches" or inner[1] in (*_PARTS_OF_THE_ENGINE, "run.py", "__init__.py"):
+        if inner[0] == "sketches" or inner[1] in (*ROOMS, "run.py", "__init__.py"):
             return True
     return False
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 def check(spark: SparkSession, name: str, folder: str) -> None:

@@ -51,4 +51,4 @@ def main(job: run.Run) -> None:
 
 
 if __name__ == "__main__":
-    run.job(main)
+    run.start(main)

@@ -16,7 +16,7 @@ from jobs.log import home
 from jobs.log.archive import file_writer, writer
 from jobs.log.audit import audit
 from jobs.log.kafka import producer
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named, send
 from tests.jobs.admin import command

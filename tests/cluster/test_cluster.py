@@ -145,9 +145,8 @@ from dataclasses import replace
 
 from jobs import departure_delay, run
 from jobs.keeping import microbatch
-from jobs.log import home as log
 
-run.job(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75)))
+run.start(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75)))
 """
 
 

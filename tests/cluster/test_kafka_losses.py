@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from jobs import run
 from jobs.admin import findings
 from jobs.log.archive import writer
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import AT_WORK, START, counted, counts, keep, keep_running, make, send

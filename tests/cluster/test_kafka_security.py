@@ -20,9 +20,10 @@ from pyspark.sql import SparkSession
 from jobs import run
 from jobs.admin import demo_flights
 from jobs.admin.class_archive import made_up
-from jobs.log.kafka import producer, tools, topics
+from jobs.log.kafka import producer, topics
 from jobs.log.kafka.groups import Group
-from jobs.run import Refused
+from jobs.running import kafka_tools
+from jobs.running.errors import Refused
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
 from tests.cluster.keeping import (
@@ -143,7 +144,7 @@ def test_a_remedy_says_where_a_login_is_to_stand_and_has_no_secret(
     topic = make(broker, "to-be-altered", 1)
     allow(broker, ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, AclOperation.ALTER_CONFIGS)
     allow(broker, ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, AclOperation.DESCRIBE_CONFIGS)
-    said = tools.set_config(kafka, topic, "retention.ms=3600000")
+    said = kafka_tools.set_config(kafka, topic, "retention.ms=3600000")
     line, _, what = said.partition(" (FILE: ")
     assert what and PASSWORD not in said and "kafka.secrets" not in said
     options = [f"{name}={value}" for name, value in kafka.for_java().items() if not name.startswith("config.")]

@@ -13,7 +13,7 @@ from jobs.log import home as log
 from jobs.log import replay
 from jobs.log.archive import writer
 from jobs.log.kafka import records
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make, settings
 from tests.jobs.admin import command

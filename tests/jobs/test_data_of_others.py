@@ -29,7 +29,6 @@ from jobs.answers.windows import Tumbling
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.keeping import first_records, microbatch
-from jobs.log import home
 from jobs.log.archive import writer
 from jobs.running.progress import Progress
 from tests import delta
@@ -165,11 +164,11 @@ def test_the_unit_of_the_first_records_is_guessed_to_refuse_and_never_to_count(
     write(places, [{"at": (EIGHT + n) * factor + n} for n in range(20)] + ["no JSON", '{"at": "soon"}', "{}", "[5]"])
     schema = topic({"at": LongType()}, **more)
     if unit is None:
-        first_records.check(places, schema, home, {}, {0: 24})
+        first_records.check(places, schema, {}, {0: 24})
     else:
         with pytest.raises(run.Refused, match=f'EVENT_TIME_UNIT = "{unit}"'):
-            first_records.check(places, schema, home, {}, {0: 24})
-    first_records.check(places, topic({"at": TimestampType()}), home, {}, {0: 24})  # a time has no unit
+            first_records.check(places, schema, {}, {0: 24})
+    first_records.check(places, topic({"at": TimestampType()}), {}, {0: 24})  # a time has no unit
 
 
 def test_records_with_timestamps_of_1970_can_be_read_and_a_run_in_which_none_is_good_says_so(

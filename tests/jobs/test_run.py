@@ -146,9 +146,9 @@ def test_each_argument_of_a_job_reaches_its_run(tmp_path: Path, monkeypatch: pyt
     places = ["--places", str(tmp_path / "conf" / "p.toml")]
     seen: list[run.Run] = []
     monkeypatch.setattr(sys, "argv", ["job", "one", "two", *places, "--accept-loss", "--start", "latest"])
-    run.job(seen.append, topics=True)
+    run.start(seen.append, topics=True)
     monkeypatch.setattr(sys, "argv", ["job", *places, "--continuous", "10 seconds"])
-    run.job(seen.append)
+    run.start(seen.append)
     said = [(each.topics, each.accept_loss, each.start, each.continuous) for each in seen]
     assert said == [(("one", "two"), True, "latest", None), ((), False, None, "10 seconds")]
 
@@ -165,7 +165,7 @@ def test_a_run_in_which_no_record_was_good_has_an_exit_code_of_its_own(
     row = Row(2, "batch", 1, 0, records=records, quarantined=quarantined)
     ended: int | str | None = None
     try:
-        run.job(lambda job: job.closed("r_v1", row, None))
+        run.start(lambda job: job.closed("r_v1", row, None))
     except SystemExit as left:
         ended = left.code
     assert ended == code

@@ -14,7 +14,7 @@ from jobs.answers.windows import Tumbling
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.log.archive import writer
-from jobs.run import Places
+from jobs.running.places import Places
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from jobs import run
 from jobs.facts.panes import Panes
 from jobs.keeping import microbatch, recovery, requeue
 from jobs.keeping.definition import upgrade
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests import delta
 from tests.versions import earlier
 from tests.versions.earlier import COUNTED, MADE, SEEN

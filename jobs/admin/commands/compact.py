@@ -63,7 +63,7 @@ def compact(
 def _check_declared(topic: str) -> None:
     """Raises Refused unless a schema file says that only the last record of a key counts in the topic."""
     from jobs.admin.input import topic_schema
-    from jobs.run import Refused
+    from jobs.running.errors import Refused
 
     mine = topic_schema.files(topic)
     if not mine:

@@ -11,7 +11,7 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.run import Places
+    from jobs.running.places import Places
 
 QUESTIONS = {
     "departure_delay_v1": (

@@ -113,8 +113,8 @@ def produce(
 def _retention_ms(words: str | None) -> int | None:
     """What is said of a new topic's retention, in milliseconds; -1 is forever. Raises Refused."""
     from jobs.log.kafka.topic_retention import FOREVER
-    from jobs.run import Mistake, Refused
     from jobs.running import durations
+    from jobs.running.errors import Mistake, Refused
 
     if words is None or words.strip() == "forever":
         return None if words is None else FOREVER
@@ -142,7 +142,7 @@ def _format(name: str, given: Format | None) -> Format:
 
 
 def _check_csv(csv: CsvOptions, formats: list[Format | None], keep_bad: bool) -> None:
-    from jobs.run import Refused
+    from jobs.running.errors import Refused
 
     if csv.given() and set(formats) != {Format.CSV}:
         raise Refused(f"{csv.given()[0]} is for CSV: give CSV files alone, or --format csv.")

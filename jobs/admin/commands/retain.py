@@ -74,8 +74,8 @@ def _limits(older_than: str | None, larger_than: str | None, now: "datetime") ->
     """The time before which records go, and the bytes of a partition that stay. Raises Refused."""
     from datetime import timedelta
 
-    from jobs.run import Refused
     from jobs.running import durations
+    from jobs.running.errors import Refused
 
     if older_than is None and larger_than is None:
         raise Refused('give --older-than "30 days", --larger-than "10 GB", or both.')

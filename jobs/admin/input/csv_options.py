@@ -83,7 +83,7 @@ class CsvOptions:
 
 
 def _delimiter(given: str | None) -> str | None:
-    from jobs.run import Refused
+    from jobs.running.errors import Refused
 
     if given is None:
         return None
@@ -94,7 +94,7 @@ def _delimiter(given: str | None) -> str | None:
 
 
 def _encoding(given: str | None) -> str:
-    from jobs.run import Refused
+    from jobs.running.errors import Refused
 
     try:
         "a".encode(given or "utf-8")
@@ -107,7 +107,7 @@ def _encoding(given: str | None) -> str:
 def _columns(given: str | None) -> tuple[str, ...]:
     import csv
 
-    from jobs.run import Refused
+    from jobs.running.errors import Refused
 
     if given is None:
         return ()

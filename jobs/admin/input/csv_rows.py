@@ -11,7 +11,7 @@ from typing import IO
 
 from jobs.admin.input.files import HEAD_BYTES, check_unpacked, encoding_of, shown
 from jobs.admin.input.ndjson import MARK
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 Row = tuple[int, list[str]]
 """Its number, 1 for the first line of the file, and its cells."""

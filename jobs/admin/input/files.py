@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 STANDARD_INPUT = "-"
 HEAD_BYTES = 1024

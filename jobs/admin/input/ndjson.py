@@ -10,7 +10,7 @@ from typing import IO, Any, NoReturn
 
 from jobs.admin.input.files import HEAD_BYTES, argument, check_unpacked, encoding_of, shown
 from jobs.admin.input.records import Fields, NoField, Record
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 MARK = b"\xef\xbb\xbf"
 """What some programs write before the first character of UTF-8."""

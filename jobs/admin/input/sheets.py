@@ -13,7 +13,7 @@ from jobs.admin.input.cells import TEXT, Kind, guessed, quoted
 from jobs.admin.input.csv_rows import Row, rows
 from jobs.admin.input.files import Rereadable, shown
 from jobs.admin.input.records import Fields, Record
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 SETTLED_ROWS = 1000
 """After so many rows, columns that have turned out as text are no longer looked at."""

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from pyspark.sql.types import DataType, StructType
 
-from jobs.run import Mistake
+from jobs.running.errors import Mistake
 
 
 def column_types(topic: str) -> dict[str, DataType]:

@@ -18,7 +18,8 @@ from jobs.answers.result import RULES, Result
 from jobs.answers.windows import CalendarDay
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 EXACT_DIGITS = 28
 """Numbers of more digits were rounded to so many."""

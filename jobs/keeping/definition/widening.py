@@ -17,7 +17,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert
-from jobs.run import Places
+from jobs.running.places import Places
 
 STEP = "widen"
 """The step that writes a table anew."""

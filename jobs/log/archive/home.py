@@ -12,7 +12,8 @@ from jobs.log.archive.snapshot import Ends, Snapshot
 from jobs.log.archive.stream import FORMAT, ArchiveSource
 from jobs.log.kafka.topics import Topic
 from jobs.log.offsets import Offsets
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 
 def topic(places: Places, name: str) -> Topic:
@@ -28,7 +29,7 @@ def since(places: Places, name: str, time: datetime) -> Offsets:
     return {part: log.ends[part] if first is None else first for part, first in found.items()}
 
 
-def same(places: Places, name: str, home: str, topic_id: str) -> bool:
+def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
     """Whether the archive has the records of that topic: its own, or those of the Kafka topic that it keeps."""
     return home == "archive" or _known(places, name).keeps(topic_id)
 
@@ -44,12 +45,12 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
     return snapshot.records(places.archive, name, partition, offset, limit)
 
 
-def deleted_at(places: Places, name: str, read: Offsets) -> None:
+def retention_deadline(places: Places, name: str, read: Offsets) -> None:
     """Never: nothing leaves the archive by itself."""
     return
 
 
-def held(places: Places, name: str) -> list[Ends]:
+def open_transactions(places: Places, name: str) -> list[Ends]:
     """Nothing: each of its commits is whole."""
     return []
 

@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 from jobs.log.archive import topic as archive_topic
 from jobs.log.archive import writer
 from jobs.log.archive.file_writer import Written
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 @dataclass(frozen=True)

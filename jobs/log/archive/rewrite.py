@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from jobs.log.archive import topic as topics
 from jobs.log.archive import writer
 from jobs.log.archive.file_writer import COVERS, SCHEMA, PartitionFiles, Written, filesystem
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from schemas.archive import PARTITIONED_BY
 
 VACUUM_HOURS = 168

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from schemas.archive import COLUMNS, PARTITIONED_BY
 
 DEFAULT_PARTITIONS = 4

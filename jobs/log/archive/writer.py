@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from jobs.log.archive import topic as topics
 from jobs.log.archive.file_writer import SCHEMA, PartitionFiles, Written
 from jobs.log.partitioner import partitions_of
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from schemas.archive import PARTITIONED_BY
 
 CHECKPOINT_COMMITS = 10

@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 
 from jobs.log.kafka import topics
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 STARTING_SECONDS = 10.0

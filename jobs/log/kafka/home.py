@@ -8,11 +8,13 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.log.archive.snapshot import Ends, Snapshot
 from jobs.log.kafka import records as kafka_records
-from jobs.log.kafka import tools, topics
+from jobs.log.kafka import topics
 from jobs.log.kafka.topics import Topic
 from jobs.log.offsets import Offsets, positions
-from jobs.run import Places, Refused
+from jobs.running import kafka_tools
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
+from jobs.running.places import Places
 
 UNBOUNDED_MS = 2**53
 """A limit of Kafka's on timestamps that is none."""
@@ -32,7 +34,7 @@ def since(places: Places, name: str, time: datetime) -> Offsets:
     return topics.since(_access(places), name, int(time.timestamp() * 1000))
 
 
-def same(places: Places, name: str, home: str, topic_id: str) -> bool:
+def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
     """Whether it is the topic that was read: the same id, also where the archive was read that keeps it."""
     now = topics.existing(_access(places), name).id
     return now == topic_id if home == "kafka" else Snapshot(places.archive, name).refresh().keeps(now)
@@ -48,7 +50,7 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
     return kafka_records.records(_access(places), name, partition, offset, limit)
 
 
-def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
+def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
     """When the topic's retention.ms is over for the first record that is not read; None without such a limit."""
     kafka = _access(places)
     kept_ms = int(topics.settings(kafka, name).get("retention.ms", -1))
@@ -59,7 +61,7 @@ def deleted_at(places: Places, name: str, read: Offsets) -> datetime | None:
     return min((times[0].as_py() + timedelta(milliseconds=kept_ms) for times in oldest if len(times)), default=None)
 
 
-def held(places: Places, name: str) -> list[Ends]:
+def open_transactions(places: Places, name: str) -> list[Ends]:
     """What stands behind transactions that are open, their own records too."""
     return kafka_records.held(_access(places), name)
 
@@ -69,7 +71,7 @@ def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataSt
     return spark.readStream.format("kafka").options(**_options(places, name, group))
 
 
-def between(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
+def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
     """The committed records with an offset in [start, end) of their partition, in order; a task for each partition."""
     reader = spark.read.format("kafka").options(**_options(places, name, f"headrace-{name}"))
     span = {"startingOffsets": positions(name, starts), "endingOffsets": positions(name, ends)}
@@ -95,5 +97,5 @@ def _check_timestamps(kafka: Kafka, name: str) -> None:
     if int(said.get("message.timestamp.after.max.ms", 0)) >= UNBOUNDED_MS:
         raise Refused(
             f"topic {name} on {kafka.servers} takes records with any timestamp, and one beyond the calendar would stop "
-            f"every job for good. Bound it: {tools.bound_timestamps(kafka, name)}"
+            f"every job for good. Bound it: {kafka_tools.bound_timestamps(kafka, name)}"
         )

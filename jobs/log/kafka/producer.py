@@ -10,7 +10,7 @@ from jobs.log.archive.writer import Appended
 from jobs.log.kafka import topics
 from jobs.log.kafka.target import Target
 from jobs.log.partitioner import partitions_of
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 SETTINGS: dict[str, Any] = {"enable.idempotence": True, "acks": "all", "linger.ms": 20, "compression.type": "zstd"}

@@ -3,9 +3,10 @@
 import time
 
 from jobs.log.archive.topic import DEFAULT_PARTITIONS, check_topic
-from jobs.log.kafka import tools, topic_retention, topics
+from jobs.log.kafka import topic_retention, topics
 from jobs.log.kafka.topics import Topic
-from jobs.run import Refused
+from jobs.running import kafka_tools
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 
@@ -44,7 +45,7 @@ class Target:
             raise Refused(
                 f"topic {self.topic} on {self._kafka.servers} keeps records {topic_retention.words(kept_ms)}, and "
                 "--retention is for a topic that is made now. Leave it out, or change the topic first: "
-                + tools.set_config(self._kafka, self.topic, f"retention.ms={self._retention_ms}")
+                + kafka_tools.set_config(self._kafka, self.topic, f"retention.ms={self._retention_ms}")
             )
         self.partitions, self._kept_ms = len(found.ends), topic_retention.by_age(said)
 
@@ -70,7 +71,7 @@ class Target:
             )
         return Refused(
             f"topic {self.topic} {kept}: Kafka would delete them at once. {sent:,} records are in Kafka. Change it: "
-            + tools.set_config(self._kafka, self.topic, "retention.ms=-1")
+            + kafka_tools.set_config(self._kafka, self.topic, "retention.ms=-1")
         )
 
     def make(self) -> None:

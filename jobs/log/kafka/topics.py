@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 Answer = TypeVar("Answer")

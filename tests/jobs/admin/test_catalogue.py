@@ -7,7 +7,7 @@ import pytest
 
 import jobs
 from jobs.admin.catalogue import find
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests.jobs.admin import command
 from tests.jobs.running import job_files
 
@@ -33,13 +33,13 @@ def test_a_broken_file_leaves_other_results_alone_and_is_told_when_one_is_missin
     assert "it has departure_delay_v1, " in said and "Not loaded: " in said and "\n" not in said
     assert f"{package}/cut_off.py, line 3: this is no Python: " in said
     assert f"{package}/ends.py, line 3: it ends the program while it is loaded" in said
-    assert f"{package}/rides.py, line 14: Panes() takes no evry" in said
+    assert f"{package}/rides.py, line 13: Panes() takes no evry" in said
 
 
 def test_a_file_that_runs_when_it_is_imported_is_told_so(package: Path) -> None:
-    file = job_files.write(package, change=('if __name__ == "__main__":\n    run', "run"))
-    line = job_files.line_of(file, "run.job(main)")
-    with pytest.raises(Refused, match=f"{file}, line {line}: run.job starts while this file is imported"):
+    file = job_files.write(package, change=('if __name__ == "__main__":\n    start', "start"))
+    line = job_files.line_of(file, "start(main)")
+    with pytest.raises(Refused, match=f"{file}, line {line}: jobs.run.start is called while this file is imported"):
         find("rides_v1", file)
 
 

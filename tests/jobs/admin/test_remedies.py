@@ -12,7 +12,7 @@ from jobs.admin import findings, remedies
 from jobs.events import gate
 from jobs.keeping import microbatch
 from jobs.keeping.requeue import requeue
-from jobs.run import Places
+from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, SALES, WIDE

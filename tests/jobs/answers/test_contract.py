@@ -36,7 +36,7 @@ from jobs.decisions.membership import Membership
 from jobs.events import topic_schema
 from jobs.facts.panes import Panes
 from jobs.keeping import result_tables
-from jobs.run import Mistake, Refused
+from jobs.running.errors import Mistake, Refused
 
 EVENT = StructField("event_time", TimestampType())
 PLACE = [

@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.events import event_time, fast_decoder, gate, task_facts, topic_schema
-from jobs.run import Mistake
+from jobs.running.errors import Mistake
 from tests.jobs.events.test_fast_decoder import NOW, records, same
 
 EIGHT = datetime(2013, 6, 1, 8, tzinfo=UTC)

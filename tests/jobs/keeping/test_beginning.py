@@ -13,8 +13,8 @@ from jobs.answers.windows import Tumbling
 from jobs.decisions.membership import Membership
 from jobs.keeping import beginning, ledger, log_position, microbatch, recovery
 from jobs.lake import delta_tables
-from jobs.log import home
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT
@@ -36,7 +36,7 @@ def test_a_result_that_has_read_nothing_is_defined_anew(spark: SparkSession, pla
     sales.write(places, sales.SALES)
     start = recovery.resume(spark, places, RESULT)
     quiet = run.Run(spark, places, say=lambda _: None, start="latest")
-    first = log_position.begin(quiet, RESULT, home, start.last)
+    first = log_position.begin(quiet, RESULT, start.last)
     assert first.end_offsets == {0: 6}
     again = recovery.resume(spark, places, BY_SHOP)
     assert again.notes == ("defined anew: nothing had been read yet, so its empty tables were made anew",)

@@ -8,7 +8,8 @@ from pyspark.sql.types import StructType
 
 from jobs.keeping import ledger
 from jobs.lake import delta_tables
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from schemas import ledger as schema
 from tests import delta
 

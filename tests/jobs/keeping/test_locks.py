@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.keeping import locks
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 @pytest.mark.parametrize("place", ["local", "object storage"])

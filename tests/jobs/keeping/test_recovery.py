@@ -22,7 +22,8 @@ from jobs.facts.panes import Panes
 from jobs.keeping import evaluation, ledger, locks, microbatch, recovery
 from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer as archive
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping import readings
 from tests.jobs.steps import once_at

@@ -7,7 +7,9 @@ from pyspark.sql import SparkSession
 
 from jobs.keeping import microbatch
 from jobs.publishing import results
-from jobs.run import Places, Refused, Run
+from jobs.run import Run
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests.jobs.steps import Stopped, stopping_at
 from tests.jobs.visits import COUNTED, SEEN, expected, write
 

@@ -28,12 +28,11 @@ JOB = '''"""How long are rides?"""
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import run
-from jobs.keeping import microbatch
-from jobs.log import home as log
-from jobs.facts.panes import Panes
+from jobs import keeping
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Tumbling
+from jobs.facts.panes import Panes
+from jobs.run import Run, start
 import rides_schema as rides
 
 PANES = Panes(every="5 minutes", by=("bike",), averages=("minutes",))
@@ -48,12 +47,12 @@ def transform(events: DataFrame) -> DataFrame:
 RESULT = Result("rides_v1", rides, transform, panes=PANES, windows=WINDOWS)
 
 
-def main(job: run.Run) -> None:
-    microbatch.keep(job, RESULT)
+def main(run: Run) -> None:
+    keeping.keep(run, RESULT)
 
 
 if __name__ == "__main__":
-    run.job(main)
+    start(main)
 '''
 
 

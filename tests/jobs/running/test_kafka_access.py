@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs import run
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka, opened
 
 HOMES = 'log = "kafka"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n'

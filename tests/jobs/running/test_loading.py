@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run import job
+from jobs.run import start
 from jobs.running import loading
 from jobs.running.arguments import check_interval, check_start
 from tests.jobs.running import job_files
@@ -22,19 +22,24 @@ IN_THE_JOB = {
     "zone": ("Europe/Zurich", "Europe/Zurch", "there is no time zone of this name"),
     "keyword": ("every=", "evry=", "Panes() takes no evry; did you mean every?; it takes every, by, "),
     "import": ("import CalendarDay, Tumbling", "import CalendarDay, Tumblin", "did you mean Tumbling?"),
-    "module": ("transforms.windows", "transforms.window", "no module jobs.transforms.window; did you mean windows?"),
-    "package": ("from jobs import run", "from jobs import rum as run", "cannot import name 'rum' from 'jobs'"),
+    "module": ("answers.windows", "answers.window", "no module jobs.answers.window; did you mean windows?"),
+    "package": (
+        "from jobs import keeping",
+        "from jobs import keepin as keeping",
+        "cannot import name 'keepin' from 'jobs'",
+    ),
+    "starter": ("import Run, start", "import Run, strat as start", "cannot import name 'strat'"),
     "schema": ("rides_schema as", "ride_schema as", "no module ride_schema; did you mean rides_schema?"),
     "name": ("PANES = Panes(", "PANES = Pains(", "name 'Pains' is not defined; did you mean Panes?"),
     "attribute": ("WINDOWS = ", "COLUMNS = rides.COLUMN\nWINDOWS = ", "'COLUMN'; did you mean COLUMNS?"),
     "left out": ('"rides_v1", rides, ', '"rides_v1", ', "Result() missing 1 required positional argument"),
     "type": ('Tumbling("1 hour")', "Tumbling(3600)", '"3600" is not a duration'),
     "key": ("WINDOWS = ", 'EVERY = {}["every"]\nWINDOWS = ', "KeyError: 'every'"),
-    "not guarded": ('if __name__ == "__main__":\n    run', "run", "put it under if __name__ =="),
+    "not guarded": ('if __name__ == "__main__":\n    start', "start", "put it under if __name__ =="),
     "several lines": ('Result("rides_v1", rides,', 'Result(\n    "rides_v1",\n    ride,\n', "did you mean rides?"),
 }
 IN_LINE = {"hour of 7 minutes": "RESULT =", "month": "RESULT =", "zone": "RESULT =", "type": "RESULT ="}
-IN_LINE |= {"several lines": "    ride,", "not guarded": "run.job(main)"}
+IN_LINE |= {"several lines": "    ride,", "not guarded": "start(main)"}
 """Where the mistake is met, if that is not where it was made."""
 
 
@@ -90,7 +95,7 @@ def test_a_file_is_named_as_seen_from_the_current_folder(tmp_path: Path, monkeyp
     with pytest.raises(TypeError) as failed:
         job_files.load(file, monkeypatch)
     found = loading.fault(failed.value)
-    assert found and found.startswith("jobs/rides.py, line 14: ")
+    assert found and found.startswith("jobs/rides.py, line 13: ")
 
 
 def test_a_module_that_the_engine_misses_is_no_mistake_of_the_author(
@@ -115,8 +120,8 @@ def run(file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_job_that_is_run_ends_with_the_line_and_code_1(tmp_path: Path) -> None:
     """Also when the fault is in the first that it imports of the project, and in what needs Spark too early."""
     for old, new, said in (
-        ("from jobs import run", "from jobs import rum as run", "line 6: cannot import name 'rum'"),
-        ("WINDOWS = ", 'MINUTES = F.col("minutes")\nWINDOWS = ', "line 15: AssertionError: Spark is not started"),
+        ("import keeping", "import keepin as keeping", "line 6: cannot import name 'keepin'"),
+        ("WINDOWS = ", 'MINUTES = F.col("minutes")\nWINDOWS = ', "line 14: AssertionError: Spark is not started"),
     ):
         ended = run(job_files.write(tmp_path, change=(old, new)))
         assert (ended.returncode, ended.stdout) == (1, "")
@@ -167,7 +172,7 @@ def refused(argument: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
     monkeypatch.setattr(sys, "argv", ["job", argument, "--places", "/nowhere/places.toml"])
     with pytest.raises(SystemExit) as ended:
-        job(lambda _: None)
+        start(lambda _: None)
     [line] = capsys.readouterr().err.splitlines()
     assert ended.value.code == 1
     return line

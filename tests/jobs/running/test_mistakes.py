@@ -131,7 +131,7 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
     kinds = [pa.binary(), pa.binary(), pa.timestamp("us", "UTC")]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     writer.append(places["archive"], "rides", 1, [pa.record_batch(arrays, ["key", "value", "timestamp"])])
-    file = job_files.write(tmp_path, change=("    microbatch.keep(job, RESULT)\n", FAILING))
+    file = job_files.write(tmp_path, change=("    keeping.keep(run, RESULT)\n", FAILING))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(file), "--places", str(tmp_path / "conf" / "local.toml")]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -147,7 +147,8 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
 
 FAILING = """
     from dataclasses import replace
-    from jobs.keeping import evaluation as passes
+    from jobs.keeping import evaluation
+    from jobs.running.errors import explain
 
     def by_spark(events):
         return events.select("event_time", "bike", F.col("minutes").cast("int").alias("minutes"))
@@ -159,13 +160,13 @@ FAILING = """
         return events.select("event_time", "bike", F.udf(number, "int")("minutes").alias("minutes"))
 
     def keep(name, transform):
-        microbatch.keep(job, replace(RESULT, name=name, transform=transform))
+        keeping.keep(run, replace(RESULT, name=name, transform=transform))
 
     for name, few in (("few_v1", 9), ("many_v1", 8)):
-        passes.FEW_RECORDS = few
+        evaluation.FEW_RECORDS = few
         try:
             keep(name, by_spark)
         except Exception as error:
-            print(run.explain(error))
+            print(explain(error))
     keep("python_v1", by_python)
 """

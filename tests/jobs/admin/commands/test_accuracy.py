@@ -18,7 +18,7 @@ from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables
 from jobs.log.archive import snapshot
-from jobs.run import Places
+from jobs.running.places import Places
 from schemas import quarantine
 from tests.jobs import visits
 from tests.jobs.admin import command

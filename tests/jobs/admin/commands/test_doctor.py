@@ -168,7 +168,7 @@ def test_accepted_losses_and_windows_behind_are_notes(folder: Path) -> None:
 
 def test_records_that_the_log_is_about_to_delete_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soon = datetime.now(UTC) + timedelta(hours=3)
-    monkeypatch.setattr(home, "deleted_at", lambda places, topic, read: soon)
+    monkeypatch.setattr(home, "retention_deadline", lambda places, topic, read: soon)
     [(wrong, what)] = look(folder)
     assert wrong and f"from {soon:%Y-%m-%d %H:%M} UTC on" in what and "retention.ms" in what
 

@@ -12,7 +12,9 @@ from jobs.admin.headrace import main
 from jobs.keeping import ledger, microbatch
 from jobs.keeping.requeue import requeue
 from jobs.publishing.results import query
-from jobs.run import LOCAL_PROFILE, Places, Refused, Run
+from jobs.run import LOCAL_PROFILE, Run
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests.jobs.steps import Stopped, stopping_at
 from tests.jobs.visits import COUNTED, MENDED, MINUTE, SEEN, START, expected, write
 

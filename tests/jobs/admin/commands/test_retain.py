@@ -20,7 +20,7 @@ from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.log.archive import compaction, rewrite, writer
 from jobs.log.archive.snapshot import Snapshot, records
-from jobs.run import Places
+from jobs.running.places import Places
 from tests.jobs.admin.command import run
 
 DAY = timedelta(days=1)

@@ -12,7 +12,7 @@ from jobs.admin import standing
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables
-from jobs.run import Places
+from jobs.running.places import Places
 from schemas import quarantine
 from tests.jobs import visits
 from tests.jobs.admin.command import run

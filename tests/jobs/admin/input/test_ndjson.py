@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.admin.input.ndjson import ndjson
 from jobs.admin.input.records import Fields, Record
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 def made(content: bytes, key: str | None = None, timestamp: str | None = None, keep_bad: bool = False) -> list[Record]:

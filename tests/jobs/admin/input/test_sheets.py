@@ -18,7 +18,7 @@ from jobs.admin.input.cells import Kind
 from jobs.admin.input.csv_options import CsvOptions
 from jobs.admin.input.records import Fields, Record
 from jobs.admin.input.sheets import Sheet
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 
 class Number(str):

@@ -27,7 +27,7 @@ from jobs.answers.result import Result
 from jobs.answers.windows import Tumbling
 from jobs.facts.panes import Panes
 from jobs.log.archive import writer
-from jobs.run import Places
+from jobs.running.places import Places
 
 START = datetime(2025, 3, 4, 8, tzinfo=UTC)
 NARROW: dict[str, DataType] = {

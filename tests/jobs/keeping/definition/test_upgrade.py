@@ -16,7 +16,8 @@ from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.keeping.definition import upgrade
 from jobs.keeping.ledger import Row
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 
 TOPIC = SimpleNamespace(
     TOPIC="t",

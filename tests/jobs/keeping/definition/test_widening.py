@@ -21,7 +21,8 @@ from jobs.decisions.membership import Membership
 from jobs.keeping import ledger, microbatch, recovery
 from jobs.keeping.requeue import requeue
 from jobs.lake import commits, delta_tables
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT, WIDE

@@ -17,7 +17,7 @@ from jobs.log.archive import compaction, retention, rewrite
 from jobs.log.archive.snapshot import Snapshot, records
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 DAY_MS = 86_400_000
 NOW = 1_800_000_000_000

@@ -25,7 +25,8 @@ from jobs.log.archive.snapshot import Snapshot, ends, records
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
 from jobs.log.audit import audit
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.test_recovery import RESULT

@@ -21,7 +21,8 @@ from jobs.log.archive.file_reader import ArchiveError, LogFile, batches
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
 from jobs.log.offsets import share, since, starting
-from jobs.run import Places, Refused
+from jobs.running.errors import Refused
+from jobs.running.places import Places
 from schemas.archive import COLUMNS
 
 Row = tuple[int, int, str]

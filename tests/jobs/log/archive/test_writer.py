@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from jobs.log.archive import file_writer, writer
 from jobs.log.archive.snapshot import ends, records
 from jobs.log.archive.writer import Appended, append
-from jobs.run import Refused
+from jobs.running.errors import Refused
 
 TOPIC = "t"
 

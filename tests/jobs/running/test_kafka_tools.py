@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.log.kafka import tools
+from jobs.running import kafka_tools
 from jobs.running.kafka_access import Kafka
 
 ROOT = Path(__file__).parent.parent.parent.parent
 CLEAR = Kafka(servers="localhost:9092, 127.0.0.1:9093")
 SECURED = Kafka(servers="b:9093", security="SASL_SSL", username="u", password="${env:SECRET}")
 COMMANDS = {
-    "config": lambda kafka: tools.set_config(kafka, "t", "retention.ms=-1"),
-    "timestamps": lambda kafka: tools.bound_timestamps(kafka, "t"),
-    "transaction": lambda kafka: tools.abort_transaction(kafka, "t", 2, 17),
-    "record": lambda kafka: tools.skip_record(kafka, "t", 2, 17),
+    "config": lambda kafka: kafka_tools.set_config(kafka, "t", "retention.ms=-1"),
+    "timestamps": lambda kafka: kafka_tools.bound_timestamps(kafka, "t"),
+    "transaction": lambda kafka: kafka_tools.abort_transaction(kafka, "t", 2, 17),
+    "record": lambda kafka: kafka_tools.skip_record(kafka, "t", 2, 17),
 }
 
 
