@@ -111,4 +111,6 @@ def answers(world: Kept) -> dict[tuple[int, int], bool | None]:
 
 def check_seen(world: Kept) -> None:
     check_common(world, timedelta(hours=6))
-    assert answers(world) == readings.seen(world.written, timedelta(hours=6))
+    found, due = answers(world), readings.seen(world.written, timedelta(hours=6))
+    wrong = {place: (found.get(place), due.get(place)) for place in found | due}
+    assert found == due, {place: pair for place, pair in wrong.items() if pair[0] != pair[1]}
