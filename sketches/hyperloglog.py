@@ -21,9 +21,10 @@ _LIST, _SET, _DENSE = 0, 1, 2  # the low two bits of the mode byte; the next two
 _PREAMBLE_INTS = {_LIST: 2, _SET: 3, _DENSE: 10}
 _HLL_4, _HLL_6, _HLL_8 = 0, 1, 2
 _EMPTY, _COMPACT, _OUT_OF_ORDER, _STALE = 4, 8, 16, 32  # the flag byte; stale: sums to be rebuilt from the registers
-_SUMS = struct.Struct("<dddII")  # bytes 8 to 40: running estimate, sum of 2**-register in two, registers at the least,
-_LEAST_BYTES = 12
-_START = 40  # exceptions of HLL_4; then the registers
+# Bytes 8 to 40: running estimate, sum of 2**-register in two, registers at the least value, exceptions of HLL_4.
+_SUMS = struct.Struct("<dddII")
+_START = 40  # of the registers
+_LEAST_BYTES = 12  # of the shortest: compact, with one coupon
 _SPARE_EXCEPTIONS = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13)  # room for them, lg, by lgK from 4
 
 

@@ -204,7 +204,7 @@ def marking(
 
 
 def changed(facts: Facts) -> pa.Table:
-    """The filters that `mark` told of: partition and the columns of schemas.filters.CONTENT."""
+    """The filters that the step `marking` told of: partition and the columns of schemas.filters.CONTENT."""
     rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
     columns = [field for field in schema.COLUMNS if field.name != "sequence"]
     return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))

@@ -2,8 +2,9 @@
 
 Reasons, in the order in which they are looked for:
 null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, nested deeper than 64), trailing_data
-(two documents in one value), missing_field (or null), wrong_type, not_finite, time_before_1970, time_after_record (by
-more than the topic's MAX_AHEAD), time_after_9998.
+(two documents in one value); then of one column after the other missing_field (or null), not_finite (before wrong_type,
+as such a number has no value either), wrong_type; then time_before_1970, time_after_record (by more than the topic's
+MAX_AHEAD), time_after_9998.
 
 A number may be written in quotes, and a whole one with a point and zeros: what it says is taken, if nothing is lost.
 """

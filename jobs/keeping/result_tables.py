@@ -1,4 +1,4 @@
-"""Which tables a result has."""
+"""Which tables a result has, beside its ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

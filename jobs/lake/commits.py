@@ -1,8 +1,10 @@
 """What our commits to a table say of themselves, and so whether a step was written already, or by somebody else.
 
-Delta's own transaction ids (txnAppId, txnVersion) are not used: two writes under one id, or ids left in the session,
-make later rows vanish without an error, and to look one up Spark rebuilds the state of the table, which is most of the
-cost of a small append. Instead each commit says in its userMetadata which step of which ledger row it is.
+Each commit says in its userMetadata which step of which ledger row it is. Delta's transaction ids, which Spark writes
+with its options txnAppId and txnVersion, are not used in these tables: two writes under one id, or ids left in the
+session, make later rows vanish without an error, and to look one up Spark rebuilds the state of the table, which is
+most of the cost of a small append. The ledger and the archive, which Spark never writes, do have transaction ids: of
+two commits that are made at once with the same id the second one fails.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Delta tables of a result: made, appended to and merged, each write once however often its batch is tried.
 
-The only code that writes them. A step that is there already (commits.py) is not written again. What is small is written
-by deltalake in this process, in a tenth of the time that Spark takes; what is large by Spark.
+Only the ledger writes its rows itself (ledger.py). A step that is there already (commits.py) is not written again. What
+is small is written by deltalake in this process, in a tenth of the time that Spark takes; what is large by Spark.
 """
 
 import json
