@@ -4,58 +4,79 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CLASSES := .jars/classes.jsa
+INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench freshness chaos notebook zip clean
+.PHONY: help setup demo test quick law lint bench freshness chaos notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-setup: $(VENV)/ready .jars/ready ## make the virtual environment, fetch the jars
+setup: $(VENV)/demo.ready .jars/ready ## make the virtual environment (1.2 GB) and fetch the jars: what the demo and jobs need
 
-$(VENV)/ready: pyproject.toml conf/constraints.txt
+# Java is asked for first: who has none should not wait for pip.
+$(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("headrace needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m jobs.running.java
+	@echo "installing 32 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c conf/constraints.txt -e '.[demo,notebook,dev]'
+	$(INSTALL) -e '.[demo]'
 	@touch $@
 
-.jars/ready: $(VENV)/ready conf/jars.txt
+$(VENV)/dev.ready: $(VENV)/demo.ready
+	@echo "installing 55 more packages, for tests, lint and notebooks: 0.2 GB, about a minute the first time"
+	$(INSTALL) -e '.[demo,notebook,dev]'
+	@touch $@
+
+.jars/ready: $(VENV)/demo.ready conf/jars.txt
+	@echo "fetching $$(grep -c '^[^#]' conf/jars.txt) jars into .jars: 23 MB"
 	$(BIN)/python -m jobs.admin.jars .jars
 	@touch $@
 
 # Java keeps what it has parsed of Spark's classes in a file: each later start costs 10 CPU-seconds less.
 $(CLASSES): .jars/ready
-	@echo "warming up Java, once"
+	@echo "warming up Java, once: half a minute, 0.2 GB in .jars"
 	@$(BIN)/python -m jobs.admin.class_archive $@
 
 demo: setup zip $(CLASSES) ## real departures into the log, three results out of it, shown as tables
 	@$(BIN)/headrace demo
 
 # Two at a time: a Spark that drains a short log leaves half of a small machine idle. In order: the longest come first.
-test: setup zip $(CLASSES) ## every test, or some: make test TESTS=tests/sketches
+test: $(VENV)/dev.ready setup zip $(CLASSES) ## every test, or some: make test TESTS=tests/sketches
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-lint: $(VENV)/ready ## style, types
+law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
+	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
+	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) \
+		tests/jobs/keeping/test_the_cut_does_not_matter.py -k any_cut
+
+quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
+	$(BIN)/python -m pytest -m 'not java and not slow' $(TESTS)
+
+lint: $(VENV)/dev.ready ## style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1
+bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1
 	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--kafka) --report tests/bench/RESULTS.md
 
-freshness: setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; make freshness SECONDS=1200 for longer
+freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; make freshness SECONDS=1200 for longer
 	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60)
 
-chaos: setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
+chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
 notebook: setup ## open the notebooks
-	$(BIN)/pip install --quiet --disable-pip-version-check jupyterlab
+	$(INSTALL) -e '.[demo,notebook]' jupyterlab
 	$(BIN)/jupyter lab notebooks
+
+reference: $(VENV)/demo.ready ## write docs/reference.md anew, out of the code
+	$(BIN)/python -m jobs.admin.reference docs/reference.md
 
 zip: dist/headrace.zip ## what spark-submit ships to executors
 
-dist/headrace.zip: $(VENV)/ready $(shell find jobs schemas sketches -name '*.py')
+dist/headrace.zip: $(VENV)/demo.ready $(shell find jobs schemas sketches -name '*.py')
 	@mkdir -p dist && rm -rf build dist/*.whl $@
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
 

@@ -105,6 +105,21 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     return spark
 
 
+def parser(topics: bool = False, description: str | None = None) -> argparse.ArgumentParser:
+    """What a job file takes as arguments; `topics`: names of topics too."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if topics:
+        made.add_argument("topics", nargs="+", help="topics of the log")
+    made.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
+    made.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
+    made.add_argument(
+        "--start",
+        help='where a first run begins: earliest, latest, a time such as 2025-05-05T08:00:00Z, {"topic": {"0": 12}}',
+    )
+    made.add_argument("--accept-loss", action="store_true", help="go on behind records that the log has lost")
+    return made
+
+
 def start(main: Callable[[Run], Any], topics: bool = False) -> None:
     """Run a job file as a program: arguments in, exit code out. `topics`: it takes names of topics as arguments.
 
@@ -113,18 +128,7 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
     caller = sys._getframe(1)
     if caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") != "__main__":
         raise Mistake('jobs.run.start is called while this file is imported: put it under if __name__ == "__main__":')
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    if topics:
-        parser.add_argument("topics", nargs="+", help="topics of the log")
-    parser.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
-    parser.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
-    parser.add_argument(
-        "--start",
-        help='where a first run begins: earliest, latest, a time such as 2025-05-05T08:00:00Z, {"topic": {"0": 12}}',
-    )
-    parser.add_argument("--accept-loss", action="store_true", help="go on behind records that the log has lost")
-    arguments = parser.parse_args()
+    arguments = parser(topics, sys.modules["__main__"].__doc__).parse_args()
     with one_line_errors():
         check_interval(arguments.continuous)
         check_start(arguments.start)

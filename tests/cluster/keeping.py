@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 from pyspark.sql import SparkSession
 
@@ -103,3 +103,15 @@ def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Call
 
 def counts(places: run.Places) -> dict[str, int]:
     return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}
+
+
+def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
+    """Every record, by partition and offset, read by Kafka's own client."""
+    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
+    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    found: list[Any] = []
+    while len(found) < sum(ends.values()):
+        found += consumer.consume(1000, timeout=10)
+    consumer.close()
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))

@@ -5,11 +5,10 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from jobs import run
 from jobs.admin import findings, standing
@@ -20,23 +19,11 @@ from jobs.log.archive import writer
 from jobs.log.kafka import producer as kafka_producer
 from jobs.log.kafka import topics
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import exists, make, settings
+from tests.cluster.keeping import consumed, exists, make, settings
 from tests.jobs.admin import command
 from tests.jobs.keeping import readings
 
 KEYS = [f"key-{number}" for number in range(200)]
-
-
-def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
-    """Every record, by partition and offset, read by Kafka's own client."""
-    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
-    found: list[Any] = []
-    while len(found) < sum(ends.values()):
-        found += consumer.consume(1000, timeout=10)
-    consumer.close()
-    return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
 
 def test_the_same_key_lands_in_the_same_partition_in_both_homes_and_by_kafkas_own_partitioner(

@@ -1,4 +1,4 @@
-"""The tables of each job that is a file here have the columns that its docstring and the README speak of."""
+"""The tables of each job that is a file here have the columns that its docstring and the docs speak of."""
 
 import pytest
 from pyspark.sql import SparkSession

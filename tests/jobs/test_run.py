@@ -75,6 +75,17 @@ def test_java_that_is_missing_or_too_old_is_refused(tmp_path: Path, monkeypatch:
     run.check_java()
 
 
+def test_make_asks_for_java_before_any_package_is_there(tmp_path: Path) -> None:
+    """-S: without packages."""
+    asked = [sys.executable, "-S", "-m", "jobs.running.java"]
+    without = subprocess.run(asked, env={"PATH": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert without.returncode == 1
+    assert without.stderr.startswith("headrace: there is no Java on the PATH. ")
+    assert "apt install openjdk-17-jre-headless" in without.stderr and without.stderr.count("\n") == 1
+    there = {"PATH": f"{java(tmp_path / 'new', '21.0.1')}/bin{os.pathsep}{os.environ['PATH']}"}
+    assert subprocess.run(asked, env=there, cwd=ROOT, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

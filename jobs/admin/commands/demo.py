@@ -134,5 +134,5 @@ def _next_steps(places: "Places") -> str:
         "  headrace accuracy unique_aircraft_v1    estimates beside exact counts\n"
         "  headrace log departures                 the log itself\n"
         "  make notebook                           explore the tables\n"
-        "  README.md                               your own topic in ten minutes"
+        "  docs/tutorial.md                        your own topic in ten minutes"
     )

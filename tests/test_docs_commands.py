@@ -1,4 +1,4 @@
-"""Each headrace command that the README, and a message, tells people to type is one that there is."""
+"""Each headrace command that a page, or a message, tells people to type is one that there is."""
 
 import re
 import shlex
@@ -18,16 +18,12 @@ from jobs.admin.headrace import COMMANDS, app
 from jobs.log.archive import writer
 from jobs.log.archive.snapshot import records
 from tests.jobs.admin import command
-from tests.test_readme import README, ROOT, blocks, section
+from tests.pages import PAGES, ROOT, commands, section
 
 NAMES = {each.__name__ for each in COMMANDS}
-FENCED = [
-    line
-    for _, language, text in blocks(README)
-    for line in (text.replace("\\\n", "").splitlines() if language == "sh" else ())
-    if line.startswith("headrace ")
-]
-INLINE = sorted({" ".join(words.split()) for words in re.findall(r"`(headrace\s[^`]+)`", README)})
+TEXTS = [path.read_text(encoding="utf-8") for path in PAGES if path.name != "CHANGELOG.md"]
+FENCED = [line for text in TEXTS for line in commands(text) if line.startswith("headrace ")]
+INLINE = sorted({" ".join(words.split()) for text in TEXTS for words in re.findall(r"`(headrace\s[^`]+)`", text)})
 
 
 def there(name: str) -> Any:
@@ -58,6 +54,12 @@ def test_a_command_in_the_text_can_be_typed(line: str) -> None:
     }
 
 
+def test_make_can_do_what_the_pages_say() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for text in TEXTS for name in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)}
+    assert {"demo", "test", "reference"} <= named <= targets
+
+
 def test_options_that_are_not_there_are_noticed() -> None:
     assert len(FENCED) > 10 and len(INLINE) > 10
     with pytest.raises(Exception, match="No such option"):
@@ -78,7 +80,7 @@ def test_messages_name_commands_that_there_are() -> None:
 
 @pytest.fixture
 def laptop(tmp_path: Path, places: run.Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[run.Places]:
-    """A current directory with conf/local.toml, and schemas/ with the topic that the README compacts."""
+    """A current directory with conf/local.toml, and schemas/ with the topic that the page compacts."""
     (tmp_path / "conf").mkdir()
     lines = (f'{name} = "{getattr(places, name)}"' for name in ("archive", "tables", "checkpoints"))
     (tmp_path / "conf" / "local.toml").write_text("\n".join(lines))
@@ -100,8 +102,7 @@ def test_the_lines_about_retention_and_compaction_do_what_they_say(laptop: run.P
         }
         writer.append(laptop.archive, topic, 1, [pa.record_batch(columns)])
     left = []
-    lines = [line for line in FENCED if line in section("Retention and compaction")]
-    for line in lines:
+    for line in commands(section("docs/operate.md", "Retention and compaction")):
         _, name, topic, *options = shlex.split(line)
         assert command.run(name, topic, *options) == 0
         left.append((name, records(laptop.archive, topic, 0, 0, 10)["offset"].to_pylist()))

@@ -1,0 +1,181 @@
+"""What holds if nothing is said: fields of a job file, words of a schema file, keys of a places file, constants."""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel
+
+from jobs.admin import findings
+from jobs.admin.input import csv_rows as rows
+from jobs.admin.input import times
+from jobs.admin.reference.markdown import attributes, path, shown, table
+from jobs.answers import days
+from jobs.answers.result import Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.decisions.membership import Membership
+from jobs.events import event_time, fast_decoder, gate
+from jobs.facts.panes import Panes
+from jobs.keeping import batch_size, evaluation, first_records, housekeeping, locks
+from jobs.lake import delta_tables
+from jobs.log.archive import compaction, file_writer, rewrite, topic, writer
+from jobs.log.archive import file_reader as archive_reader
+from jobs.log.kafka import groups, home, producer, topic_retention, topics
+from jobs.publishing import in_process_upsert, pane_cache
+from jobs.run import LOCAL_PROFILE, profile
+from jobs.running import durations, java
+from jobs.running.kafka_access import Kafka
+from jobs.running.places import Places
+
+MIB = 2**20
+Row = tuple[str, str, str]
+"""What it is, its value, where it is set."""
+
+
+def sections() -> Iterator[tuple[str, str]]:
+    """Title and content of each section."""
+    yield "Fields of a job file", "\n".join(_fields(kind) for kind in (Result, Panes, Membership, *WINDOWS))
+    heads = ("default", "value", "where")
+    yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
+    yield "Places file", "\n".join(PLACES.format(_keys(kind)) for PLACES, kind in KEYS)
+    yield "Settings of Spark", SPARK + table(("setting", "value", "meaning"), _settings())
+    yield "Limits of data", table(heads, _data())
+    yield "Times and tries", table(heads, _times())
+    yield "Limits inside the engine", ENGINE + table(heads, _engine())
+
+
+WINDOWS = (Tumbling, Hopping, CalendarDay)
+
+SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:
+
+"""
+KEYS = (
+    ("Relative paths start at the folder of the file. Unknown keys are refused.\n\n{}", Places),
+    ("In the table `[kafka]`:\n\n{}", Kafka),
+)
+SPARK = "From `conf/spark-local.conf`, where there are more, each with its reason.\n\n"
+SETTINGS = {
+    "spark.master": "Cores of this machine.",
+    "spark.driver.memory": "Memory of Java.",
+    "spark.sql.session.timeZone": "Zone of what Spark reads and shows.",
+    "spark.sql.ansi.enabled": "A cast that cannot be done stops the job: `try_cast` gives null.",
+    "spark.python.authenticate.socketTimeout": "For Python and Java to find each other's socket; Spark's own is 15 s.",
+}
+"""Those that people change, or should know."""
+TOMBSTONES, VACUUM = "{}, as Kafka's `delete.retention.ms`", "{} hours, as Delta's VACUUM"
+FEW = "{}; more are cached by Spark"
+ENGINE = "They bound memory, or say what is left to Spark. None of them shows in a number.\n\n"
+
+
+def _fields(kind: type) -> str:
+    said = attributes(kind)
+    rows = [
+        (f"`{field.name}`", "must be given" if field.default is MISSING else shown(field.default), said[field.name])
+        for field in fields(kind)
+    ]
+    return f"### {kind.__name__}\n\nIn {path(kind)}.\n\n{table(('field', 'default', 'meaning'), rows)}"
+
+
+def _keys(kind: type[BaseModel]) -> str:
+    said = attributes(kind)
+    rows = [
+        (f"`{name}`", "must be given" if field.is_required() else shown(field.default), said[name])
+        for name, field in kind.model_fields.items()
+    ]
+    return table(("key", "default", "meaning"), rows)
+
+
+def _settings() -> list[Row]:
+    found = profile(Path(__file__).parents[3] / "conf" / LOCAL_PROFILE)
+    return [(f"`{name}`", f"`{found[name]}`", meaning) for name, meaning in SETTINGS.items()]
+
+
+def _constant(what: str, module: ModuleType, name: str, words: str = "{}", by: int = 1) -> Row:
+    """A row for a constant; `words` say its value, in units of `by`."""
+    value = getattr(module, name)
+    return what, words.format(shown(value // by if by > 1 else value)), f"`{name}` in {path(module)}"
+
+
+def _own(what: str, value: str, module: ModuleType) -> Row:
+    """A row for what is no constant of its own."""
+    return what, value, path(module)
+
+
+def _schema_file() -> list[Row]:
+    first = f"{first_records.RECORDS} of each of {first_records.PARTITIONS} partitions"
+    return [
+        _constant("zone of times and dates that are written without one (`ZONE`)", event_time, "ZONE"),
+        _constant("unit of a bigint event time (`EVENT_TIME_UNIT`)", event_time, "BIGINT_UNIT", "{} since 1970"),
+        _constant("event time after the record's own timestamp, at most (`MAX_AHEAD`)", event_time, "MAX_AHEAD"),
+        _own("records of a first run whose event times are checked for the assumed unit", first, first_records),
+    ]
+
+
+def _data() -> list[Row]:
+    options: dict[str, Any] = gate._OPTIONS
+    return [
+        _constant("longest value of a record", gate, "MAX_VALUE_BYTES", "{} bytes; a longer one is quarantined"),
+        _own("nesting of a JSON value, at most", options["maxNestingDepth"], gate),
+        _own("digits of a number, at most", options["maxNumLen"], gate),
+        _own("a field that stands twice in a JSON object", "the last one counts", gate),
+        _own("a field that the schema file does not have", "left out", gate),
+        _own("earliest and latest event time", "1970-01-01 00:00 UTC, the end of 9998", event_time),
+        _constant("longest duration: a window, a pane, a lateness", durations, "LONGEST_DAYS", "{} days"),
+        _constant("longest cell and line of CSV", rows, "MOST_CHARACTERS", "{} characters"),
+        _constant("a timestamp that is a number, without a unit, is seconds if below", times, "MOST_SECONDS"),
+        _constant("partitions of a new topic of the archive", topic, "DEFAULT_PARTITIONS"),
+        _constant("records of a data file of the archive, at most", file_writer, "FILE_RECORDS"),
+    ]
+
+
+def _times() -> list[Row]:
+    days_kept = f"{topic_retention.KAFKAS_OWN_MS // 86_400_000} days"
+    retries = home.RETRIES["fetchOffset.numRetries"]
+    produced = f"{producer.SETTINGS['message.timeout.ms'] // 1000} seconds, then the command ends"
+    kept = "{} hour; their Delta logs stay a day"
+    probed = f"{days.PROBE_SECONDS // 86_400} days; none has been changed and changed back in less than 6 since 1968"
+    return [
+        _constant("version of Java, at least", java, "JAVA_AT_LEAST"),
+        _constant("wait for the Java of a killed run to let go of its lock", locks, "WAIT_SECONDS", "{} seconds"),
+        _own("time that a topic of Kafka keeps records, if nobody has changed it", days_kept, topic_retention),
+        _constant("time for a broker to answer", topics, "TIMEOUT_SECONDS", "{} seconds"),
+        _constant("wait for a broker that starts, before offsets are shown", groups, "STARTING_SECONDS", "{} seconds"),
+        _constant("time between two tries to show offsets in Kafka", groups, "AGAIN_SECONDS", "{} seconds"),
+        _own("tries to learn Kafka's offsets", f"{retries}, a second apart", home),
+        _own("records of transactions that are not committed", "not read (`read_committed`)", home),
+        _own("time for Kafka to take a produced record", produced, producer),
+        _constant("tries of a commit to the archive while other producers are faster", writer, "ATTEMPTS"),
+        _constant(
+            "time that a tombstone stays after compaction first met it", compaction, "TOMBSTONES_FOR", TOMBSTONES
+        ),
+        _constant("age at which files that left the archive are deleted", rewrite, "VACUUM_HOURS", VACUUM),
+        _constant("rows of the ledger between two times that it is compacted", housekeeping, "EVERY_ROWS"),
+        _constant("time that a replaced file of ledger or filters stays", housekeeping, "KEPT_HOURS", kept),
+        _own("`doctor` reports records that the log deletes within", _hours(findings.SOON), findings),
+        _own("`doctor` calls an open transaction wrong after", _hours(findings.LONG), findings),
+        _own("time between two looks at the offset of a zone", probed, days),
+    ]
+
+
+def _hours(length: Any) -> str:
+    seconds = int(length.total_seconds())
+    return f"{seconds // 3600} hours" if seconds >= 3600 else f"{seconds // 60} minutes"
+
+
+def _engine() -> list[Row]:
+    return [
+        _constant("longest record of the fast pass, with key and headers", fast_decoder, "LONGEST_BYTES", "{} bytes"),
+        _constant("records of a batch that are held in the driver's memory, at most", evaluation, "FEW_RECORDS", FEW),
+        _constant("rows that a batch appends without Spark, at most", delta_tables, "SMALL_BYTES", "{} MiB", MIB),
+        _constant("panes that are read to publish without Spark, at most", pane_cache, "MOST_PANES"),
+        _constant("files in which they are, at most", pane_cache, "MOST_FILE_BYTES", "{} MiB", MIB),
+        _constant("panes that a continuous run keeps in memory, at most", pane_cache, "MOST_BYTES", "{} MiB", MIB),
+        _constant("windows that are corrected without Spark, at most", in_process_upsert, "MOST_WINDOWS"),
+        _constant(
+            "files of windows written without Spark, about", in_process_upsert, "TARGET_FILE_BYTES", "{} MiB", MIB
+        ),
+        _constant("rows of the archive that Spark gets at once", archive_reader, "BATCH_ROWS"),
+        _constant("the first batch of a continuous run: its bound divided by", batch_size, "FIRST"),
+    ]

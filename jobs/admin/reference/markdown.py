@@ -1,0 +1,49 @@
+"""Tables of Markdown, and what code says of itself for them."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a cell may have line breaks, which become blanks."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def attributes(kind: type) -> dict[str, str]:
+    """The docstring beneath each annotated attribute of a class; "" if there is none."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            said = after.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+            found[statement.target.id] = str(said.value) if said else ""
+    return found
+
+
+def shown(value: Any) -> str:
+    """A default, as a person reads it."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{value}`"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return f"`{value}`" if isinstance(value, str) else str(value)
+
+
+def path(module: ModuleType | type) -> str:
+    """The file of a module, or of the module of a class."""
+    name = module.__name__ if isinstance(module, ModuleType) else module.__module__
+    return f"`{name.replace('.', '/')}.py`"

@@ -1,0 +1,120 @@
+"""What is stored: the columns of the tables, the reasons of quarantine, and names that must never change."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, fields
+
+from pyspark.sql.types import (
+    BooleanType,
+    DataType,
+    IntegerType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from jobs.admin import remedies
+from jobs.admin.reference.markdown import path, table
+from jobs.admin.reference.names import NAMES, REASONS
+from jobs.answers.result import Result
+from jobs.answers.windows import Tumbling
+from jobs.decisions.membership import Membership
+from jobs.events import gate
+from jobs.facts.panes import Panes
+from jobs.keeping import result_tables
+from schemas import archive, departure, filters, ledger, quarantine
+
+COLUMN_HEADS = ("column", "type", "meaning")
+
+REASON_HEAD = """Reasons stand in the column `reason`; the first that holds counts, in the order of the checks in {}.
+`headrace doctor` says what mends the records that wait.
+
+"""
+
+PERSISTED = """These names are stored in tables, logs and files that later versions read. They never change.
+
+"""
+
+
+EXAMPLE = """In the next two tables {} stand for the columns that a job file names in the fields
+`by`, `averages`, `uniques` and so on of `Panes`. Types that follow those of the columns are those of this example.
+"""
+RECORD = StructType([StructField("event_time", TimestampType()), StructField("record_key", StringType())])
+"""Columns of some result with membership."""
+ENDINGS = {
+    "pane_start": "Start of the pane, UTC.",
+    "_count": "Values that are not null; of `counts` those that are true.",
+    "_sum": "Their sum. Of decimals whose sums may have more than 38 digits there is also `_sum_beyond`: such a sum as "
+    "text, and then `_sum` is null.",
+    "_min": "Their minimum.",
+    "_max": "Their maximum.",
+    "_sketch": "HyperLogLog sketch (Apache DataSketches) of the values.",
+    "records": "Records in this part of the pane.",
+    "BY": "Group.",
+}
+"""What columns of panes mean, by their ends: in the tables they have no comments."""
+
+
+def sections() -> Iterator[tuple[str, str]]:
+    """Title and content of each section."""
+    yield (
+        "Reasons in quarantine",
+        REASON_HEAD.format(path(gate)) + table(("reason", "meaning", "mended by"), _reasons()),
+    )
+    yield "Tables", "\n".join(_tables())
+    parts = (_names(title, *said) for title, said in NAMES.items())
+    yield "Persisted names", PERSISTED + "\n".join(parts)
+
+
+def _names(title: str, where: str, names: dict[str, str]) -> str:
+    rows = [(f"`{name}`", meaning) for name, meaning in names.items()]
+    paragraph = f"{where}\n\n" if where else ""
+    return f"### {title}\n\n{paragraph}{table(('name', 'meaning'), rows)}"
+
+
+def _reasons() -> Iterator[tuple[str, str, str]]:
+    words = {"field": "FIELD", "kind": "its type", "wider": "of a wider type"}
+    for reason, meaning in REASONS.items():
+        yield f"`{reason}`", meaning, remedies.REMEDIES[reason].format(**words)
+
+
+def _tables() -> Iterator[str]:
+    yield "A result with `Panes` has windows; one without has a row for each record. `Membership` adds filters.\n"
+    panes = _example()
+    kinds: dict[str, DataType] = {**{name: IntegerType() for name in panes.columns}, panes.by[0]: StringType()}
+    kinds |= {name: StringType() for name in panes.uniques} | {name: BooleanType() for name in panes.counts}
+    columns = StructType([StructField("event_time", TimestampType()), *_plain(kinds)])
+    counted = Result("NAME", departure, lambda events: events, panes=panes, windows=(Tumbling("1 hour"),))
+    made = {one.name: one.columns for one in result_tables.tables_from(counted, columns)}
+    given = ", ".join(f"`{name}` ({kind.simpleString()})" for name, kind in kinds.items())
+    yield EXAMPLE.format(given)
+    yield _columns("NAME of a result with panes", "Published windows.", made["NAME"])
+    yield _columns("NAME_panes", "Partial panes: one set for each batch.", made["NAME_panes"])
+    kept = Result("NAME", departure, lambda events: events, membership=Membership("30 days"))
+    [rows] = [one.columns for one in result_tables.tables_from(kept, RECORD) if one.name == "NAME"]
+    said = "One row for each record: the columns that the transform returns, and these."
+    yield _columns("NAME of a result without panes", said, [f for f in rows if f.name not in RECORD.names])
+    yield _columns("NAME_filters", "Bloom filters, by bucket of time and partition.", filters.COLUMNS)
+    yield _columns("NAME_quarantine", "Records that could not be read, whole.", quarantine.COLUMNS)
+    yield _columns("NAME_ledger", "One row for each batch that is closed.", ledger.COLUMNS)
+    yield _columns("The archive", "The records of every topic.", archive.COLUMNS)
+
+
+def _example() -> Panes:
+    """Panes with a column in each field that takes columns, named as the field is."""
+    given = {f.name: (f.name.upper(),) for f in fields(Panes) if f.default is not MISSING and f.default == ()}
+    return Panes(every="5 minutes", **given)  # type: ignore[arg-type]
+
+
+def _plain(kinds: dict[str, DataType]) -> list[StructField]:
+    return [StructField(name, kind) for name, kind in kinds.items()]
+
+
+def _meaning(field: StructField) -> str:
+    ended = (meaning for end, meaning in ENDINGS.items() if field.name.endswith(end))
+    return str(field.metadata.get("comment") or next(ended, ""))
+
+
+def _columns(title: str, sentence: str, columns: Iterable[StructField]) -> str:
+    rows = [(f"`{field.name}`", field.dataType.simpleString(), _meaning(field)) for field in columns]
+    return f"### {title}\n\n{sentence}\n\n{table(COLUMN_HEADS, rows)}"

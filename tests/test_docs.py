@@ -1,0 +1,155 @@
+"""The pages are true: the tutorial is followed word for word, links lead somewhere, the reference is the code's."""
+
+import ast
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.admin.commands.demo import QUESTIONS
+from jobs.admin.reference.page import text as reference
+from tests import delta
+from tests.pages import HOURS, PAGES, ROOT, TUTORIAL, anchors, blocks, hours, page, prose, section, shell, zipped
+
+README_LINES = 160
+ACTIVATE, MAKE_ZIP = "source .venv/bin/activate", "make zip"
+"""Commands of the tutorial that the test does in its own way: there is no .venv, and pip would ask the network."""
+FILES = ["trips.ndjson", "schemas/trip.py", "jobs/trip_duration.py"]
+"""What the tutorial writes."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, without its tables."""
+    copy = tmp_path / "project"
+    for folder in ("jobs", "schemas", "sketches", "conf"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    (copy / ".jars").symlink_to(ROOT / ".jars")
+    return copy
+
+
+@pytest.mark.slow
+def test_the_tutorial_does_what_it_says(project: Path, tmp_path: Path) -> None:
+    """Each file is written, each command run; the numbers are those of the seven good trips, worked out by hand."""
+    run = shell(project, tmp_path)
+    output, files, lines = "", [], []
+    whole, again = page(TUTORIAL).split("## Take it away again")
+    for name, language, content in blocks(whole):
+        if name:
+            (project / name).write_text(content)
+            files.append(name)
+        elif language == "python":
+            output = run(sys.executable, "-c", content)
+        elif language == "text":
+            assert output.split() == content.split()
+        else:
+            for line in content.splitlines():
+                lines.append(line)
+                if line == MAKE_ZIP:
+                    zipped(project)
+                elif line != ACTIVATE:
+                    output = run("bash", "-c", line)
+
+    assert files == FILES
+    assert [line.split()[0] for line in lines] == ["source", "make", "headrace", "spark-submit", "headrace"]
+    tables = project / "data" / "tables"
+    assert hours(tables / "trip_duration_v1") == HOURS
+    [bad] = delta.rows(tables / "trip_duration_v1_quarantine")
+    assert (bad["reason"], bad["field"], bad["key"]) == ("wrong_type", "duration_minutes", b"b9")
+    assert "wrong_type" in output and "duration_minutes" in output
+    check_late_trip(tables, output)
+    for line in [line for _, language, content in blocks(again) if language == "sh" for line in content.splitlines()]:
+        output = run("bash", "-c", line)
+    assert not [name for name in FILES if (project / name).exists()]
+    assert not list(tables.iterdir())
+
+
+def check_late_trip(tables: Path, status: str) -> None:
+    """One trip stands behind a later one of its bicycle: 09:10 less 08:16, more than the job allows."""
+    [batch] = [row for row in delta.rows(tables / "trip_duration_v1_ledger") if row["kind"] == "batch"]
+    assert (batch["out_of_order"], batch["late"], batch["lateness_max_seconds"]) == (1, 1, 54 * 60)
+    promised = re.search(r"^`(out of order [^`]+)`", page(TUTORIAL), re.MULTILINE)
+    assert promised
+    assert promised[1].split() == [word for word in find_line(status, "out of order").split() if word != "│"]
+
+
+def find_line(output: str, word: str) -> str:
+    [line] = [line for line in output.splitlines() if word in line]
+    return line
+
+
+def test_the_readme_is_a_page() -> None:
+    assert len(page("README.md").splitlines()) <= README_LINES
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    """If not: make reference."""
+    assert page("docs/reference.md") == reference()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_titles_that_there_are(path: Path) -> None:
+    text = prose(path.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_a_link_that_leads_nowhere_is_noticed() -> None:
+    assert anchors("## 2. What they look like\n### Look at it: `status`\n") == {
+        "2-what-they-look-like",
+        "look-at-it-status",
+    }
+    assert "stream-time-and-lateness" in anchors(page("docs/concepts.md"))
+    assert "no-such-title" not in anchors(page("docs/concepts.md"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_path_it_names_exists(path: Path) -> None:
+    """Paths stand in backticks and begin with a folder of the project, or are a file of its root."""
+    made = ("data/", "dist/", "docs/reference", ".venv", ".jars", "jobs/NAME.py", *FILES)
+    roots = ("jobs/", "schemas/", "sketches/", "conf/", "tests/", "notebooks/", "docs/", ".ci/")
+    ends = ("Makefile", "LICENSE", "pyproject.toml")
+    words = {
+        word.split()[0] for word in re.findall(r"`([^`\n]+)`", prose(path.read_text(encoding="utf-8"))) if word.strip()
+    }
+    named = {word for word in words if word.startswith(roots) or word.endswith(ends)}
+    if path.name == "CHANGELOG.md":
+        return  # it names what there was
+    assert not [name for name in named if not name.startswith(made) and not list(ROOT.glob(name))]
+
+
+JOBS_ROWS = [line.strip("|").split(" | ") for line in section("README.md", "The jobs").splitlines() if "`jobs/" in line]
+
+
+@pytest.mark.parametrize("cells", JOBS_ROWS, ids=lambda cells: cells[0].strip(" `"))
+def test_a_row_of_the_table_of_jobs_is_that_of_its_file(cells: list[str]) -> None:
+    file, question, _, out, notebook = (cell.strip() for cell in cells)
+    docstring = ast.get_docstring(ast.parse(page(file.strip("`")))) or ""
+    assert question.endswith("?")
+    assert words(question) <= words(docstring.splitlines()[0]), "another question"
+    assert all(table in docstring for table in re.findall(r"table `(\w+)`", out))
+    assert notebook == "none" or (ROOT / notebook.strip("`")).exists()
+
+
+def words(sentence: str) -> set[str]:
+    return set(re.findall(r"\w+", sentence.lower()))
+
+
+def test_each_job_of_the_demo_has_a_row() -> None:
+    shown = section("README.md", "The jobs")
+    assert len(JOBS_ROWS) >= 4
+    assert all(f"table `{name}`" in shown for name in QUESTIONS)
+
+
+def test_the_job_file_of_the_readme_is_a_real_one() -> None:
+    [(_, _, code)] = blocks(section("README.md", "A job file"))
+    assert code in page("jobs/departure_delay.py")
+    assert len(code.splitlines()) <= 25
