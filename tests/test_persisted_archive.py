@@ -16,7 +16,7 @@ from jobs.log.archive.file_writer import PartitionFiles
 from jobs.log.archive.kafka_copy import Kept, Portion
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.audit import audit
-from jobs.run import Places
+from jobs.running.places import Places
 from tests import delta_log
 
 DAY_MS = 86_400_000

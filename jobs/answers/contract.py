@@ -10,7 +10,6 @@ from pyspark.sql.types import (
     BooleanType,
     DataType,
     DateType,
-    IntegerType,
     LongType,
     NumericType,
     StringType,
@@ -34,7 +33,6 @@ NEVER = ' ,;{}()\n\t=.`"'
 """Characters that the name of a column must not have in a table: Delta refuses most of them, or has to quote them."""
 
 _GROUPS = (StringType, BooleanType, NumericType, DateType, TimestampType, BinaryType)
-_UNIQUES = (StringType, IntegerType, LongType)
 
 
 def check_name(name: str) -> None:
@@ -47,9 +45,12 @@ def check_name(name: str) -> None:
             raise Mistake(f"{name}: other tables of results end with {suffix}; take another name")
 
 
-def check_panes(name: str, panes: Panes) -> None:
-    """Raises Mistake if two columns of the tables would have the same name, or one a name that no table takes."""
-    kinds = StructType([StructField(column, LongType()) for column in panes.columns])
+def check_panes(name: str, panes: Panes, kinds: StructType | None = None) -> None:
+    """Raises Mistake if two columns of the tables would have the same name, or one a name that no table takes.
+
+    `kinds`: the columns of events, if their types are known.
+    """
+    kinds = kinds or StructType([StructField(column, LongType()) for column in panes.columns])
     partials = aggregation.output(kinds, panes)
     for table, added in ((partials.names, OWN[:1]), (merging.output(partials, panes).names, OWN[1:3])):
         _check_columns(name, [*table, *added], (*panes.columns, panes.count))
@@ -139,7 +140,9 @@ def check_events(name: str, events: StructType, needed: list[str], panes: Panes 
     if not isinstance(kinds["event_time"], TimestampType):
         raise Mistake(f"{name}: event_time is {_shown(kinds['event_time'])} after the transform; leave it a timestamp")
     if panes:
-        _check_types(name, kinds | ({"seen_before": BooleanType()} if membership else {}), panes)
+        kinds |= {"seen_before": BooleanType()} if membership else {}
+        _check_types(name, kinds, panes)
+        check_panes(name, panes, StructType([StructField(column, kind) for column, kind in kinds.items()]))
     else:
         check_rows(name, events, membership)
 
@@ -150,20 +153,10 @@ def _check_types(name: str, kinds: dict[str, DataType], panes: Panes) -> None:
         if not isinstance(kinds[column], _GROUPS) or not plain:
             remedy = 'Group by a field of it, F.col("place.city").alias("city"), or by a text made of it'
             raise Mistake(f"{name}: by has {column}, which is {_shown(kinds[column])}: no group. {remedy}")
-    for column in panes.averages:
-        if not isinstance(kinds[column], NumericType):
-            remedy = f'Make a number of it in the transform: F.col("{column}").try_cast("double")'
-            raise Mistake(f"{name}: averages has {column}, which is {_shown(kinds[column])}: no number. {remedy}")
-    for column in panes.counts:
-        if not isinstance(kinds[column], BooleanType):
-            remedy = f'Make it true or false in the transform: (F.col("{column}") > 0).alias("...")'
-            raise Mistake(f"{name}: counts has {column}, which is {_shown(kinds[column])}: not true or false. {remedy}")
-    for column in panes.uniques:
-        if not isinstance(kinds[column], _UNIQUES):
-            remedy = f'Cast it in the transform: F.col("{column}").cast("string")'
-            raise Mistake(
-                f"{name}: {column} is {_shown(kinds[column])}; uniques takes string, int and bigint. {remedy}"
-            )
+    for statistic in panes.statistics:
+        fault = statistic.fault(kinds[statistic.column]) if statistic.column is not None else None
+        if fault is not None:
+            raise Mistake(f"{name}: {fault}")
 
 
 def _shown(kind: DataType) -> str:

@@ -2,18 +2,22 @@
 
 A day begins at the first instant at which the local date is that day or later, and ends where the next one begins. So
 days follow each other without a gap, whatever clocks do: a date that comes twice belongs to the day that has begun,
-and a date that is skipped has no day.
+and a date that is skipped has no day. A week begins where its Monday does, a month where its first day does; or where
+the next day does, if that date is skipped.
 """
 
 from bisect import bisect_left
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 DAY_SECONDS = 86_400
+
+Period = Literal["day", "week", "month"]
 
 PROBE_SECONDS = 3 * DAY_SECONDS
 """Clocks are looked at so often. Nowhere since 1968 have they been changed and changed back in less than six days."""
@@ -35,31 +39,53 @@ def is_zone(name: str) -> bool:
     return name.split("/")[0] not in _OF_THE_MACHINE
 
 
-def starts(zone: str, seconds: np.ndarray) -> np.ndarray:
-    """Start of the day that holds each instant, all in seconds since 1970 UTC."""
-    days = _around(zone, seconds)
-    found: np.ndarray = days[np.searchsorted(days, seconds, side="right") - 1]
+def starts(zone: str, seconds: np.ndarray, period: Period = "day") -> np.ndarray:
+    """Start of the period that holds each instant, all in seconds since 1970 UTC."""
+    begins = _around(zone, seconds, period)
+    found: np.ndarray = begins[np.searchsorted(begins, seconds, side="right") - 1]
     return found
 
 
-def ends(zone: str, seconds: np.ndarray) -> np.ndarray:
-    """End of the day that holds each instant, all in seconds since 1970 UTC."""
-    days = _around(zone, seconds)
-    found: np.ndarray = days[np.searchsorted(days, seconds, side="right")]
+def ends(zone: str, seconds: np.ndarray, period: Period = "day") -> np.ndarray:
+    """End of the period that holds each instant, all in seconds since 1970 UTC."""
+    begins = _around(zone, seconds, period)
+    found: np.ndarray = begins[np.searchsorted(begins, seconds, side="right")]
     return found
 
 
-def all_starts(zone: str) -> np.ndarray:
-    """Starts of the days of 1970 to 2037, as the tz database lists them, and of a year in which its rules go on."""
-    some = np.concatenate([_year(zone, year) for year in (*range(1970, 2038), _RULES_SINCE)])
+def all_starts(zone: str, period: Period = "day") -> np.ndarray:
+    """Starts of the periods of 1970 to 2037, as the tz database lists them, and of a year in which its rules go on."""
+    some = np.concatenate([_first_days(zone, year, period) for year in (*range(1970, 2038), _RULES_SINCE)])
     return some[some >= 0]
 
 
-def _around(zone: str, seconds: np.ndarray) -> np.ndarray:
-    """Starts, in order, of the days in the years of these instants, and in those before and after."""
+def _around(zone: str, seconds: np.ndarray, period: Period) -> np.ndarray:
+    """Starts, in order, of the periods in the years of these instants, and in those before and after."""
     years = np.unique(seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64)) + 1970
     near = sorted(set(chain.from_iterable((year - 1, year, year + 1) for year in years.tolist())))
-    return np.concatenate([np.empty(0, np.int64), *(_year(zone, year) for year in near)])
+    return np.concatenate([np.empty(0, np.int64), *(_first_days(zone, year, period) for year in near)])
+
+
+def _first_days(zone: str, year: int, period: Period) -> np.ndarray:
+    """Start of each date of the year with which a period begins."""
+    dates = _dates(year)
+    first = np.ones(len(dates), bool)
+    if period == "week":
+        first = (dates + _WEEKDAY_OF_1970) % 7 == 0
+    if period == "month":
+        first = dates.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) == dates
+    begins: np.ndarray = _year(zone, year)[first]
+    return begins
+
+
+_WEEKDAY_OF_1970 = 3
+"""It began on a Thursday; Monday is 0."""
+
+
+def _dates(year: int) -> np.ndarray:
+    """The dates of the year, in days since 1970."""
+    bounds = np.array([year - 1970, year - 1969]).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    return np.arange(*bounds)
 
 
 @lru_cache(maxsize=1024)
@@ -68,8 +94,7 @@ def _year(zone: str, year: int) -> np.ndarray:
     if year >= _RULES_SINCE + _REPEAT_YEARS:
         repeats = (year - _RULES_SINCE) // _REPEAT_YEARS
         return _year(zone, year - repeats * _REPEAT_YEARS) + repeats * _REPEAT_SECONDS
-    first, after = np.array([year - 1970, year - 1969]).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
-    midnights = np.arange(first, after) * DAY_SECONDS
+    midnights = _dates(year) * DAY_SECONDS
     # Clocks are less than a day ahead of UTC or behind it, so what they showed before does not matter.
     since, until = int(midnights[0]) - 2 * DAY_SECONDS, int(midnights[-1]) + 2 * DAY_SECONDS
     begins, ahead = _spans(zone, since, until)

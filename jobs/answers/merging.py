@@ -7,22 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import (
-    BinaryType,
-    DataType,
-    DoubleType,
-    IntegerType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
 from jobs.answers import windows
-from jobs.answers.windows import Hopping, Window
+from jobs.answers.windows import Window
+from jobs.answers.windows.window import Buckets
 from jobs.events import equality
-from jobs.facts import partials
+from jobs.facts import pane_table, partials
 from jobs.facts.panes import Panes
 from jobs.facts.partials import Part
 
@@ -31,21 +22,12 @@ BLOCK_ROWS = 200_000
 
 
 def output(kinds: StructType, panes: Panes) -> StructType:
-    """The columns of windows: windows.KEYS, the groups, and those of partials.finish. `kinds`: of partial panes."""
-    fields: list[tuple[str, DataType]] = [("window", StringType())]
-    fields += [("window_start", TimestampType()), ("window_end", TimestampType())]
-    fields += [(name, kinds[name].dataType) for name in panes.by]
-    fields.append((panes.count, LongType()))
-    for name in panes.averages:
-        fields += [(f"{name}_mean", DoubleType())]
-        fields += [(f"{name}_{end}", kinds[f"{name}_{end}"].dataType) for end in ("min", "max")]
-    for name in panes.uniques:
-        fields += [(f"{name}_estimate", LongType()), (f"{name}_standard_error", DoubleType())]
-        fields.append((f"{name}_sketch", BinaryType()))
-    fields += [(f"{name}_count", LongType()) for name in panes.counts]
-    if panes.uniques:
-        fields.append(("lg_k", IntegerType()))
-    return StructType([StructField(name, kind) for name, kind in fields])
+    """The columns of windows: windows.KEYS, the groups, those of each statistic. `kinds`: of partial panes."""
+    fields = [StructField("window", StringType())]
+    fields += [StructField(name, TimestampType()) for name in ("window_start", "window_end")]
+    fields += [StructField(name, kinds[name].dataType) for name in panes.by]
+    fields += [field for statistic in panes.statistics for field in statistic.window_columns(kinds)]
+    return StructType(fields)
 
 
 def merge(frame: DataFrame, panes: Panes, some: tuple[Window, ...], since_sequence: int | None = None) -> DataFrame:
@@ -81,13 +63,8 @@ def count(table: pa.Table, panes: Panes, some: tuple[Window, ...]) -> int:
     groups, found = partials.codes(table, panes.by), 0
     for window in some:
         starts = window.starts(_seconds(table))
-        order, begins = partials.group(groups, starts)
-        rows = order[begins]
-        if isinstance(window, Hopping):
-            hops, same = starts[rows] // window.hop_seconds, np.diff(groups[rows]) == 0
-            found += int(np.where(same, np.minimum(np.diff(hops), window.depth), window.depth).sum()) + window.depth
-        else:
-            found += len(rows)
+        rows = partials.group(groups, starts).firsts
+        found += window.count(groups[rows], starts[rows])
     return found
 
 
@@ -129,57 +106,30 @@ def _windows(
     table: pa.Table, panes: Panes, window: Window, span: tuple[int, int], since: int | None, target: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """Windows of one kind that start in `span`, for each group."""
-    uniques = window.uniques and bool(panes.uniques)
     table = equality.settled_columns(table, panes.by)  # panes of an earlier version may have both zeros
-    columns = partials.parts(table, panes, uniques)
+    kept = [statistic for statistic in panes.statistics if window.uniques or not statistic.is_optional]
+    parts = pane_table.parts_of(table, kept)
     changed = np.ones(len(table), bool) if since is None else table["sequence"].to_numpy() > since
-    columns["changed"] = Part(changed, np.logical_or, False, pa.bool_())
+    parts["changed"] = Part(changed, np.logical_or, False, pa.bool_())
     starts, groups = window.starts(_seconds(table)), partials.codes(table, panes.by)
-    order, begins = partials.group(groups, starts)
-    columns = {name: part.take(order).grouped(begins) for name, part in columns.items()}
-    rows = order[begins]
-    starts, groups = starts[rows], groups[rows]
-    if isinstance(window, Hopping):
-        rows, starts, columns = _hopped(window, groups, starts, rows, columns)
-    wanted = np.flatnonzero(columns["changed"].values & (starts >= span[0]) & (starts < span[1]))
+    together = partials.group(groups, starts)
+    rows, parts = together.firsts, {name: together.combined(part) for name, part in parts.items()}
+    filled = window.spread(Buckets(rows, groups[rows], starts[rows], parts))
+    starts = filled.starts
+    wanted = np.flatnonzero(filled.parts["changed"].values & (starts >= span[0]) & (starts < span[1]))
     if not len(wanted):
         return
-    columns = {name: part.take(wanted) for name, part in columns.items()}
-    rows, starts = rows[wanted], starts[wanted]
+    parts = {name: part.take(wanted) for name, part in filled.parts.items()}
+    rows, starts = filled.rows[wanted], starts[wanted]
     made = {"window": pa.repeat(window.name, len(rows))}
     made |= {"window_start": _times(starts), "window_end": _times(window.ends(starts))}
     made |= {name: pc.take(table[name], pa.array(rows)).combine_chunks() for name in panes.by}
-    made |= partials.finish(columns, panes, uniques)
+    for statistic in kept:
+        made |= statistic.finish(parts, len(rows))
+    if not window.uniques:
+        made |= {field.name: pa.nulls(len(rows), field.type) for field in target if field.name not in made}
     arrays = [made[field.name].cast(field.type) for field in target]
     yield from pa.Table.from_arrays(arrays, schema=target).to_batches(10_000)
-
-
-def _hopped(
-    window: Hopping, groups: np.ndarray, starts: np.ndarray, rows: np.ndarray, columns: dict[str, Part]
-) -> tuple[np.ndarray, np.ndarray, dict[str, Part]]:
-    """From hops, in order of group and time, to windows: a row of each one's group, its start, its columns.
-
-    Hops that share a window make a run. A run is laid out with one place for each of its windows: depth - 1 empty
-    places, then its hops. The window at a place holds the hops there and at the depth - 1 places behind it.
-    """
-    depth, hops = window.depth, starts // window.hop_seconds
-    opens = np.append(True, (groups[1:] != groups[:-1]) | (hops[1:] - hops[:-1] > depth))
-    run = np.cumsum(opens) - 1
-    first = np.flatnonzero(opens)
-    last = np.append(first[1:], len(hops)) - 1
-    lengths = hops[last] - hops[first] + depth
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = offsets[run] + hops - hops[first][run] + depth - 1
-    windows_ = int(offsets[-1])
-
-    def laid_out(part: Part) -> Part:
-        values = np.full(windows_ + depth - 1, part.nothing, part.values.dtype)
-        values[places] = part.values
-        return part.of(values).slid(depth)
-
-    begun = np.repeat(hops[first] - depth + 1 - offsets[:-1], lengths) + np.arange(windows_)
-    slid = {name: laid_out(part) for name, part in columns.items()}
-    return np.repeat(rows[first], lengths), begun * window.hop_seconds, slid
 
 
 def _times(seconds: np.ndarray) -> pa.Array:

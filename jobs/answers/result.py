@@ -1,7 +1,7 @@
 """A result as a value: what is read, how it is transformed, what is kept. Nothing runs until a sink keeps it."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -19,14 +19,18 @@ from jobs.running.errors import Mistake
 RULES = "rules"
 """In a definition: by which rules numbers are made. "2" since 0.3.0, see
 jobs/keeping/definition/upgrade.py; versions before it said nothing."""
+WINDOWS = "windows"
+"""In a definition: the labels of the windows."""
+WITHOUT_UNIQUES = " without uniques"
+"""Behind the label of one that leaves distinct counts out."""
 
 
 @dataclass(frozen=True)
 class Result:
     """One result kept up to date.
 
-    Every constant here but `publish_every` and those of batches gives the numbers their meaning: changing one needs a
-    new version in `name`, and so a new table.
+    Every constant here but `windows`, `publish_every` and those of batches gives the numbers their meaning: changing
+    one needs a new version in `name`, and so a new table.
     """
 
     name: str
@@ -39,7 +43,7 @@ class Result:
     panes: Panes | None = None
     """What is kept per pane; None keeps a row for each record (membership)."""
     windows: tuple[Window, ...] = ()
-    """The windows that are published."""
+    """The windows that are published. They may change at any time: they are made of the panes that are there."""
     membership: Membership | None = None
     """Adds the column `seen_before` before panes are made."""
     allowed_lateness: str = "1 hour"
@@ -98,16 +102,29 @@ class Result:
         return [name for name in columns if not self.panes or name in self._needed()]
 
     def definition(self) -> dict[str, str]:
-        """The constants that give the numbers their meaning, by name, as text."""
+        """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has it.
+
+        Of panes and membership the fields that are not at their default: so a field that is new to a later version
+        changes nothing for the results that do not use it. A default, once released, stays as it is.
+        """
         return {
             "topic": self.topic.TOPIC,
             "key": str(self.topic.KEY),
             "event_time": event_time.of(self.topic).shown(),
-            "panes": str(self.panes and asdict(self.panes)),
-            "windows": "; ".join(
-                window.name + ("" if window.uniques else " without uniques") for window in self.windows
-            ),
-            "membership": str(self.membership and asdict(self.membership)),
+            "panes": str(self.panes and _told(self.panes)),
+            WINDOWS: windows_text(self.windows),
+            "membership": str(self.membership and _told(self.membership)),
             "allowed_lateness": self.allowed_lateness,
             RULES: "2",
         }
+
+
+def windows_text(windows: tuple[Window, ...]) -> str:
+    """The windows, as a definition has them."""
+    return "; ".join(window.name + ("" if window.uniques else WITHOUT_UNIQUES) for window in windows)
+
+
+def _told(value: Panes | Membership) -> dict[str, Any]:
+    """The fields that are not at their default."""
+    all_fields = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
+    return {name: field for name, (field, default) in all_fields.items() if field != default}

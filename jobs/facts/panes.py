@@ -6,6 +6,13 @@ Each microbatch appends its partial panes; every window is a merge of panes, nev
 
 from dataclasses import dataclass
 
+from jobs.facts.statistics.average import Average
+from jobs.facts.statistics.count import Count
+from jobs.facts.statistics.deviation import Deviation
+from jobs.facts.statistics.statistic import Statistic
+from jobs.facts.statistics.sum import Sum
+from jobs.facts.statistics.trues import Trues
+from jobs.facts.statistics.uniques import SketchSize, Uniques
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
@@ -28,20 +35,41 @@ class Panes:
     """Boolean columns of which the true ones are counted."""
     lg_k: int = 12
     """Base-2 logarithm of a sketch's registers, 4 to 21: one standard error is 1.04 / sqrt(2 ** lg_k), 1.6 % at 12."""
+    sums: tuple[str, ...] = ()
+    """Numeric columns that are summed up. Nulls do not count."""
+    deviations: tuple[str, ...] = ()
+    """Numeric columns of which the standard deviation (of a sample) is kept. Nulls do not count."""
 
     def __post_init__(self) -> None:
         durations.seconds(self.every)
         if not 4 <= self.lg_k <= 21:
             raise Mistake(f"lg_k is {self.lg_k}; it must be from 4 to 21")
-        names = [*self.by, self.count, *self.averages, *self.uniques, *self.counts]
-        doubled = sorted({name for name in names if names.count(name) > 1} - set(self.uniques))
-        if doubled:
-            raise Mistake(f"{', '.join(doubled)}: named twice in Panes")
+        numbers = (*self.averages, *self.sums, *self.deviations)
+        names = [*self.by, self.count, *set(numbers), *self.counts]  # numbers may be averaged, and summed up too
+        named_twice = {name for name in names if names.count(name) > 1}
+        for field in (self.averages, self.uniques, self.sums, self.deviations):
+            named_twice |= {name for name in field if field.count(name) > 1}
+        if named_twice:
+            raise Mistake(f"{', '.join(sorted(named_twice))}: named twice in Panes")
+
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What is kept, in the order of the columns of the tables."""
+        return (
+            Count(self.count),
+            *map(Average, self.averages),
+            *(Uniques(name, self.lg_k) for name in self.uniques),
+            *map(Trues, self.counts),
+            *map(Sum, self.sums),
+            *map(Deviation, self.deviations),
+            *([SketchSize(self.lg_k)] if self.uniques else []),
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of an event that are looked at, besides its time."""
-        return (*self.by, *self.averages, *self.uniques, *self.counts)
+        """The columns of an event that are looked at, besides its time; each once."""
+        columns = (*self.by, *(kept.column for kept in self.statistics if kept.column is not None))
+        return tuple(dict.fromkeys(columns))
 
     @property
     def every_seconds(self) -> int:

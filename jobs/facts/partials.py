@@ -1,31 +1,31 @@
-"""Partial panes in memory, as columns: added up by key, slid over by windows, finished as what a reader gets.
+"""The algebra of columns of partial panes in memory: combined by key, and slid over by windows.
 
 With numpy, because Spark's own aggregation spends some 100 CPU µs on each group that has a sketch, and explodes each
 pane into every window that holds it. Here a window that hops costs as many steps as its depth has binary digits.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-
-from jobs.events import equality
-from jobs.facts.panes import Panes
-from sketches import hyperloglog
-
-Combine = Callable[[Any, Any], Any]
 
 _LARGEST = 2**62
 _LARGER = 10**60
 """Larger than any decimal."""
-_EXACTLY = Context(prec=100)
+EXACTLY = Context(prec=100)
 """Python's own context of decimals would round to 28 digits."""
-BEYOND = "_beyond"
-"""Ends the name of the column, beside a column of sums, for sums of more than 38 digits: as text, exactly."""
+
+
+class Combine(Protocol):
+    """How two values make one, for many at once; each of numpy's binary functions is one, such as np.add."""
+
+    def __call__(self, one: np.ndarray, other: np.ndarray, /) -> np.ndarray:
+        """Each of `one` with the one at its place in `other`."""
+
+    def reduceat(self, values: np.ndarray, starts: np.ndarray, /) -> np.ndarray:
+        """One value for each group; a group begins at each of `starts`, and ends where the next one begins."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Part:
     """A column of partial panes: its values in numpy, and how two of them make one."""
 
     values: np.ndarray
-    combine: np.ufunc | None
-    """None: sketches, as bytes or None."""
+    combine: Combine
     nothing: Any
     """What changes nothing when it is combined."""
     kind: pa.DataType
@@ -51,11 +50,7 @@ class Part:
         """One value for each group; the rows of a group lie side by side, and the groups begin at `starts`."""
         if len(starts) == len(self.values):
             return self
-        if self.combine is not None:
-            return self.of(self.combine.reduceat(self.values, starts))
-        ends = np.append(starts[1:], len(self.values))
-        groups = zip(starts.tolist(), ends.tolist(), strict=True)
-        return self.of(objects([_union(self.values[first:after]) for first, after in groups]))
+        return self.of(self.combine.reduceat(self.values, starts))
 
     def slid(self, depth: int) -> "Part":
         """Each value combined with the depth - 1 behind it, by doubling; that many fewer values."""
@@ -71,10 +66,27 @@ class Part:
 
     def _both(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         length = min(len(one), len(other))
-        if self.combine is not None:
-            combined: np.ndarray = self.combine(one[:length], other[:length])
-            return combined
-        return objects([_union(pair) for pair in zip(one[:length], other[:length], strict=True)])
+        return self.combine(one[:length], other[:length])
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which rows belong together."""
+
+    order: np.ndarray
+    """The rows, those of a group side by side."""
+    begins: np.ndarray
+    """Where in `order` each group begins."""
+
+    @property
+    def firsts(self) -> np.ndarray:
+        """A row of each group."""
+        rows: np.ndarray = self.order[self.begins]
+        return rows
+
+    def combined(self, part: Part) -> Part:
+        """One value for each group."""
+        return part.take(self.order).grouped(self.begins)
 
 
 def objects(values: list[Any]) -> np.ndarray:
@@ -82,38 +94,6 @@ def objects(values: list[Any]) -> np.ndarray:
     made = np.empty(len(values), object)
     made[:] = values
     return made
-
-
-def _union(sketches: Any) -> bytes | None:
-    some = [sketch for sketch in sketches if sketch is not None]
-    return some[0] if len(some) == 1 else hyperloglog.merge(some, thoroughly=False) if some else None
-
-
-def parts(table: pa.Table, panes: Panes, uniques: bool = True) -> dict[str, Part]:
-    """The columns that are not keys, by name; those of sketches only with `uniques`."""
-    found = {}
-    for name in (panes.count, *(f"{name}_count" for name in (*panes.averages, *panes.counts))):
-        found[name] = part(table[name].combine_chunks(), np.add)
-    for name in panes.averages:
-        found[f"{name}_sum"] = _sums(table, f"{name}_sum")
-        found[f"{name}_min"] = part(table[f"{name}_min"].combine_chunks(), np.fmin)
-        found[f"{name}_max"] = part(table[f"{name}_max"].combine_chunks(), np.maximum)
-    for name in panes.uniques if uniques else ():
-        column = table[f"{name}_sketch"]
-        found[f"{name}_sketch"] = Part(objects(column.to_pylist()), None, None, column.type)
-    return found
-
-
-def _sums(table: pa.Table, name: str) -> Part:
-    """The sums of a column, with those that stand in the column beside it, as they have more digits than a decimal."""
-    found = part(table[name].combine_chunks(), np.add)
-    if f"{name}{BEYOND}" not in table.column_names:
-        return found
-    values, texts = found.values.astype(object), table[f"{name}{BEYOND}"].to_pylist()
-    for row, text in enumerate(texts):
-        if text is not None:
-            values[row] = int(Decimal(text).scaleb(found.kind.scale, _EXACTLY))
-    return found.of(values)
 
 
 def part(column: pa.Array, combine: np.ufunc) -> Part:
@@ -166,34 +146,9 @@ def summands(values: pa.Array, kind: pa.DataType) -> Part:
     return part(values.cast(kind), np.add)
 
 
-def table(keys: pa.Table, columns: dict[str, Part], panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Partial panes as batches in the columns of `target`; `keys` has a row for each."""
-    made = {name: arrow(part) for name, part in columns.items()}
-    for name in panes.averages:
-        none = columns[f"{name}_count"].values == 0
-        made |= {f"{name}_{which}": arrow(columns[f"{name}_{which}"], none) for which in ("sum", "min", "max")}
-        if f"{name}_sum{BEYOND}" in target.names:
-            made[f"{name}_sum{BEYOND}"] = _beyond(columns[f"{name}_sum"])
-    made |= {name: keys[name] for name in keys.column_names}
-    arrays = [made[field.name].cast(field.type) for field in target]
-    yield from pa.Table.from_arrays(arrays, schema=target).to_batches(10_000)
-
-
-def added_up(panes_: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Partial panes with each pane and group once, in the columns of `target`; `sequence` is the greatest."""
-    keys = ("pane_start", *panes.by)
-    panes_ = equality.settled_columns(panes_, panes.by)  # those of an earlier version may have both zeros
-    columns = parts(panes_, panes)
-    if "sequence" in target.names:
-        columns["sequence"] = part(panes_["sequence"].combine_chunks(), np.maximum)
-    order, begins = group(codes(panes_, keys), np.zeros(len(panes_), np.int64))
-    columns = {name: part.take(order).grouped(begins) for name, part in columns.items()}
-    yield from table(panes_.select(keys).take(pa.array(order[begins])), columns, panes, target)
-
-
 def arrow(part: Part, missing: np.ndarray | None = None) -> pa.Array:
-    """The values as they stand in a table; null where `missing`, and where a sum has too many digits: see BEYOND."""
-    if part.values.dtype != object or part.combine is None:
+    """The values as they stand in a table; null where `missing`, and where a sum has too many digits: see `beyond`."""
+    if part.values.dtype != object:
         return pa.array(part.values, mask=missing).cast(part.kind)
     limit = 10**part.kind.precision
     gone = np.zeros(len(part.values), bool) if missing is None else missing
@@ -202,10 +157,10 @@ def arrow(part: Part, missing: np.ndarray | None = None) -> pa.Array:
 
 
 def _decimal(part: Part, value: int) -> Decimal:
-    return Decimal(value).scaleb(-part.kind.scale, _EXACTLY)
+    return Decimal(value).scaleb(-part.kind.scale, EXACTLY)
 
 
-def _beyond(part: Part) -> pa.Array:
+def beyond(part: Part) -> pa.Array:
     """The values that have more digits than the column's type, as text; null for the others."""
     limit = 10**part.kind.precision
     many = part.values.dtype == object
@@ -236,40 +191,9 @@ def codes(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
     return found
 
 
-def group(keys: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The order of rows by key and by `within`, and where in it each pair of the two begins."""
+def group(keys: np.ndarray, within: np.ndarray) -> Groups:
+    """Rows of one key and one `within` belong together; groups are in order of the two."""
     order = np.lexsort((within, keys))
     keys, within = keys[order], within[order]
     changes = np.flatnonzero((keys[1:] != keys[:-1]) | (within[1:] != within[:-1])) + 1
-    return order, np.concatenate([[0], changes]) if len(order) else changes
-
-
-def finish(merged: dict[str, Part], panes: Panes, uniques: bool = True) -> dict[str, pa.Array]:
-    """The count; per average `_mean` (double; null if there was no value), `_min`, `_max`; per unique `_estimate`
-    (distinct values), `_standard_error` (in values, one standard deviation), `_sketch`; per boolean `_count`; `lg_k` if
-    there are uniques. Without `uniques` theirs are null.
-    """
-    columns = {panes.count: arrow(merged[panes.count])}
-    length = len(columns[panes.count])
-    for name in panes.averages:
-        counted = merged[f"{name}_count"].values
-        none = counted == 0
-        found = means(merged[f"{name}_sum"], np.where(none, 1, counted))
-        columns[f"{name}_mean"] = pa.array(found, pa.float64(), mask=none)
-        columns |= {f"{name}_{end}": arrow(merged[f"{name}_{end}"], none) for end in ("min", "max")}
-    for name in panes.uniques:
-        sketches: list[bytes | None] = [None] * length
-        estimates: list[int | None] = [None] * length
-        if uniques:
-            # Merging drops the running estimate of a single stream, which depends on how the stream was cut.
-            sketches = [hyperloglog.merge([sketch], False) for sketch in merged[f"{name}_sketch"].values]
-            estimates = [int(hyperloglog.estimate(sketch, False) + 0.5) for sketch in sketches if sketch is not None]
-        columns[f"{name}_estimate"] = pa.array(estimates, pa.int64())
-        columns[f"{name}_standard_error"] = pc.multiply(
-            columns[f"{name}_estimate"].cast(pa.float64()), hyperloglog.standard_error(panes.lg_k)
-        )
-        columns[f"{name}_sketch"] = pa.array(sketches, pa.binary())
-    columns |= {f"{name}_count": arrow(merged[f"{name}_count"]) for name in panes.counts}
-    if panes.uniques:
-        columns["lg_k"] = pa.array([panes.lg_k] * length, pa.int32())
-    return columns
+    return Groups(order, np.concatenate([[0], changes]) if len(order) else changes)

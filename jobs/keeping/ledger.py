@@ -4,7 +4,7 @@ Read and written without Spark: a row costs milliseconds, and whoever asks how f
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -66,6 +66,18 @@ class Row:
         fresh |= {f"lateness_{which}_seconds": 0.0 for which in ("p50", "p99", "max")}
         fresh |= {"start_offsets": self.end_offsets, "started_time": datetime.now(UTC)}
         return replace(self, sequence=self.sequence + 1, kind=kind, **(fresh | changes))
+
+
+def _check_columns() -> None:
+    """Raises TypeError if the ledger's table has other columns than a row: a field without one would be lost when it is
+    written, and be at its default when it is read.
+    """
+    unlike = {field.name for field in fields(Row)} ^ set(schema.COLUMNS.names)
+    if unlike:
+        raise TypeError(f"{', '.join(sorted(unlike))}: in ledger.Row or in schemas/ledger.py, but not in both")
+
+
+_check_columns()
 
 
 def path(places: Places, name: str) -> str:

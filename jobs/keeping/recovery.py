@@ -6,9 +6,9 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs.answers.result import Result
+from jobs.answers.result import WINDOWS, Result
 from jobs.keeping import beginning, checkpoint, ledger, result_tables, table_check
-from jobs.keeping.definition import comparison, fingerprint, upgrade, widening
+from jobs.keeping.definition import comparison, fingerprint, upgrade, widening, window_change
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables
 from jobs.log.kafka.topics import Topic
@@ -41,7 +41,8 @@ def resume(
 
     A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
     `topic` is what the log has of it now; None if it is not read. `step` is told of commits; see Run.step.
-    A result that has read nothing yet may be defined anew, and tables get wider columns where the topic's have.
+    A result that has read nothing yet may be defined anew, tables get wider columns where the topic's have, and rows of
+    windows come and go with the windows of the result.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
@@ -52,11 +53,16 @@ def resume(
     defined = comparison.now(spark, result, events, before)
     last, notes = _defined(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()
+    is_anew = before is None or last.generation != before.generation
+    new_windows = bool(defined.removed or defined.added) and not is_anew
     moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topic is not None:
         last = replace(last, log_home=places.log, topic_id=topic.id)
     table_check.check_known(places, result.name, expected, last)
     strays = unclosed(places, last)
+    if window_change.is_unfinished(strays):
+        last, strays = window_change.take_back(places, result, last), []
+        notes += last.notes
     half_widened = bool(strays) and all(commit["step"] == widening.STEP for commit in strays)
     narrow = bool(widening.needed(places, expected))
     if narrow and not any(commit["step"] == widening.STEP for commit in strays):
@@ -68,7 +74,8 @@ def resume(
         strays = []
     planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
     reading = fingerprint.reading(result.topic)
-    if wrong is None and strays and (narrow or not (finish and _in_flight(strays, last, planned, reading))):
+    finish = finish and not narrow and not new_windows
+    if wrong is None and strays and not (finish and _in_flight(strays, last, planned, reading)):
         wrong = "does not know of a write that was not finished"
     start = Start(last, folder, notes)
     if wrong is not None:
@@ -78,7 +85,20 @@ def resume(
     if narrow or (half_widened and wrong is None):
         row = widening.widen(places, result, expected, start.last, step)
         start = replace(start, last=row, notes=(*start.notes, *row.notes))
-    return start
+    return _with_its_windows(spark, places, result, defined, start, step) if new_windows else start
+
+
+def _with_its_windows(
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    defined: comparison.Definition,
+    start: Start,
+    step: Callable[[str], None],
+) -> Start:
+    """The start, after the rows of windows that were removed and added are so in the table."""
+    row = window_change.apply(spark, places, result, defined.removed, defined.added, start.last, step)
+    return replace(start, last=row, notes=(*start.notes, *row.notes))
 
 
 def _defined(
@@ -98,7 +118,8 @@ def _defined(
         first = Row(sequence=1, kind="start", generation=1, batch_id=-1, published_sequence=1)
         return beginning.begin(places, result, expected, replace(first, **said)), ()
     well = last.batch_id >= 0 or table_check.is_well(places, result.name, expected, last)
-    if (defined.differences or not well) and beginning.is_blank(places, result.name, last):
+    other = bool(defined.differences or defined.removed or defined.added)
+    if (other or not well) and beginning.is_blank(places, result.name, last):
         row = beginning.begin_anew(spark, places, result, expected, last, said)
         return row, row.notes
     if defined.differences:
@@ -106,6 +127,8 @@ def _defined(
             f"{result.name} means something else than the numbers in its tables ({'; '.join(defined.differences)}). "
             "Give the result a new version in its name, and so a new table, or take the change back."
         )
+    if other:  # until their rows are there, the ledger goes on to name the windows whose rows are
+        said["definition"] = defined.constants | {WINDOWS: last.definition[WINDOWS]}
     return replace(last, **said), ()
 
 

@@ -91,23 +91,10 @@ def _described(field: StructField, result: Result) -> StructField:
         "window": "Which kind of window.",
         "window_start": "First instant of the window, UTC.",
         "window_end": "First instant after the window, UTC.",
-        "lg_k": "Base-2 logarithm of the sketch's registers.",
     }
     assert result.panes
-    comments[result.panes.count] = "Records in the window."
     of = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
-    for name in result.panes.averages:
-        comments |= {
-            f"{name}_{which}": f"{word} of: {of.get(name, name)}"
-            for which, word in (("mean", "Mean"), ("min", "Minimum"), ("max", "Maximum"))
-        }
-    for name in result.panes.uniques:
-        comments |= {
-            f"{name}_estimate": f"Estimated number of distinct {name}.",
-            f"{name}_standard_error": "One standard error of the estimate, in values.",
-            f"{name}_sketch": "HyperLogLog sketch (Apache DataSketches): merge to roll up.",
-        }
-    for name in result.panes.counts:
-        comments[f"{name}_count"] = f"Records with {name} true."
+    for statistic in result.panes.statistics:
+        comments |= statistic.comments(of.get(statistic.column or "", statistic.column or ""))
     comment = comments.get(field.name) or of.get(field.name) or "Group."
     return StructField(field.name, field.dataType, True, {"comment": comment})

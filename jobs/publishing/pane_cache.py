@@ -13,7 +13,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from jobs.answers import windows
 from jobs.answers.result import Result
-from jobs.facts import partials
+from jobs.facts import pane_table
 from jobs.lake import delta_tables
 from jobs.running import durations
 
@@ -126,7 +126,7 @@ class Recent:
         """Each pane and group once."""
         if not len(parts):
             return parts
-        return pa.Table.from_batches(partials.added_up(parts, self._panes, parts.schema), parts.schema)
+        return pa.Table.from_batches(pane_table.combine(parts, self._panes, parts.schema), parts.schema)
 
 
 _TIME = pa.timestamp("us", "UTC")

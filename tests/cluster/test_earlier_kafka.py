@@ -15,7 +15,7 @@ from jobs.keeping import ledger, microbatch
 from jobs.log import home, kafka_to_archive
 from jobs.log.audit import audit
 from jobs.log.kafka import producer
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 from tests import delta_log
 from tests.cluster import keeping

@@ -17,7 +17,7 @@ from jobs.log.archive import compaction, retention, rewrite, writer
 from jobs.log.archive import snapshot as sources_archive
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.audit import Audit, audit
-from jobs.run import Refused
+from jobs.running.errors import Refused
 from tests.versions import carried, earlier_homes
 from tests.versions.earlier_homes import CARRIED, COMPACTED_MS, DAY_MS
 

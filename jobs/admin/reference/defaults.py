@@ -24,8 +24,9 @@ from jobs.log.archive import compaction, file_writer, rewrite, topic, writer
 from jobs.log.archive import file_reader as archive_reader
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import in_process_upsert, pane_cache
-from jobs.run import LOCAL_PROFILE, profile
+from jobs.run import LOCAL_PROFILE
 from jobs.running import durations, java
+from jobs.running.java import profile
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
 

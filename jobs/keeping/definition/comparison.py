@@ -8,7 +8,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.answers.result import RULES, Result
+from jobs.answers.result import RULES, WINDOWS, WITHOUT_UNIQUES, Result, windows_text
+from jobs.answers.windows import Window
 from jobs.keeping.definition import fingerprint, wider_types
 from jobs.keeping.ledger import Row
 from jobs.running import durations
@@ -26,6 +27,10 @@ class Definition:
     transform: str
     differences: tuple[str, ...]
     """What means something else than the last ledger row says, in words."""
+    removed: tuple[str, ...] = ()
+    """Labels of windows that were published up to that row."""
+    added: tuple[Window, ...] = ()
+    """Windows that were not."""
 
 
 def now(spark: SparkSession, result: Result, events: StructType, last: Row | None) -> Definition:
@@ -33,27 +38,46 @@ def now(spark: SparkSession, result: Result, events: StructType, last: Row | Non
     here = fingerprint.of(spark, result, events)
     constants = result.definition()
     differences: list[str] = []
+    removed: tuple[str, ...] = ()
+    added: tuple[Window, ...] = ()
     if last is not None:
         differences += changed(last.definition, constants, result)
         differences += _transform(spark, result, events, here, last)
+        removed, added = windows_changed(last.definition, result)
     constants[COLUMNS] = fingerprint.columns_in_words(here.columns)
-    return Definition(constants, here.fingerprint, tuple(differences))
+    return Definition(constants, here.fingerprint, tuple(differences), removed, added)
 
 
 def changed(was: Mapping[str, str], now: Mapping[str, str], result: Result) -> list[str]:
-    """The constants of `result` that mean something else than before, each as "name field: was X, is now Y"."""
+    """The constants of `result` that mean something else than before, each as "name field: was X, is now Y".
+
+    Not its windows, which may change: see windows_changed.
+    """
     found: list[str] = []
     for name, text in now.items():
         before = was.get(name)
-        if before == text or (name == "key" and text == "None"):
+        if before == text or name == WINDOWS or (name == "key" and text == "None"):
             continue  # without a key more records are good than before, and none means something else
         if name == RULES:
             continue  # upgrade.py asks the tables whether it makes a difference
         if before is None:
-            found.append(f"{name}: is now {text}")
+            # a ledger of an older version may lack a constant: then it was as it is by default
+            found += [] if text == str(_defaults(result).get(name)) else [f"{name}: is now {text}"]
         else:
             found += _unlike(name, _read(before), _read(text), _defaults(getattr(result, name, None)))
     return found
+
+
+def windows_changed(was: Mapping[str, str], result: Result) -> tuple[tuple[str, ...], tuple[Window, ...]]:
+    """Labels of the windows that are published no more, and the windows that are new; those that get, or lose, their
+    distinct counts are among both.
+    """
+    if WINDOWS not in was:
+        return (), ()
+    before = [text for text in was[WINDOWS].split("; ") if text]
+    added = tuple(window for window in result.windows if windows_text((window,)) not in before)
+    here = windows_text(result.windows).split("; ")
+    return tuple(text.removesuffix(WITHOUT_UNIQUES) for text in before if text not in here), added
 
 
 def _read(text: str) -> Any:
@@ -64,7 +88,9 @@ def _read(text: str) -> Any:
 
 
 def _defaults(value: Any) -> dict[str, Any]:
-    """What a dataclass has where nothing is said: a ledger of an older version may lack a field."""
+    """What a dataclass has where a ledger says nothing: fields at their default, and those that an older version, which
+    wrote it, did not know.
+    """
     known = fields(value) if hasattr(value, "__dataclass_fields__") else ()
     return {field.name: field.default for field in known if field.default is not MISSING}
 
@@ -72,11 +98,8 @@ def _defaults(value: Any) -> dict[str, Any]:
 def _unlike(name: str, was: Any, now: Any, defaults: Mapping[str, Any]) -> list[str]:
     """The parts that differ, each as "field: was X, is now Y"."""
     if isinstance(was, dict) and isinstance(now, dict):
-        was = {**{key: defaults[key] for key in now if key in defaults}, **was}
+        was, now = ({**defaults, **said} for said in (was, now))
         return [part for key in {**was, **now} for part in _unlike(f"{name} {key}", was.get(key), now.get(key), {})]
-    if name == "windows":  # their order means nothing
-        was, now = ({*text.split("; ")} for text in (was, now))
-        was, now = sorted(was - now), sorted(now - was)
     if was == now or _seconds(was) == _seconds(now) is not None:
         return []
     return [f"{name}: was {_shown(was)}, is now {_shown(now)}"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pyspark.sql.types import DecimalType, FloatType, LongType, StructField, StructType
 
 from jobs.answers.result import Result
+from jobs.facts.statistics.total import BEYOND
 from jobs.keeping import ledger, table_check
 from jobs.keeping.definition import wider_types
 from jobs.keeping.ledger import Row
@@ -57,12 +58,12 @@ def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool
     if is_group and isinstance(was, FloatType):
         return isinstance(now, FloatType)  # 0.1 as float is another double than 0.1: it would be a group of its own
     is_sum = found.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
-    return wider_types.holds(now, was) or is_sum  # see collecting.output
+    return wider_types.holds(now, was) or is_sum  # see statistics/total.py
 
 
 def _is_null_at_first(name: str) -> bool:
     """Whether null is right in a column where it was not there: sums that are too long for a decimal, beside it."""
-    return name.endswith("_sum_beyond")
+    return name.endswith(f"_sum{BEYOND}")
 
 
 def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, step: Callable[[str], None]) -> Row:

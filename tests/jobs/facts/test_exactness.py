@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -29,12 +29,10 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import merging
-from jobs.answers.windows import Tumbling
-from jobs.facts import aggregation, partials
+from jobs.facts import aggregation, pane_table
 from jobs.facts.panes import Panes
+from tests.jobs.facts.cuts import HOUR, batches, decimals, whole, windows
 
-HOUR = datetime(2024, 2, 29, 23, tzinfo=UTC)
 E_ACUTE = unicodedata.normalize("NFC", "é")
 TEXTS = [
     "",
@@ -53,17 +51,6 @@ TEXTS = [
     "i",
 ]
 FRACTIONS = [0.0, -0.0, 1.5, -2.0, float("nan"), -float("nan")]
-
-
-def whole(bits: int) -> st.SearchStrategy[int]:
-    return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-
-
-def decimals(digits: int, scale: int) -> st.SearchStrategy[Decimal]:
-    """Of any number of digits, the most of all among them."""
-    most = 10**digits - 1
-    numbers = st.integers(-most, most) | st.sampled_from([most, -most, 1, -1, 0])
-    return numbers.map(lambda number: Decimal((int(number < 0), tuple(map(int, str(abs(number)))), -scale)))
 
 
 GROUPS: dict[str, tuple[DataType, st.SearchStrategy[Any]]] = {
@@ -86,31 +73,6 @@ NUMBERS: dict[str, tuple[DataType, st.SearchStrategy[Any]]] = {
         for digits, scale in ((38, 18), (38, 0), (38, 38), (29, 5), (28, 28), (28, 0), (18, 2), (9, 2))
     },
 }
-
-
-def batches(rows: list[tuple[Any, Any, Any]], kinds: StructType) -> pa.Table:
-    schema = to_arrow_schema(kinds, timezone="UTC")
-    times = [HOUR + timedelta(seconds=row[0]) for row in rows]
-    columns = [times, [row[1] for row in rows], [row[2] for row in rows]]
-    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
-
-
-def windows(rows: list[tuple[Any, Any, Any]], cuts: list[int], kinds: StructType, kept: Panes) -> list[dict[str, Any]]:
-    """Windows of the rows, whose panes are made of each part, added up once more in the table, and merged."""
-    output = aggregation.output(kinds, kept)
-    panes = to_arrow_schema(output, timezone="UTC")
-    parts = [
-        pa.Table.from_batches(aggregation._of_events(iter(batches(rows[a:b], kinds).to_batches()), kept, panes), panes)
-        for a, b in zip([0, *cuts], [*cuts, len(rows)], strict=True)
-    ]
-    half = len(parts) // 2
-    tables = [pa.concat_tables(some) for some in (parts[:half], parts[half:]) if some]
-    summed = [pa.Table.from_batches(partials.added_up(table, kept, panes), panes) for table in tables if len(table)]
-    target = to_arrow_schema(merging.output(output, kept), timezone="UTC")
-    ordered = pa.concat_tables([*summed, *parts[:0]]).sort_by("pane_start")
-    return pa.Table.from_batches(
-        merging.merged(iter(ordered.to_batches()), kept, (Tumbling("1 hour"),), target, None), target
-    ).to_pylist()
 
 
 def name_of(group: Any) -> Any:
@@ -184,7 +146,7 @@ def test_a_sum_of_more_than_38_digits_is_kept_as_text_and_comes_back_when_it_is_
     [large] = panes(nines, nines).to_pylist()
     assert (large["v_sum"], large["v_sum_beyond"]) == (None, "199999999999999999999.999999999999999998")
     both = pa.concat_tables([panes(nines, nines), panes(nines.copy_negate())])
-    [row] = pa.Table.from_batches(partials.added_up(both, kept, target), target).to_pylist()
+    [row] = pa.Table.from_batches(pane_table.combine(both, kept, target), target).to_pylist()
     assert (row["v_sum"], row["v_sum_beyond"], row["v_count"]) == (nines, None, 3)
     [row] = windows([(0, "a", nines), (1, "a", nines)], [1], kinds, kept)
     assert (row["v_mean"], row["v_max"]) == (1e20, nines)

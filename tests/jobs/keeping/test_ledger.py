@@ -1,10 +1,12 @@
 """The ledger itself: rows follow one another, and a ledger of an older version is carried on."""
 
+import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from jobs.keeping import ledger
 from jobs.lake import delta_tables
@@ -45,3 +47,22 @@ def test_a_row_is_written_once(places: Places) -> None:
     with pytest.raises(Refused, match="has a row 1 already"):
         ledger.write(places, "r_v1", FIRST)
     assert delta_tables.identity(places.table("r_v1_ledger"))[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ([field for field in schema.COLUMNS if field.name != "late"], "^late: in ledger.Row or in schemas/ledger.py"),
+        ([*schema.COLUMNS, StructField("more", StringType())], "^more: in ledger.Row or"),
+    ],
+)
+def test_a_field_that_the_table_does_not_have_is_an_error_of_the_import(
+    columns: list[StructField], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "COLUMNS", StructType(columns))
+    found = importlib.util.spec_from_file_location("another_ledger", ledger.__file__)
+    assert found and found.loader
+    module = importlib.util.module_from_spec(found)
+    monkeypatch.setitem(sys.modules, "another_ledger", module)  # dataclasses look there
+    with pytest.raises(TypeError, match=said):
+        found.loader.exec_module(module)

@@ -237,7 +237,6 @@ def test_a_result_that_means_something_else_is_refused(folder: Path, spark: Spar
     assert RESULT.panes
     changes = {
         "panes": replace(RESULT, panes=replace(RESULT.panes, every="30 minutes")),
-        "windows": replace(RESULT, windows=(Tumbling("2 hours"),)),
         "allowed_lateness": replace(RESULT, allowed_lateness="3 hours"),
         "key": replace(RESULT, topic=topic),
         "transform": replace(RESULT, transform=below),

@@ -13,12 +13,26 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DecimalType, IntegerType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    DataType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from jobs import run
+from jobs.answers import merging
 from jobs.answers.result import Result
 from jobs.decisions.membership import Membership
-from jobs.keeping import ledger, microbatch, recovery
+from jobs.facts import aggregation
+from jobs.facts.panes import Panes
+from jobs.keeping import ledger, microbatch, recovery, result_tables
+from jobs.keeping.definition import widening
 from jobs.keeping.requeue import requeue
 from jobs.lake import commits, delta_tables
 from jobs.running.errors import Refused
@@ -271,3 +285,30 @@ def test_a_table_is_written_anew_once_and_says_the_same(tmp_path: Path) -> None:
     delta_tables.restore(path, 2)
     assert pa.schema(DeltaTable(path).schema().to_arrow()) == schema
     assert sorted(map(str, delta.rows(path))) == before
+
+
+KINDS = [
+    (IntegerType(), LongType(), True),
+    (FloatType(), DoubleType(), True),
+    (DecimalType(20, 2), DecimalType(25, 2), True),
+    (DecimalType(20, 2), DecimalType(35, 2), True),
+    (LongType(), IntegerType(), False),
+    (LongType(), DoubleType(), False),
+    (DecimalType(35, 2), DecimalType(20, 2), False),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "fits"), KINDS)
+def test_sums_and_deviations_go_on_in_wider_types(was: DataType, now: DataType, fits: bool, tmp_path: Path) -> None:
+    panes = Panes("1 hour", sums=("x",), deviations=("x",))
+    result = replace(RESULT, panes=panes)
+
+    def expected(kind: DataType) -> list[result_tables.Table]:
+        partials = aggregation.output(StructType([StructField("x", kind)]), panes)
+        kinds = {"sales_v1_panes": partials, "sales_v1": merging.output(partials, panes)}
+        return [result_tables.Table(name, columns, (), "A sentence.") for name, columns in kinds.items()]
+
+    for table in expected(was):
+        delta_tables.create(places_in(tmp_path).table(table.name), table.columns, (), table.sentence)
+    assert widening.can(places_in(tmp_path), result, expected(was))
+    assert widening.can(places_in(tmp_path), result, expected(now)) == fits

@@ -1,0 +1,59 @@
+"""How many records have true in a boolean column: `NAME_count`. Null and false do not count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql.types import BooleanType, DataType, LongType, StructField, StructType
+
+from jobs.facts import partials
+from jobs.facts.partials import Groups, Part
+
+
+@dataclass(frozen=True)
+class Trues:
+    """The number of records in which `column` is true."""
+
+    column: str
+    is_optional = False
+
+    @property
+    def _name(self) -> str:
+        return f"{self.column}_count"
+
+    def fault(self, kind: DataType) -> str | None:
+        """Only booleans are true or false."""
+        if isinstance(kind, BooleanType):
+            return None
+        remedy = f'Make it true or false in the transform: (F.col("{self.column}") > 0).alias("...")'
+        return f"counts has {self.column}, which is {kind.simpleString()}: not true or false. {remedy}"
+
+    def pane_columns(self, kinds: StructType) -> list[StructField]:
+        """The number."""
+        return [StructField(self._name, LongType())]
+
+    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+        """One for each true."""
+        true = events[self.column].combine_chunks().fill_null(False).to_numpy(zero_copy_only=False)
+        return {self._name: groups.combined(Part(true.astype(np.int64), np.add, 0, pa.int64()))}
+
+    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+        """The number."""
+        return {self._name: partials.part(panes[self._name].combine_chunks(), np.add)}
+
+    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+        """The number."""
+        return {self._name: partials.arrow(parts[self._name])}
+
+    def window_columns(self, kinds: StructType) -> list[StructField]:
+        """The number."""
+        return [StructField(self._name, LongType())]
+
+    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+        """The number."""
+        return {self._name: partials.arrow(parts[self._name])}
+
+    def comments(self, said: str) -> dict[str, str]:
+        """Of the number."""
+        return {self._name: f"Records with {self.column} true."}
