@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CLASSES := .jars/classes.jsa
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench freshness chaos notebook zip clean
+.PHONY: help setup demo test law coverage lint bench freshness chaos notebook zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,16 @@ demo: setup zip $(CLASSES) ## real departures into the log, three results out of
 # Two at a time: a Spark that drains a short log leaves half of a small machine idle. In order: the longest come first.
 test: setup zip $(CLASSES) ## every test, or some: make test TESTS=tests/sketches
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+law: setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
+	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
+	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) \
+		tests/jobs/keeping/test_the_cut_does_not_matter.py -k any_cut
+
+# What Spark runs in processes of its own is not seen; most of it is tested without Spark too.
+coverage: setup $(CLASSES) ## lines and branches of sketches and transforms that no test of theirs reaches
+	$(BIN)/coverage run -m pytest -q tests/sketches tests/jobs/transforms
+	$(BIN)/coverage report
 
 lint: $(VENV)/ready ## style, types
 	$(BIN)/ruff check .

@@ -5,11 +5,10 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from jobs import run
 from jobs.admin import findings, standing
@@ -20,23 +19,11 @@ from jobs.log.archive import writer
 from jobs.log.kafka import producer as kafka_producer
 from jobs.log.kafka import topics
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import exists, make, settings
+from tests.cluster.keeping import consumed, exists, make, settings
 from tests.jobs.admin import command
 from tests.jobs.keeping import readings
 
 KEYS = [f"key-{number}" for number in range(200)]
-
-
-def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
-    """Every record, by partition and offset, read by Kafka's own client."""
-    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
-    found: list[Any] = []
-    while len(found) < sum(ends.values()):
-        found += consumer.consume(1000, timeout=10)
-    consumer.close()
-    return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
 
 def test_the_same_key_lands_in_the_same_partition_in_both_homes_and_by_kafkas_own_partitioner(
@@ -190,10 +177,9 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})
     read = first.next("batch", batch_id=0, records=3, end_offsets={0: 3, 1: 0, 2: 0}, record_time=records[2].timestamp)
     ledger.write(places, "lagging_v1", read)
-    found = standing._lag(places, read)
-    assert found.records == 9
-    assert found.minutes == 9.0
-    assert found.deleted_time == oldest + week
+    found = standing.of(places, "lagging_v1")
+    assert isinstance(found, standing.Facts)
+    assert (found.lag.records, found.lag.minutes, found.lag.deleted_time) == (9, 9.0, oldest + week)
     monkeypatch.setattr(findings, "SOON", timedelta(days=8))
     [said] = findings._log(places, "lagging_v1", read)
     assert f"from {oldest + week:%Y-%m-%d %H:%M} UTC on" in said.what

@@ -25,7 +25,7 @@ from jobs.run import Places, Refused
 from tests import delta
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT, WIDE
-from tests.jobs.keeping.test_recovery import places_in
+from tests.jobs.keeping.world import places_in
 from tests.jobs.steps import Stopped, stopping_at
 
 WIDER = sales.over(WIDE)
