@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law lint bench freshness chaos notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench freshness chaos notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -52,6 +52,11 @@ law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not ch
 
 quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
 	$(BIN)/python -m pytest -m 'not java and not slow' $(TESTS)
+
+# What Spark runs in processes of its own is not seen; most of it is tested without Spark too.
+coverage: $(VENV)/dev.ready setup $(CLASSES) ## lines and branches of the pure rooms that no test of theirs reaches
+	$(BIN)/coverage run -m pytest -q tests/sketches tests/jobs/events tests/jobs/facts tests/jobs/decisions tests/jobs/answers
+	$(BIN)/coverage report
 
 lint: $(VENV)/dev.ready ## style, types
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 from jobs import run
 
 ROOT = Path(__file__).parent.parent
+for helper in (path for path in sorted((ROOT / "tests").rglob("*.py")) if not path.name.startswith("test_")):
+    pytest.register_assert_rewrite(".".join(helper.relative_to(ROOT).with_suffix("").parts))  # a failure says more
 
 settings.register_profile("untimed", deadline=None)  # a slow machine is no fault
 settings.load_profile("untimed")

@@ -13,8 +13,8 @@ def commits(table: Path) -> list[list[dict[str, Any]]]:
 
 def metadata(table: Path) -> list[dict[str, Any]]:
     """What each commit says in its userMetadata; {} where it says nothing."""
-    said = [next((one["commitInfo"] for one in actions if "commitInfo" in one), {}) for actions in commits(table)]
-    return [json.loads(one.get("userMetadata") or "{}") for one in said]
+    infos = [[one["commitInfo"] for one in actions if "commitInfo" in one] for actions in commits(table)]
+    return [json.loads((info[0].get("userMetadata") if info else None) or "{}") for info in infos]
 
 
 def transactions(table: Path) -> list[dict[str, int]]:

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OURS = ("jobs", "schemas", "sketches")
 SOURCES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem not in ("run", "__init__"))
 STDLIB = tuple(sorted(sys.stdlib_module_names))
 
@@ -150,8 +151,7 @@ def test_a_job_has_a_name_of_its_own_and_says_what_it_does(path: Path) -> None:
     assert said.splitlines()[0].endswith("?"), "the first line is the question"
     for word in ("in", "out", "late"):
         assert re.search(rf"^{word} +\S", said, re.MULTILINE), f"no line for: {word}"
-    tests = "\n".join(test.read_text() for test in (ROOT / "tests").rglob("test_*.py") if test != Path(__file__))
-    assert re.search(rf"\b{path.stem}\b", tests), "no test mentions it"
+    assert f"jobs.{path.stem}" in {name for test in TESTS for name in imports(test)}, "no test runs it"
 
 
 def test_folders_of_jobs_have_names_of_their_own() -> None:
@@ -179,6 +179,18 @@ EXAMPLES = re.compile(r"(departure_delay_v1|schemas/departure\.py|in-flight|in_f
 def test_configuration_notebooks_and_tests_are_no_packages() -> None:
     for folder in ("conf", "notebooks", "tests"):
         assert not list((ROOT / folder).rglob("__init__.py"))
+
+
+README_TESTS = ("tests.test_readme", "tests.cluster.test_kafka_commands.consumed")
+"""What tests of the README share."""
+
+
+def test_no_test_imports_from_a_file_of_tests() -> None:
+    """What several tests need has a file of its own, which says what it is."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        shared = [name for name in imports(path) if re.search(r"^tests\.(.+\.)?test_", name)]
+        assert not [name for name in shared if not within(name, README_TESTS)], path
+        assert path.name.startswith("test_") or ast.get_docstring(ast.parse(path.read_text())), path
 
 
 def test_every_package_says_what_it_is() -> None:

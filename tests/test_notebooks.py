@@ -19,6 +19,7 @@ from jobs.running.places import Places
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+assert NOTEBOOKS, "else the tests of each notebook would test none"
 START = datetime(2024, 3, 4, 10, tzinfo=UTC)
 ORIGINS = ("EWR", "JFK", "LGA")
 
@@ -68,10 +69,6 @@ def made(a_run: Callable[..., Run], places: Places, tmp_path: Path) -> Path:
 
 def sources(path: Path) -> list[str]:
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-
-
-def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -109,7 +109,7 @@ def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run
     wider types. ROWS after one run.
     """
     folder = tmp_path_factory.mktemp("stored")
-    places = run.Places(**{name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")})
+    places = run.Places(archive=f"{folder}/archive", tables=f"{folder}/tables", checkpoints=f"{folder}/checkpoints")
     write(places, {"reading": 1}, {"reading": 3_000_000_000}, {"site": None})
     pause = once_at("after quarantine", lambda: time.sleep(LONGER_THAN_PUBLISH_EVERY))
     once = run.Run(spark, places, accept_loss=True, say=lambda _: None)

@@ -155,11 +155,11 @@ def _typed(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
     if not pa.types.is_temporal(kind):
         return equality.settled(column)
     usual = pc.match_substring_regex(column, _DAY if pa.types.is_date(kind) else _INSTANT)
-    if not pc.all(usual).as_py():
+    if not pc.all(usual, min_count=0).as_py():  # none is written in a block of nulls
         raise _Doubt
     if pa.types.is_timestamp(kind):
         zoned = pc.match_substring_regex(column, _ZONED)
-        if zone != "UTC" and not pc.all(zoned).as_py():
+        if zone != "UTC" and not pc.all(zoned, min_count=0).as_py():
             raise _Doubt
         column = pc.if_else(zoned, column, pc.binary_join_element_wise(column, "Z", ""))
     return column.cast(kind)

@@ -34,8 +34,9 @@ SCHEMA = pa.schema([("key", pa.binary()), ("value", pa.binary()), ("timestamp", 
 def zipf(size: int, exponent: float) -> np.ndarray:
     """Cumulative probabilities of the ranks 1..size, the rank k having weight k ** -exponent."""
     weights = np.arange(1, size + 1, dtype=np.float64) ** -exponent
-    cumulative = np.cumsum(weights)
-    return cumulative / cumulative[-1]
+    cumulative: np.ndarray = np.cumsum(weights)
+    shares: np.ndarray = cumulative / cumulative[-1]
+    return shares
 
 
 def batch(index: int, records: int, users: np.ndarray, pages: np.ndarray) -> pa.RecordBatch:

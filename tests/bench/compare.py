@@ -64,7 +64,7 @@ def relative(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 def compare(found: Results, exact: Results) -> Difference:
     """How far `found` is from `exact`."""
-    columns = ("window_start", "page", "window_start", "count", "mean")
+    columns: tuple[str, ...] = ("window_start", "page", "window_start", "count", "mean")
     windows, missing, surplus = joined(
         keyed(found.hopping, *columns), keyed(exact.hopping, *columns), ["page", "window_start"]
     )

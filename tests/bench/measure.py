@@ -100,7 +100,8 @@ def end_leftovers() -> None:
 
 def reap(main: int) -> tuple[int, set[int]]:
     """Wait for every process below this one; the exit code of `main`, and the processes that were waited for here."""
-    code, reaped = -1, set()
+    code = -1
+    reaped: set[int] = set()
     timer = threading.Timer(GRACE_SECONDS, end_leftovers)
     timer.daemon = True
     while True:

@@ -11,7 +11,7 @@ import argparse
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 TUNED = {
     "spark.sql.shuffle.partitions": "4",
@@ -113,6 +113,7 @@ def main() -> None:
     ]
     for query in queries:
         query.awaitTermination()
+        assert query.lastProgress
         print(f"{query.name}: {query.lastProgress['batchId'] + 1} batches")
     spark.stop()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs import run
 from jobs.answers.result import Result
@@ -19,18 +19,20 @@ from jobs.keeping.ledger import Row
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.test_the_cut_does_not_matter import UntilTheEnd
+from tests.jobs.keeping.world import UntilTheEnd
 
 AT_WORK = "after panes"
 """A step of a batch of COUNTED that is writing."""
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
-COUNTED = replace(
-    readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=None
-)
 
 
-def by_site(events: Any) -> Any:
+def by_site(events: DataFrame) -> DataFrame:
     return events.select("event_time", "site")
+
+
+COUNTED = replace(
+    readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=by_site
+)
 
 
 def named(result: Result, topic: str) -> Result:
@@ -64,6 +66,18 @@ def exists(broker: Broker, topic: str) -> bool:
     return topic in broker.admin().list_topics(timeout=30).topics
 
 
+def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
+    """Every record, by partition and offset, read by Kafka's own client."""
+    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
+    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    found: list[Any] = []
+    while len(found) < sum(ends.values()):
+        found += consumer.consume(1000, timeout=10)
+    consumer.close()
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))
+
+
 def settings(broker: Broker, topic: str) -> dict[str, str]:
     """What the broker says of the topic's settings."""
     [found] = broker.admin().describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
@@ -78,7 +92,7 @@ def keep(spark: SparkSession, places: run.Places, result: Result, **more: Any) -
 
 
 def counted(topic: str) -> Any:
-    return named(replace(COUNTED, transform=by_site), topic)
+    return named(COUNTED, topic)
 
 
 def send(broker: Broker, topic: str, partition: int, count: int, site: str = "a", **settings: Any) -> Producer:
@@ -103,15 +117,3 @@ def keep_running(spark: SparkSession, places: run.Places, topic: str, step: Call
 
 def counts(places: run.Places) -> dict[str, int]:
     return {row["site"]: row["records"] for row in delta.rows(places.table("counted_v1"))}
-
-
-def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
-    """Every record, by partition and offset, read by Kafka's own client."""
-    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": "test", "log_level": 0})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(partitions)}
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
-    found: list[Any] = []
-    while len(found) < sum(ends.values()):
-        found += consumer.consume(1000, timeout=10)
-    consumer.close()
-    return sorted(found, key=lambda message: (message.partition(), message.offset()))

@@ -13,12 +13,11 @@ from typing import Any
 
 from jobs import run
 from jobs.admin import findings
-from jobs.log.archive import writer
-from jobs.log.kafka import producer
 from tests import delta
 from tests.cluster.killed_job import RESULTS, ROOT
 from tests.jobs.keeping import checks, readings
 from tests.jobs.keeping.readings import Record
+from tests.jobs.keeping.world import GrowingLog
 
 STEPS = {"panes": ("quarantine", "panes", "windows", "ledger"), "seen": ("quarantine", "rows", "filters", "ledger")}
 """The commits of each result."""
@@ -68,7 +67,7 @@ class Side:
         return delta.rows(self.places.table(self.name + suffix))
 
 
-class World:
+class World(GrowingLog):
     """A log that grows, in either home, and two results over it whose process is killed."""
 
     def __init__(self, folder: Path, servers: str | None = None) -> None:
@@ -77,18 +76,8 @@ class World:
         lines = [f'{name} = "{name}"' for name in ("archive", "tables", "checkpoints")]
         more = ['log = "kafka"', *lines, "[kafka]", f'servers = "{servers}"'] if servers else lines
         self.file.write_text("\n".join([*more, ""]))
-        self.places = run.places(self.file)
-        self.written: list[Record] = []
+        super().__init__(run.places(self.file))
         self.report = Report()
-
-    def write(self, records: list[Record]) -> None:
-        """Into the log."""
-        batch = readings.batch(records)
-        if self.places.kafka:
-            producer.append(self.places.kafka, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
-        else:
-            writer.append(self.places.archive, readings.TOPIC.TOPIC, readings.PARTITIONS, [batch])
-        self.written += records
 
     def start(self, first: str = "panes", when: str = "") -> "subprocess.Popen[str]":
         """A process of its own, with a group of its own."""

@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
@@ -57,7 +60,7 @@ def test_the_copy_is_the_topic_in_portions_with_headers_and_both_kinds_of_timest
     assert places.kafka
     batch = readings.batch(RECORDS)
     headers = [[{"key": "trace", "value": b"\x00\xff"}] if n % 3 == 0 else None for n in range(batch.num_rows)]
-    both = batch.append_column("headers", file_writer.pa.array(headers, file_writer.SCHEMA.field("headers").type))
+    both = batch.append_column("headers", pa.array(headers, file_writer.SCHEMA.field("headers").type))
     for portion in (both.slice(0, 25), both.slice(25)):
         producer.append(places.kafka, topic, 3, [portion])
         copy(spark, places, topic)
@@ -142,8 +145,8 @@ def test_a_file_that_is_gone_from_the_archive_is_missing_and_a_doubled_one_is_to
     assert audit(in_archive(places).model_copy(update={"kafka": None}), topic)[0].missing == [(5, 11)]
     DeltaTable(places.archive).restore(table.version() - 1)
     assert audit(places, topic)[0].whole
-    rows = DeltaTable(places.archive).to_pyarrow_dataset().to_table().filter(file_writer.pc.field("offset") < 2)
-    file_writer.pq.write_table(rows.drop_columns(["topic", "partition"]), tmp_path / "twice.parquet")
+    rows = DeltaTable(places.archive).to_pyarrow_dataset().to_table().filter(pc.field("offset") < 2)
+    pq.write_table(rows.drop_columns(["topic", "partition"]), tmp_path / "twice.parquet")
     doubled(places, topic, tmp_path / "twice.parquet")
     assert audit(places, topic)[0].doubles == [(0, 2)]
     assert command.run("audit", topic, "--places", str(tmp_path / "kafka.toml")) == 1

@@ -21,8 +21,9 @@ from jobs.running.kafka_access import Kafka
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import make_anew
+from tests.cluster.same_tables import CLOCKS, check_same
 from tests.cluster.spark_cluster import ROOT, SparkCluster, packed, submit
-from tests.cluster.test_kafka_home import CLOCKS, same
+from tests.jobs.keeping.world import places_in
 
 pytestmark = pytest.mark.slow
 
@@ -67,8 +68,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.Places:
     """The tables of the same records, kept in local mode from the archive."""
-    folder = tmp_path_factory.mktemp("local")
-    places = run.Places(**{name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")})
+    places = places_in(tmp_path_factory.mktemp("local"))
     writer.append(places.archive, TOPIC, 4, demo_flights.records(departures(RECORDS)))
     departure_delay.main(run.Run(spark, places, say=lambda _: None))
     return places
@@ -76,7 +76,7 @@ def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.
 
 def same_tables(mine: run.Places, local: run.Places) -> None:
     for ending in ("", "_quarantine"):
-        same(mine.table(NAME + ending), local.table(NAME + ending), (*CLOCKS, "sequence", "topic"))
+        check_same(mine.table(NAME + ending), local.table(NAME + ending), (*CLOCKS, "sequence", "topic"))
     hours = [row for row in delta.rows(mine.table(NAME)) if row["window"] == "tumbling 1 hour"]
     assert sum(row["departures"] for row in hours) == RECORDS
     last = [ledger.last(places, NAME) for places in (mine, local)]

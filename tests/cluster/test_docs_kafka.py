@@ -62,9 +62,9 @@ def folder(tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> I
         (tmp_path / name).mkdir()
     assert "127.0.0.1:9092" in page(PLACES)
     (tmp_path / PLACES).write_text(page(PLACES).replace("127.0.0.1:9092", broker.servers))
-    for name, _, text in blocks(page(TUTORIAL)):
-        if name:
-            (tmp_path / name).write_text(text)
+    for file, _, text in blocks(page(TUTORIAL)):
+        if file:
+            (tmp_path / file).write_text(text)
     monkeypatch.setattr(schemas, "__path__", [*schemas.__path__, str(tmp_path / "schemas")])
     monkeypatch.chdir(tmp_path)
     yield tmp_path

@@ -1,6 +1,5 @@
 """A job that reads Kafka keeps the same tables as one that reads the archive, and says so to Kafka's own tools."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,31 +16,18 @@ from jobs.log.kafka import producer
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named
+from tests.cluster.same_tables import CLOCKS, check_same
 from tests.jobs.keeping import readings
+from tests.jobs.keeping.world import places_in
 
 RECORDS = readings.log(seed=11, each=40)
-CLOCKS = ("started_time", "committed_time", "updated_time")
-
-
-def same(mine: str, theirs: str, without: tuple[str, ...]) -> None:
-    """Two tables have the same rows, but for some columns; doubles within 1e-9, and sketches by their estimates."""
-    both = []
-    for path in (mine, theirs):
-        kept = [{k: v for k, v in row.items() if k not in without and "sketch" not in k} for row in delta.rows(path)]
-        both.append(sorted(kept, key=lambda row: repr([v for v in row.values() if not isinstance(v, float)])))
-    assert len(both[0]) == len(both[1])
-    for one, other in zip(*both, strict=True):
-        assert one.keys() == other.keys()
-        for name, value in one.items():
-            alike = math.isclose(value, other[name], rel_tol=1e-9) if isinstance(value, float) else value == other[name]
-            assert alike, (name, one, other)
 
 
 @pytest.fixture
 def both(broker: Broker, kafka_places: Path, tmp_path: Path, request: Any) -> Iterator[tuple[str, Any, Any]]:
     """A topic with the same records in both homes, in several portions."""
     kafka = run.places(kafka_places)
-    other = run.Places(**{name: f"{tmp_path}/{name}" for name in ("archive", "tables", "checkpoints")})
+    other = places_in(tmp_path)
     topic = make(broker, f"parity-{request.node.callspec.id}")
     for portion in (RECORDS[:50], RECORDS[50:]):
         batch = readings.batch(portion)
@@ -65,7 +51,7 @@ def test_the_same_records_in_both_homes_give_the_same_tables(
     assert row.records or row.kind == "publish"
     # How the log is cut into batches is the home's own choice; `sequence` and a filter's stream time tell of it.
     for ending in ("", "_quarantine", *(["_filters"] if mine.membership else [])):
-        same(
+        check_same(
             kafka.table(mine.name + ending),
             other.table(mine.name + ending),
             (*CLOCKS, "sequence", "topic", "stream_time"),

@@ -24,6 +24,7 @@ from jobs.log.kafka import producer, topics
 from jobs.log.kafka.groups import Group
 from jobs.running import kafka_tools
 from jobs.running.errors import Refused
+from jobs.running.kafka_access import Kafka
 from tests import delta
 from tests.cluster.broker import PASSWORD, USER, Broker
 from tests.cluster.keeping import (
@@ -184,7 +185,7 @@ def test_an_authority_that_did_not_sign_is_told(secured: Path, tmp_path: Path) -
 
 
 def test_a_certificate_that_has_expired_is_told(broker: Broker) -> None:
-    kafka = topics.Kafka(servers=broker.expired, security="SSL", authorities=str(broker.folder / "expired.pem"))
+    kafka = Kafka(servers=broker.expired, security="SSL", authorities=str(broker.folder / "expired.pem"))
     with pytest.raises(Refused, match=r"no TLS with the broker .*: its certificate has expired"):
         topics.describe(kafka, TOPIC)
 
@@ -227,4 +228,4 @@ def test_a_secret_that_is_not_there_is_named(secured: Path) -> None:
 def test_a_broker_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 2.0)
     with pytest.raises(Refused, match=r"127\.0\.0\.1:1 does not answer"):
-        topics.describe(topics.Kafka(servers="127.0.0.1:1"), TOPIC)
+        topics.describe(Kafka(servers="127.0.0.1:1"), TOPIC)

@@ -1,5 +1,6 @@
 """What may happen to a run at one of its steps, such as "after panes"."""
 
+import time
 from collections.abc import Callable
 
 
@@ -24,5 +25,15 @@ def once_at(moment: str, do: Callable[[], None]) -> Callable[[str], None]:
     def step(now: str) -> None:
         if now == moment and left:
             left.pop()()
+
+    return step
+
+
+def resting_at(moment: str, seconds: float) -> Callable[[str], None]:
+    """A run's `step` that takes so long at this moment, each time."""
+
+    def step(now: str) -> None:
+        if now == moment:
+            time.sleep(seconds)
 
     return step

@@ -7,6 +7,7 @@ from jobs import departure_delay, first_sighting, unique_aircraft
 from jobs.answers.result import Result
 from jobs.keeping import result_tables
 
+OF_A_RECORD = ("record_partition", "record_offset", "record_key", "event_time")
 WINDOW = ["window", "window_start", "window_end", "origin", "departures"]
 EXPECTED: list[tuple[Result, list[str], set[str]]] = [
     (
@@ -34,5 +35,5 @@ def test_the_columns_of_a_job(result: Result, columns: list[str], others: set[st
     by_name = {table.name: table for table in result_tables.tables_of(spark, result)}
     assert by_name.keys() == {result.name, *(result.name + other for other in others)}
     assert by_name[result.name].columns.fieldNames() == columns
-    commented = [field for field in by_name[result.name].columns if field.name.startswith(("window", "delay", "tail"))]
-    assert all(field.metadata.get("comment") or field.name == "tail_number" for field in commented)
+    bare = {field.name for field in by_name[result.name].columns if not field.metadata.get("comment")}
+    assert bare <= {*OF_A_RECORD, *result.topic.COLUMNS.names}, "what the job adds says what it is"

@@ -1,7 +1,7 @@
 """Records as other people's producers write them, from the log into the tables."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -38,7 +38,7 @@ EIGHT = 1_746_432_000
 ARun = Callable[..., run.Run]
 
 
-def topic(columns: dict[str, DataType], **more: Any) -> Any:
+def topic(columns: Mapping[str, DataType], **more: Any) -> Any:
     fields = StructType([StructField(name, kind, True) for name, kind in columns.items()])
     return SimpleNamespace(**({"TOPIC": "t", "KEY": None, "EVENT_TIME": "at", "COLUMNS": fields} | more))
 

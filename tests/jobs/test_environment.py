@@ -22,10 +22,7 @@ from jobs.log.archive import writer as archive
 from jobs.publishing import pane_cache
 from jobs.running import java
 from tests import delta
-from tests.jobs.keeping import readings
-from tests.jobs.keeping.checks import check_panes
-from tests.jobs.keeping.readings import PANES
-from tests.jobs.keeping.test_the_cut_does_not_matter import World
+from tests.jobs.keeping import readings, small
 
 ROOT = Path(__file__).parent.parent.parent
 ODD = " p !\"#$%&'()*+,-.:;<=>?@_`{}~é😀 %4 "
@@ -39,11 +36,11 @@ FOREIGN = {
 }
 
 
-def python(*command: str | Path, cwd: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
+def python(*command: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Python in a process whose environment has these too."""
     whole = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=whole, capture_output=True, encoding="utf-8", check=False
+        [sys.executable, *command], cwd=ROOT, env=whole, capture_output=True, encoding="utf-8", check=False
     )
 
 
@@ -86,8 +83,7 @@ def test_tables_are_right_in_a_folder_with_an_odd_name(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In small writes, which Spark does not do, and in large ones."""
-    world = World(spark, tmp_path / ODD, PANES)
-    world.write(readings.log())
+    archive.append(f"{tmp_path}/{ODD}/archive", "readings", readings.PARTITIONS, [readings.batch(small.LOG[:6])])
     rows, commit = pa.table({"id": [1, 2]}), commits.Commit("j", "g", 1, "s", {}, {})
     delta_tables.create(f"{tmp_path}/{ODD}/small", StructType([StructField("id", LongType())]), (), "A table.")
     delta_tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
@@ -95,8 +91,11 @@ def test_tables_are_right_in_a_folder_with_an_odd_name(
     assert sorted(row["id"] for row in delta.rows(tmp_path / ODD / "small")) == [1, 2]
     for module, limit in ((pane_cache, "MOST_PANES"), (delta_tables, "SMALL_BYTES"), (evaluation, "FEW_RECORDS")):
         monkeypatch.setattr(module, limit, -1)
-    world.keep()
-    check_panes(world)
+    small.keep(spark, tmp_path / ODD)
+    assert small.counted(tmp_path / ODD) == small.expected(small.LOG[:6])
+    quarantined = delta.rows(tmp_path / ODD / "tables" / "small_v1_quarantine")
+    assert sorted(row["offset"] for row in quarantined) == [record.offset for record in small.LOG[:6] if record.bad]
+    assert delta.commits_of_spark(tmp_path / ODD / "tables" / "small_v1") == 1
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {ODD}
 
@@ -211,8 +210,7 @@ def test_a_java_that_would_open_other_folders_is_refused(spark: SparkSession, pl
         hadoop.set("fs.defaultFS", "hdfs://name:8020")
         with pytest.raises(run.Refused, match=r"archive is .*, which Spark would look for on hdfs://name:8020"):
             java.check_names(spark, places, file)
-        remote = {name: f"hdfs://name/{name}" for name in ("archive", "tables", "checkpoints")}
-        java.check_names(spark, run.Places(**remote), file)
+        java.check_names(spark, run.Places(archive="hdfs://n/a", tables="hdfs://n/t", checkpoints="hdfs://n/c"), file)
     finally:
         hadoop.unset("fs.defaultFS")
 

@@ -1,6 +1,7 @@
 """The three results over real departures around the night on which summer time began, against pandas."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -74,17 +75,24 @@ def test_unique_aircraft_are_exact_when_few_and_close_when_many(job_run: Run, de
         assert row["lg_k"] == 12
 
 
-def test_first_sighting_equals_a_set(job_run: Run) -> None:
+def test_first_sighting_is_never_wrongly_no_and_seldom_wrongly_yes(
+    job_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a horizon of two days: five days of departures go beyond it."""
+    shorter = replace(first_sighting.MEMBERSHIP, horizon="2 days")
+    monkeypatch.setattr(first_sighting, "RESULT", replace(first_sighting.RESULT, membership=shorter))
     first_sighting.main(job_run)
     found = results.pandas(job_run.places, "first_sighting_v1").sort_values(["record_partition", "record_offset"])
-    seen: set[bytes] = set()
-    wrongly_yes = fresh = 0
-    for key, answer in zip(found["record_key"], found["seen_before"], strict=True):
-        if key in seen:
-            assert answer is True or answer == 1, "a false negative"
+    assert found["seen_before"].notna().all()
+    met: dict[bytes, list[pd.Timestamp]] = {}
+    again = forgotten = fresh = wrongly_yes = 0
+    for key, moment, answer in zip(found["record_key"], found["event_time"], found["seen_before"], strict=True):
+        times = met.setdefault(key, [])
+        if any(time >= moment.floor("D") - timedelta(days=2) for time in times):
+            again += 1
+            assert answer, "a false negative"
         else:
-            fresh += 1
-            wrongly_yes += bool(answer)
-        seen.add(key)
-    assert fresh > 1000
+            fresh, forgotten, wrongly_yes = fresh + 1, forgotten + bool(times), wrongly_yes + bool(answer)
+        times.append(moment)
+    assert again > 1000 and fresh > 1000 and forgotten > 100
     assert wrongly_yes <= 0.01 * fresh

@@ -117,7 +117,14 @@ def test_a_topic_that_is_not_there_ends_the_job_with_one_line(tmp_path: Path) ->
     places = tmp_path / "places.toml"
     places.write_text('archive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n')
     submit = Path(sys.executable).parent / "spark-submit"
-    command = [submit, "--properties-file", "conf/spark-local.conf", "jobs/departure_delay.py", "--places", places]
+    command: list[str | Path] = [
+        submit,
+        "--properties-file",
+        "conf/spark-local.conf",
+        "jobs/departure_delay.py",
+        "--places",
+        places,
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -133,7 +140,12 @@ def test_the_places_that_come_with_the_project_can_be_read(file: Path) -> None:
 def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
     local, cluster = (run.profile(ROOT / "conf" / f"spark-{name}.conf") for name in ("local", "cluster"))
     sizes = ("spark.driver.memory", "spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions")
-    of_a_laptop = ("spark.master", "spark.driver.host", "spark.driver.bindAddress", "spark.driver.extraClassPath")
+    of_a_laptop: tuple[str, ...] = (
+        "spark.master",
+        "spark.driver.host",
+        "spark.driver.bindAddress",
+        "spark.driver.extraClassPath",
+    )
     of_a_laptop += ("spark.sql.streaming.checkpointFileManagerClass", "spark.hadoop.fs.defaultFS")  # HDFS on a cluster
     of_other_machines = ("spark.executor.", "spark.executorEnv.", "spark.yarn.", "spark.kubernetes.")
     differ = {*sizes, *of_a_laptop, "spark.ui.enabled", "spark.driver.extraJavaOptions"}

@@ -1,5 +1,8 @@
 """Bloom filters: no false no, false yes at the promised rate, and the answers of one record at a time however cut."""
 
+from random import Random
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,7 +60,9 @@ def test_the_cut_does_not_matter(size: Size, stream: list[int], cuts: list[int])
 @given(
     SIZES, KEYS, st.lists(st.tuples(st.booleans(), st.integers(-3, 12), st.integers(0, 40)), max_size=60), st.randoms()
 )
-def test_queries_see_what_was_added_at_smaller_places(size, before, events, random) -> None:
+def test_queries_see_what_was_added_at_smaller_places(
+    size: Size, before: list[int], events: list[tuple[bool, int, int]], random: Random
+) -> None:
     model, bloom = OneByOne(size), BloomFilter(size)
     for key in before:
         model.test_and_add(key)
@@ -147,7 +152,7 @@ def test_unlike_filters_do_not_merge() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.array([1.0]), np.array([1], np.uint64), np.zeros((2, 2), np.int64), [1, 2]])
-def test_only_arrays_of_int64_are_keys(wrong) -> None:
+def test_only_arrays_of_int64_are_keys(wrong: Any) -> None:
     bloom = BloomFilter(Size(64, 1))
     for method in (bloom.add, bloom.contains, bloom.test_and_add):
         with pytest.raises(TypeError, match="int64"):

@@ -4,6 +4,8 @@ import math
 import pickle
 from collections.abc import Iterable
 from itertools import pairwise
+from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ TYPES = [tgt_hll_type.HLL_4, tgt_hll_type.HLL_6, tgt_hll_type.HLL_8]
 COUNTS = {"empty": 0, "list": 5, "set": 100, "young": 700, "grown": 5_000, "full": 60_000}
 
 
-def sketch_of(values: Iterable[int], lg_k: int = 12, kind: tgt_hll_type = tgt_hll_type.HLL_8, compact=False) -> bytes:
+def sketch_of(
+    values: Iterable[int], lg_k: int = 12, kind: tgt_hll_type = tgt_hll_type.HLL_8, compact: bool = False
+) -> bytes:
     sketch = hll_sketch(lg_k, kind)
     for value in values:
         sketch.update(value)
@@ -37,7 +41,9 @@ def dense_registers(values: Iterable[int], lg_k: int) -> list[int]:
 @pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS)
 @pytest.mark.parametrize("kind", TYPES, ids=str)
 @pytest.mark.parametrize("compact", [True, False], ids=["compact", "updatable"])
-def test_every_form_opens_with_the_registers_of_a_dense_one(lg_k, count, kind, compact) -> None:
+def test_every_form_opens_with_the_registers_of_a_dense_one(
+    lg_k: int, count: int, kind: tgt_hll_type, compact: bool
+) -> None:
     stored = sketch_of(range(count), lg_k, kind, compact)
     assert hyperloglog.lg_k(stored) == lg_k
     assert hyperloglog.estimate(stored) == hll_sketch.deserialize(stored).get_estimate()
@@ -49,7 +55,7 @@ def test_every_form_opens_with_the_registers_of_a_dense_one(lg_k, count, kind, c
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([4, 8, 12]), st.integers(0, 3000), st.lists(st.integers(0, 3000), max_size=5), st.randoms())
-def test_merging_parts_is_merging_the_whole(lg_k, count, cuts, random) -> None:
+def test_merging_parts_is_merging_the_whole(lg_k: int, count: int, cuts: list[int], random: Random) -> None:
     edges = [0, *sorted(min(cut, count) for cut in cuts), count]
     parts = [sketch_of(range(max(0, a - 50), b), lg_k) for a, b in pairwise(edges)]  # they overlap
     random.shuffle(parts)
@@ -127,7 +133,7 @@ FORMS = [(count, kind, compact) for count in COUNTS.values() for kind in TYPES f
 
 
 @pytest.mark.parametrize(("count", "kind", "compact"), FORMS, ids=str)
-def test_cut_or_lengthened_sketches_are_refused(count, kind, compact) -> None:
+def test_cut_or_lengthened_sketches_are_refused(count: int, kind: tgt_hll_type, compact: bool) -> None:
     stored = sketch_of(range(count), 8, kind, compact)
     for damaged in [*(stored[:length] for length in range(len(stored))), stored + b"\0", stored + stored]:
         with pytest.raises(NotASketch):
@@ -169,13 +175,20 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, "text", bytearray(8), 5])
-def test_only_bytes_are_sketches(wrong) -> None:
+def test_only_bytes_are_sketches(wrong: Any) -> None:
     with pytest.raises(NotASketch):
         hyperloglog.estimate(wrong)
 
 
 def test_each_different_text_counts_the_empty_one_too_and_null_does_not() -> None:
-    cases = [([""], 1), (["", "", None], 1), ([None], 0), ([], 0), (["", "x", "y", None], 3), ([" ", ""], 2)]
+    cases: list[tuple[list[str | None], int]] = [
+        ([""], 1),
+        (["", "", None], 1),
+        ([None], 0),
+        ([], 0),
+        (["", "x", "y", None], 3),
+        ([" ", ""], 2),
+    ]
     cases += [(["\0", "\0a", "a", "", "A", "a "], 6)]
     for values, distinct in cases:
         assert round(hyperloglog.estimate(hyperloglog.of(values, 12))) == distinct, values

@@ -108,7 +108,6 @@ def main(folder: Path) -> None:
     were taken back: offsets 20 to 22 of partition 0 have no record.
     """
     from jobs.keeping import microbatch
-    from jobs.log import home as log
     from jobs.log import kafka_to_archive
     from jobs.log.archive import retention
     from jobs.log.kafka import producer
@@ -124,11 +123,11 @@ def main(folder: Path) -> None:
         job = run.Run(run.session(run.profile(Path("conf") / run.LOCAL_PROFILE)), places, topics=("readings",))
         make(broker, "readings", PARTITIONS)
         producer.append(kafka, "readings", None, [batch_of_readings(0, READ)])
-        kafka_to_archive.keep(job, log)
+        kafka_to_archive.keep(job)
         microbatch.keep(job, CARRIED)
         send(broker, "readings", 0, 2, **{"transactional.id": "aborted"}).abort_transaction(30)
         producer.append(kafka, "readings", None, [batch_of_readings(READ, ALL)])
-        kafka_to_archive.keep(job, log)
+        kafka_to_archive.keep(job)
         retention.remove(places.archive, "readings", RETAINED)
         keep_states(places.archive)
     finally:

@@ -14,7 +14,7 @@ import pytest
 
 from jobs import run
 from jobs.facts.panes import Panes
-from jobs.keeping import microbatch, recovery, requeue
+from jobs.keeping import ledger, microbatch, recovery, requeue
 from jobs.keeping.definition import upgrade
 from jobs.running.errors import Refused
 from tests import delta
@@ -104,7 +104,7 @@ def test_filters_go_on(a_run: ARun, begun: run.Places) -> None:
     microbatch.keep(a_run(), SEEN)
     rows = sorted(delta.rows(begun.table(SEEN.name)), key=lambda row: (row["record_partition"], row["record_offset"]))
     expected, latest = [], dict[int, datetime]()
-    before = defaultdict(list)
+    before = defaultdict[str, list[datetime]](list)
     for row in rows:
         key, moment = row["record_key"], row["event_time"]
         newest = latest.get(row["record_partition"], moment)
@@ -128,7 +128,7 @@ def test_a_result_that_means_something_else_than_the_earlier_version_knew_is_ref
 
 def test_tables_whose_numbers_would_be_others_now_are_refused(begun: run.Places) -> None:
     """Asked of the tables alone: 2**62 of 19 digits is exact, and nobody's clocks went back over midnight."""
-    last = recovery.ledger.last(begun, COUNTED.name)
+    last = ledger.last(begun, COUNTED.name)
     assert last and upgrade.check(begun, COUNTED, last)
     by_level = replace(COUNTED, panes=Panes("30 minutes", ("level_mean",), averages=("large",)))
     assert not list(upgrade._zeros(begun, by_level))

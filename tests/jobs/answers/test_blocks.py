@@ -34,7 +34,11 @@ AROUND = {
     "Pacific/Apia": datetime(2011, 12, 30, 10, tzinfo=UTC),  # a date is skipped
     "America/Havana": datetime(2013, 3, 10, 5, tzinfo=UTC),  # midnight is skipped
 }
-SIZES = {Tumbling("1 hour"): (1, 1), Tumbling("2 days"): (48, 48), Hopping("30 hours", "6 hours"): (30, 6)}
+SIZES: dict[Window, tuple[int, int]] = {
+    Tumbling("1 hour"): (1, 1),
+    Tumbling("2 days"): (48, 48),
+    Hopping("30 hours", "6 hours"): (30, 6),
+}
 """Hours from a window's start to its end, and to the start of the next."""
 
 
@@ -99,7 +103,9 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
     table = pa.Table.from_pylist(panes(zone), schema=KINDS)
     target = to_arrow_schema(merging.output(StructType().add("site", StringType()), KEPT), timezone="UTC")
     cuts = [(7, 40), (10_000, 10_000)]
-    for windows, ways in (((CalendarDay(zone),), [(1, 1), *cuts]), ((*SIZES, CalendarDay(zone)), cuts)):
+    day = CalendarDay(zone)
+    kinds: list[tuple[tuple[Window, ...], list[tuple[int, int]]]] = [((day,), [(1, 1), *cuts]), ((*SIZES, day), cuts)]
+    for windows, ways in kinds:
         due = of_windows(zone, windows, since)
         assert len(due) > 3
         for batch, block_rows in ways:

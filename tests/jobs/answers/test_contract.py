@@ -140,10 +140,27 @@ def test_a_name_of_a_result_that_cannot_be_is_refused(name: str) -> None:
 
 
 NESTED = StructType([StructField("city", StringType())])
-GROUPS = [StringType(), BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType()]
+GROUPS: list[DataType] = [
+    StringType(),
+    BooleanType(),
+    ByteType(),
+    ShortType(),
+    IntegerType(),
+    LongType(),
+    FloatType(),
+    DoubleType(),
+]
 GROUPS += [DecimalType(38, 18), DateType(), TimestampType(), BinaryType()]
 NO_GROUPS = [NESTED, ArrayType(StringType()), MapType(StringType(), LongType()), StringType("UTF8_LCASE")]
-NUMBERS = [ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), DecimalType(38, 0)]
+NUMBERS: list[DataType] = [
+    ByteType(),
+    ShortType(),
+    IntegerType(),
+    LongType(),
+    FloatType(),
+    DoubleType(),
+    DecimalType(38, 0),
+]
 NO_NUMBERS = [StringType(), BooleanType(), DateType(), TimestampType(), BinaryType(), NESTED]
 TYPES: dict[str, tuple[list[DataType], list[DataType], str]] = {
     "by": (GROUPS, NO_GROUPS, "by has c, which is .*: no group. Group by a field"),
@@ -160,7 +177,8 @@ TYPES: dict[str, tuple[list[DataType], list[DataType], str]] = {
 @pytest.mark.parametrize("role", TYPES)
 def test_each_type_is_taken_or_refused_by_name(role: str) -> None:
     taken, refused, said = TYPES[role]
-    checked = result(Panes("1 hour", **{role: ("c",)}))
+    roles: dict[str, Any] = {role: ("c",)}
+    checked = result(Panes("1 hour", **roles))
     for kind in taken:
         checked.check(StructType([EVENT, StructField("c", kind)]))
     for kind in refused:

@@ -8,16 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from jobs.answers.windows import CalendarDay, Hopping
 from jobs.facts.panes import Panes
-from jobs.keeping import batch_writer
-from jobs.publishing import pane_cache, publication
+from jobs.publishing import pane_cache
 from jobs.publishing.pane_cache import Recent
+from tests import delta
 from tests.jobs.keeping.readings import PANES, Record
-from tests.jobs.keeping.test_the_cut_does_not_matter import World
+from tests.jobs.keeping.world import World
+from tests.jobs.steps import resting_at
 
 QUARTER = timedelta(minutes=15)
 BEGINS, ENDS = datetime(2023, 3, 8, 13, tzinfo=UTC), datetime(2023, 3, 9, 16, tzinfo=UTC)
@@ -59,9 +60,8 @@ def in_two_runs(world: World, limits: pytest.MonkeyPatch) -> None:
 
 def in_one_run(world: World, limits: pytest.MonkeyPatch) -> None:
     """Two batches, each of which is published; panes stay in memory from the one to the other."""
-    limits.setattr(batch_writer.Keeper, "_publish_due", lambda self: True)
     world.write([*LOG, record(len(LOG), LATE, 1000)])
-    world.keep_running(batch=len(LOG), publish_every="1 second")
+    world.keep_running(batch=len(LOG), publish_every="1 second", step=resting_at("before panes", 1))
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,16 @@ def in_one_run(world: World, limits: pytest.MonkeyPatch) -> None:
 def test_a_late_record_corrects_a_day_of_27_hours_from_all_of_its_panes(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Any, spark_publishes: int, reads: int
 ) -> None:
-    said: list[str] = []
-    for where, name in ((publication, "_by_spark"), (Recent, "_read")):
-        kept = getattr(where, name)
-        monkeypatch.setattr(where, name, lambda *given, kept=kept, name=name: (said.append(name), kept(*given))[1])
+    read: list[str] = []
+
+    def table(path: str) -> DeltaTable:
+        read.append(path)
+        return DeltaTable(path)
+
+    monkeypatch.setattr(pane_cache, "DeltaTable", table)
     world = World(spark, tmp_path, RESULT)
     way(world, monkeypatch)
-    assert (said.count("_by_spark"), said.count("_read")) == (spark_publishes, reads)
+    assert (delta.commits_of_spark(world.places.table(RESULT.name)), len(read)) == (spark_publishes, reads)
     days = {row["window_start"]: row for row in world.rows() if row["window"] == "day Antarctica/Casey"}
     assert sorted(days) == [BEGINS - timedelta(days=1), BEGINS, ENDS]
     day = days[BEGINS]

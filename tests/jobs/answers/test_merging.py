@@ -96,6 +96,7 @@ def holding(window: Window, start: datetime) -> Iterator[tuple[datetime, datetim
         ends = [datetime(2013, 11, d, -offsets.get(d, -4), tzinfo=UTC) for d in (day, day + 1)]
         yield ends[0], ends[1]
         return
+    assert isinstance(window, Tumbling | Hopping)
     size = timedelta(minutes={"1 minute": 1, "10 minutes": 10, "1 hour": 60}[window.size])
     every = {"1 minute": 1, "5 minutes": 5, "20 minutes": 20}[window.every] if isinstance(window, Hopping) else None
     hop = timedelta(minutes=every) if every else size

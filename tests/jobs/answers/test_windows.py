@@ -8,6 +8,7 @@ import pytest
 
 from jobs.answers import windows
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.running.errors import Mistake
 
 NEW_YORK = ZoneInfo("America/New_York")
 STARTS = [
@@ -66,7 +67,7 @@ def test_a_pane_is_in_one_tumbling_window() -> None:
 
 def test_the_first_window_and_the_last_end_bound_every_window_of_a_pane() -> None:
     """Against a look at every multiple of a quarter of an hour as a start."""
-    kinds = {
+    kinds: dict[windows.Window, tuple[int, int]] = {
         Tumbling("6 hours"): (6 * 3600, 6 * 3600),
         Hopping("2 hours", every="30 minutes"): (2 * 3600, 1800),
         Hopping("1 hour", every="1 hour"): (3600, 3600),
@@ -141,9 +142,24 @@ def test_sizes_that_panes_cannot_fill_are_refused(
     assert said in str(refused.value)
 
 
-def test_sizes_that_panes_fill_are_taken() -> None:
-    for window in (Tumbling("1 hour"), Hopping("1 hour", "10 minutes"), CalendarDay("Asia/Kolkata")):
-        window.check(300)
+@pytest.mark.parametrize(
+    ("window", "longest_seconds"),
+    [
+        (Tumbling("1 hour"), 3600),
+        (Tumbling("90 seconds"), 90),
+        (Hopping("1 hour", "10 minutes"), 600),
+        (CalendarDay("Asia/Kolkata"), 1800),
+        (CalendarDay("UTC"), 86_400),
+    ],
+)
+def test_panes_that_fill_a_size_are_taken_up_to_the_longest(
+    window: Tumbling | Hopping | CalendarDay, longest_seconds: int
+) -> None:
+    for divisor in (1, 2, 3, 5):
+        assert not longest_seconds % divisor
+        window.check(longest_seconds // divisor)
+    with pytest.raises(Mistake):
+        window.check(2 * longest_seconds)
 
 
 def test_a_week_begins_on_thursday() -> None:

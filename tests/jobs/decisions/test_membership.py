@@ -95,7 +95,8 @@ def history(each: int = 60) -> list[Event]:
 
 @pytest.mark.parametrize("cuts", [(), (1, 20, 47)])
 def test_answers_are_those_of_one_record_at_a_time(cuts: tuple[int, ...], spark: SparkSession) -> None:
-    events, found = history(), {}
+    events = history()
+    found: dict[tuple[int, int], bool | None] = {}
     keeper = Keeper(spark, TWO_DAYS)
     for first, after in zip((0, *cuts), (*cuts, 60), strict=True):
         part = [event for event in events if first <= event[1] < after]
@@ -151,7 +152,7 @@ def test_filters_of_days_that_nobody_can_ask_for_are_not_kept(spark: SparkSessio
 def test_the_rate_of_false_positives_at_capacity_is_the_configured_one(spark: SparkSession) -> None:
     kept = Membership("2 days", bucket="1 day", expected_keys=10_000, false_positive_rate=0.2)
     keeper = Keeper(spark, kept)
-    full = [(0, number, f"old{number}", (number // 10_000) * DAY) for number in range(29_000)]
+    full: list[Event] = [(0, number, f"old{number}", (number // 10_000) * DAY) for number in range(29_000)]
     keeper.batch(full)
     asks = 2_000  # while they are answered the running filter goes from 9,000 keys to 11,000
     answers = keeper.batch([(0, 29_000 + number, f"new{number}", 2 * DAY) for number in range(asks)])

@@ -10,6 +10,7 @@ from jobs.events import lateness
 
 START = datetime(2013, 6, 1, tzinfo=UTC)
 ALLOWED = 600
+BEFORE_ALL = -(10**9)
 DICE = random.Random(5)
 ROWS = [  # partition, offset, seconds after START, good
     (partition, offset, 60 * offset - DICE.choice([0, 0, 60, 61, 600, 660, 661, 5000]), offset % 7 != 3)
@@ -36,12 +37,12 @@ def expected(rows: list[tuple[int, int, int, bool]]) -> dict[int, tuple[int, int
     """{partition: (records, quarantined, out of order, late, stream time)}."""
     said = {}
     for partition in {row[0] for row in rows}:
-        latest, behind = None, []
+        latest, behind = BEFORE_ALL, list[int]()
         mine = sorted(row for row in rows if row[0] == partition)
         for _, _, second, good in mine:
             if good:
-                behind.append(max(0, latest - second) if latest is not None else 0)
-                latest = second if latest is None else max(latest, second)
+                behind.append(max(0, latest - second))
+                latest = max(latest, second)
         late = sum(b > ALLOWED for b in behind)
         said[partition] = (len(mine), len(mine) - len(behind), sum(b > 0 for b in behind), late, latest)
     return said

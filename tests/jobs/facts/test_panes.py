@@ -49,7 +49,7 @@ def test_means_minima_maxima_and_counts_are_exact(spark: SparkSession) -> None:
         assert row["records"] == 2 * len(mine)
         assert row["ok_count"] == 2 * sum(bool(r[4]) for r in mine)
         for place, name in ((1, "small"), (2, "big"), (3, "real")):
-            values = [r[place] for r in mine if r[place] is not None]
+            values: list[Any] = [r[place] for r in mine if r[place] is not None]
             mean = float(sum(map(Fraction, values)) / len(values)) if values else None
             assert row[f"{name}_mean"] == (mean and pytest.approx(mean, rel=1e-15))
             assert row[f"{name}_min"] == min(values, default=None)
@@ -131,13 +131,13 @@ def test_the_estimate_is_the_same_for_any_grouping(values: int, spark: SparkSess
     frame = frame.withColumn("event_time", F.lit(START).cast("timestamp"))
     named = Panes(kept.every, ("grouping", "part"), uniques=kept.uniques)
     parts = aggregation.collect(frame, named).drop("part")
-    rows = merged(parts, Panes(kept.every, ("grouping",), uniques=kept.uniques))
-    estimates = {row["grouping"]: row["device_estimate"] for row in rows}
+    found = merged(parts, Panes(kept.every, ("grouping",), uniques=kept.uniques))
+    estimates = {row["grouping"]: row["device_estimate"] for row in found}
     assert len(estimates) == 4
     assert len(set(estimates.values())) == 1
     assert abs(estimates["whole"] - values) < 4 * values * 1.04 / 2**6
-    assert rows[0]["device_standard_error"] == pytest.approx(rows[0]["device_estimate"] * 1.04 / 64)
-    assert rows[0]["lg_k"] == 12
+    assert found[0]["device_standard_error"] == pytest.approx(found[0]["device_estimate"] * 1.04 / 64)
+    assert found[0]["lg_k"] == 12
 
 
 def test_sketches_of_unlike_size_are_not_merged(spark: SparkSession) -> None:

@@ -11,8 +11,7 @@ from jobs.facts import aggregation, pane_table
 from jobs.facts.panes import Panes
 from tests.jobs.facts.cuts import HOUR
 
-NUMBERS = {"averages": ("v",), "sums": ("v",), "deviations": ("v",)}
-EVERY = Panes("1 hour", counts=("ok",), uniques=("u",), **NUMBERS)
+EVERY = Panes("1 hour", counts=("ok",), uniques=("u",), averages=("v",), sums=("v",), deviations=("v",))
 KINDS: list[DataType] = [LongType(), DoubleType(), DecimalType(38, 18)]
 
 
@@ -49,7 +48,7 @@ def test_nothing_is_lost_by_way_of_the_table_of_panes(kind: DataType) -> None:
     assert again.drop_columns("u_sketch").equals(once.drop_columns("u_sketch"))
     for table in (once, again):
         parts = pane_table.parts_of(table, EVERY.statistics)
-        finished = {}
+        finished: dict[str, pa.Array] = {}
         for statistic in EVERY.statistics:
             finished |= statistic.finish(parts, 2)
         assert finished["v_stddev"].to_pylist() == [pytest.approx(2**0.5, rel=1e-15), None]

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any, Protocol
@@ -27,13 +28,23 @@ def close(found: object, expected: object) -> bool:
     return found == expected
 
 
+def differing(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+    """{key: (found, expected)} of the keys whose values differ; None stands for a key that is not there."""
+    keys = [
+        key
+        for key in {**found, **expected}
+        if found.get(key) != expected.get(key) or (key in found) != (key in expected)
+    ]
+    return {key: (found.get(key), expected.get(key)) for key in keys}
+
+
 def check_common(world: Kept, allowed: timedelta) -> None:
     bad = {(row["partition"], row["offset"]): row for row in world.rows("_quarantine")}
     expected_bad = {(r.partition, r.offset): r for r in world.written if r.bad}
     assert len(world.rows("_quarantine")) == len(bad)
-    assert {place: (row["reason"], row["field"]) for place, row in bad.items()} == {
-        place: r.bad for place, r in expected_bad.items()
-    }
+    reasons = {place: (row["reason"], row["field"]) for place, row in bad.items()}
+    due = {place: record.bad for place, record in expected_bad.items()}
+    assert reasons == due, differing(reasons, due)
     for place, row in bad.items():
         record = expected_bad[place]
         assert (row["key"], row["value"], row["timestamp"]) == (record.key.encode(), record.value, record.timestamp)
@@ -42,9 +53,11 @@ def check_common(world: Kept, allowed: timedelta) -> None:
     for before, after in itertools.pairwise(ledger):
         assert dict(after["start_offsets"]) == dict(before["end_offsets"])
     ends = {p: sum(r.partition == p for r in world.written) for p in {r.partition for r in world.written}}
-    assert {p: offset for p, offset in dict(ledger[-1]["end_offsets"]).items() if offset} == ends
-    sums = [sum(row[name] for row in ledger) for name in ("records", "quarantined", "out_of_order", "late")]
-    assert sums == [len(world.written), len(bad), *readings.lateness(world.written, allowed)]
+    read = {p: offset for p, offset in dict(ledger[-1]["end_offsets"]).items() if offset}
+    assert read == ends, differing(read, ends)
+    sums = {name: sum(row[name] for row in ledger) for name in ("records", "quarantined", "out_of_order", "late")}
+    counts = (len(world.written), len(bad), *readings.lateness(world.written, allowed))
+    assert sums == dict(zip(sums, counts, strict=True)), (sums, counts)
 
 
 NUMBERS = ("reading", "level", "amount")
@@ -80,7 +93,7 @@ def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def check_same(found: dict[Any, dict[str, Any]], expected: dict[Any, dict[str, Any]]) -> None:
-    assert found.keys() == expected.keys()
+    assert found.keys() == expected.keys(), {key: key in found for key in found.keys() ^ expected.keys()}
     for key, facts in found.items():
         for name, value in facts.items():
             mine, due = (x if isinstance(x, tuple) else (x,) for x in (value, expected[key][name]))
@@ -112,5 +125,4 @@ def answers(world: Kept) -> dict[tuple[int, int], bool | None]:
 def check_seen(world: Kept) -> None:
     check_common(world, timedelta(hours=6))
     found, due = answers(world), readings.seen(world.written, timedelta(hours=6))
-    wrong = {place: (found.get(place), due.get(place)) for place in found | due}
-    assert found == due, {place: pair for place, pair in wrong.items() if pair[0] != pair[1]}
+    assert found == due, differing(found, due)

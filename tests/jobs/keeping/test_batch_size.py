@@ -1,6 +1,5 @@
 """Batches of a continuous run grow and shrink towards their target time, and every record is still counted once."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from jobs.keeping.batch_size import BatchSize
 from jobs.log.archive import writer
 from tests import delta
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.test_the_cut_does_not_matter import UntilTheEnd
+from tests.jobs.keeping.world import UntilTheEnd, places_in
+from tests.jobs.steps import resting_at
 
-RECORDS = readings.log(seed=2, each=25)
+RECORDS = readings.only_good(readings.log(seed=2, each=24))
 
 
 @given(
@@ -47,12 +47,8 @@ def test_a_batch_that_is_not_full_says_nothing() -> None:
 
 def sizes(spark: SparkSession, places: run.Places, result: Result) -> list[int]:
     """Run continuously until the log is read, in batches of 3 seconds or more; the records of each batch."""
-
-    def step(name: str) -> None:
-        if name == "before panes":
-            time.sleep(3)
-
-    job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=step, say=lambda _: None)
+    slow = resting_at("before panes", 3)
+    job = UntilTheEnd(spark, places, continuous="100 milliseconds", step=slow, say=lambda _: None)
     microbatch.keep(job, result)
     rows = delta.rows(ledger.path(places, result.name))
     return [row["records"] for row in sorted(rows, key=lambda row: row["sequence"]) if row["kind"] == "batch"]
@@ -61,15 +57,15 @@ def sizes(spark: SparkSession, places: run.Places, result: Result) -> list[int]:
 @pytest.mark.parametrize(
     ("bounds", "first", "later"),
     [
-        ({"batch_target": "1 hour", "max_records_per_batch": 64, "min_records_per_batch": 2}, 4, 64),
-        ({"batch_target": "1 second", "max_records_per_batch": 640, "min_records_per_batch": 15}, 40, 15),
+        ({"batch_target": "1 hour", "max_records_per_batch": 32, "min_records_per_batch": 2}, 2, 32),
+        ({"batch_target": "1 second", "max_records_per_batch": 512, "min_records_per_batch": 14}, 32, 14),
     ],
     ids=["grows", "shrinks"],
 )
 def test_a_continuous_run_follows_its_target(
     spark: SparkSession, tmp_path: Path, bounds: dict[str, Any], first: int, later: int
 ) -> None:
-    places = run.Places(**{name: f"{tmp_path}/{name}" for name in ("archive", "tables", "checkpoints")})
+    places = places_in(tmp_path)
     writer.append(places.archive, "readings", 3, [readings.batch(RECORDS)])
     found = sizes(spark, places, replace(readings.PANES, **bounds))
     rounding = readings.PARTITIONS  # a batch is at most its limit and the number of partitions

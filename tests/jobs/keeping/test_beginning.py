@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.answers.windows import Tumbling
 from jobs.decisions.membership import Membership
 from jobs.keeping import beginning, ledger, log_position, microbatch, recovery
-from jobs.lake import delta_tables
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests import delta
@@ -41,7 +41,7 @@ def test_a_result_that_has_read_nothing_is_defined_anew(spark: SparkSession, pla
     again = recovery.resume(spark, places, BY_SHOP)
     assert again.notes == ("defined anew: nothing had been read yet, so its empty tables were made anew",)
     assert (again.last.end_offsets, again.last.sequence, again.last.published) == ({0: 6}, 3, True)
-    assert "size" not in [field.name for field in delta_tables.find(places.table("sales_v1")).schema().fields]
+    assert "size" not in [field.name for field in DeltaTable(places.table("sales_v1")).schema().fields]
     shutil.rmtree(places.table("sales_v1_panes"))  # as if the next change had been broken off
     kept = recovery.resume(spark, places, SEEN)
     assert left(places) == ["sales_v1", "sales_v1_filters", "sales_v1_ledger", "sales_v1_quarantine"]

@@ -14,13 +14,14 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas import ledger as schema
 from tests import delta
+from tests.jobs.keeping.world import places_in
 
 FIRST = ledger.Row(sequence=1, kind="start", generation=1, batch_id=-1, end_offsets={0: 7})
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    return Places(**{name: f"{tmp_path}/{name}" for name in ("archive", "tables", "checkpoints")})
+    return places_in(tmp_path)
 
 
 def test_a_ledger_without_the_columns_of_today_gets_them_with_the_next_row(

@@ -1,5 +1,6 @@
 """Two runs of one result: the second is refused, also where the folder is on object storage, which has no locks."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ def test_the_second_run_is_refused_and_another_result_is_not(
     place: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(locks.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = str(tmp_path / "checkpoints") if place == "local" else "s3://bucket/checkpoints"
     with locks.only_run(spark, folder, "one_v1"):
         with (

@@ -1,6 +1,5 @@
 """A run goes on from the ledger whatever became of the checkpoint, and refuses tables that are not the ledger's."""
 
-import json
 import os
 import re
 import resource
@@ -14,101 +13,29 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
 
 from jobs import run
-from jobs.answers.windows import Tumbling
-from jobs.facts.panes import Panes
 from jobs.keeping import evaluation, ledger, locks, microbatch, recovery
 from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer as archive
 from jobs.running.errors import Refused
-from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping import readings
-from tests.jobs.steps import once_at
-
-LOG = readings.log(each=6)
-RESULT = replace(
-    readings.PANES,
-    name="small_v1",
-    panes=Panes("1 hour", ("site",), averages=("reading",)),
-    windows=(Tumbling("1 hour"),),
-    max_records_per_batch=6,
+from tests.jobs.keeping.harms import (
+    another_column,
+    cut_short,
+    delete,
+    empty,
+    gone,
+    of_another_query,
+    older,
+    replaced,
+    roll_back,
+    without_metadata,
 )
-
-
-def places_in(folder: Path) -> Places:
-    return Places(archive=f"{folder}/archive", tables=f"{folder}/tables", checkpoints=f"{folder}/checkpoints")
-
-
-def keep(spark: SparkSession, folder: Path) -> list[str]:
-    """One run; what it said."""
-    said: list[str] = []
-    microbatch.keep(run.Run(spark, places_in(folder), say=said.append), RESULT)
-    return said
-
-
-@pytest.fixture(scope="module")
-def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result that has read the first half of its log, in two batches. Copied, never changed."""
-    folder = tmp_path_factory.mktemp("made")
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[:9])])
-    keep(spark, folder)
-    return folder
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def counted(folder: Path) -> dict[tuple[object, object], int]:
-    rows = delta.rows(f"{folder}/tables/small_v1")
-    return {(row["window_start"], row["site"]): row["records"] for row in rows}
-
-
-def expected(records: list[readings.Record]) -> dict[tuple[object, object], int]:
-    """What `counted` must say."""
-    return {
-        (start, site): facts["records"]
-        for (window, start, _, site), facts in readings.windows(records).items()
-        if window == "tumbling 1 hour"
-    }
-
-
-def delete(checkpoint: Path) -> None:
-    shutil.rmtree(checkpoint)
-
-
-def roll_back(checkpoint: Path) -> None:
-    """As a backup from before the last batch."""
-    for path in [*checkpoint.glob("offsets/*1*"), *checkpoint.glob("commits/*1*")]:
-        path.unlink()
-
-
-def cut_short(checkpoint: Path) -> None:
-    last = checkpoint / "offsets" / "1"
-    last.write_text(last.read_text()[:-9])
-    (checkpoint / "offsets" / ".1.crc").unlink(missing_ok=True)
-
-
-def empty(checkpoint: Path) -> None:
-    (checkpoint / "offsets" / "1").write_text("")
-    (checkpoint / "offsets" / ".1.crc").unlink(missing_ok=True)
-
-
-def of_another_query(checkpoint: Path) -> None:
-    last = checkpoint / "offsets" / "1"
-    lines = last.read_text().splitlines()
-    lines[2] = json.dumps({"0": 1, "1": 1, "2": 1})
-    last.write_text("\n".join(lines))
-    (checkpoint / "offsets" / ".1.crc").unlink(missing_ok=True)
-
-
-def without_metadata(checkpoint: Path) -> None:
-    (checkpoint / "metadata").unlink()
+from tests.jobs.keeping.small import LOG, RESULT, counted, expected, keep
+from tests.jobs.keeping.world import places_in
+from tests.jobs.steps import once_at
 
 
 @pytest.mark.parametrize(
@@ -136,7 +63,8 @@ def test_a_checkpoint_that_is_not_the_ledgers_is_moved_aside(
     assert before
     assert (start.last.sequence, start.last.kind) == (before.sequence + 1, "start")
     assert start.last.end_offsets == before.end_offsets
-    assert ledger.last(places_in(folder), "small_v1").notes == start.notes
+    assert ledger.last(places_in(folder), "small_v1") == start.last
+    assert start.last.notes == start.notes
 
 
 def test_a_run_says_what_it_mended_and_the_tables_are_right(folder: Path, spark: SparkSession) -> None:
@@ -147,32 +75,6 @@ def test_a_run_says_what_it_mended_and_the_tables_are_right(folder: Path, spark:
     assert "moved aside" in said
     assert "generation 2" in said
     assert counted(folder) == expected(LOG)
-
-
-def gone(path: Path) -> None:
-    shutil.rmtree(path)
-
-
-def replaced(path: Path) -> None:
-    old = DeltaTable(path)
-    columns = StructType.fromJson(json.loads(old.schema().to_json()))
-    shutil.rmtree(path)
-    delta_tables.create(str(path), columns, (), "another")
-
-
-def older(path: Path) -> None:
-    """As after a restored backup."""
-    newest = max((path / "_delta_log").glob("0*.json"))
-    newest.unlink()
-    for checksum in (path / "_delta_log").glob(f"*{newest.stem}*crc*"):
-        checksum.unlink()
-
-
-def another_column(path: Path) -> None:
-    from deltalake import Field
-    from deltalake.schema import PrimitiveType
-
-    DeltaTable(path).alter.add_columns([Field("more", PrimitiveType("string"))])
 
 
 @pytest.mark.parametrize("name", ["small_v1", "small_v1_panes", "small_v1_quarantine"])
@@ -211,13 +113,13 @@ def test_tables_without_their_ledger_are_refused(folder: Path, spark: SparkSessi
 def test_tables_that_are_taken_or_changed_while_a_job_runs_end_the_run(
     harm: Callable[[Path], None], said: str, name: str, folder: Path, spark: SparkSession
 ) -> None:
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
-    path, harmed = folder / "tables" / name, []
+    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:15])])
+    path = folder / "tables" / name
     before = ledger.last(places_in(folder), "small_v1")
-    step = once_at("before quarantine", lambda: harmed.append(harm(path)))
+    step = once_at("before quarantine", lambda: harm(path))
     with pytest.raises(Refused, match=said) as refused:
         microbatch.keep(run.Run(spark, places_in(folder), step=step, say=lambda _: None), RESULT)
-    assert harmed and str(path) in str(refused.value)
+    assert str(path) in str(refused.value)
     after = ledger.last(places_in(folder), "small_v1")
     assert before and after
     harmless = harm is another_column and name == "small_v1"  # the batch itself does not write it
@@ -311,7 +213,9 @@ def test_after_a_write_that_failed_the_next_run_goes_on(
     if writer == "java":  # as if these few rows were many
         monkeypatch.setattr(evaluation, "FEW_RECORDS", 0)
         monkeypatch.setattr(delta_tables, "SMALL_BYTES", 0)
-    process = {"python": os.getpid(), "java": spark.sparkContext._gateway.proc.pid}[writer]
+    gateway = spark.sparkContext._gateway
+    assert gateway
+    process = {"python": os.getpid(), "java": gateway.proc.pid}[writer]
     archive.append(f"{tmp_path}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG)])
     result = replace(readings.SEEN, name="seen_v1")
     before = resource.prlimit(process, resource.RLIMIT_FSIZE)

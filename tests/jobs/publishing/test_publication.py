@@ -3,20 +3,22 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.keeping import evaluation
 from jobs.lake import delta_tables
-from jobs.publishing import in_process_upsert, pane_cache, publication
+from jobs.publishing import in_process_upsert, pane_cache
+from tests import delta
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import check_panes
 from tests.jobs.keeping.readings import ODD, PANES
-from tests.jobs.keeping.test_the_cut_does_not_matter import LOG, World
+from tests.jobs.keeping.world import GOOD, World
+from tests.jobs.steps import resting_at
 
-CUTS = [0, 12, 26, len(LOG)]
+CUTS = [0, 10, 20, len(GOOD)]
 LIMITS = {
     "few bytes": (pane_cache, "MOST_FILE_BYTES"),
     "few panes": (pane_cache, "MOST_PANES"),
@@ -24,22 +26,9 @@ LIMITS = {
 }
 
 
-class Ways:
-    """Counts the publishings that Spark did."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.by_spark, kept = 0, publication._by_spark
-
-        def counted(*args: Any) -> None:
-            self.by_spark += 1
-            kept(*args)
-
-        monkeypatch.setattr(publication, "_by_spark", counted)
-
-
-@pytest.fixture
-def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
-    return Ways(monkeypatch)
+def by_spark(world: World) -> int:
+    """How many publishings Spark has done."""
+    return delta.commits_of_spark(world.places.table(world.result.name))
 
 
 def said(world: World) -> list[list[tuple[str, str]]]:
@@ -54,47 +43,47 @@ def kept(spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch, lar
     """A result over the log in three runs, some of which take every change for a large one."""
     world = World(spark, folder, ODD)
     for first, after, is_large in zip(CUTS, CUTS[1:], large, strict=False):
-        world.write(LOG[first:after])
+        world.write(GOOD[first:after])
         with monkeypatch.context() as limits:
             if is_large:
                 limits.setattr(pane_cache, "MOST_PANES", -1)
                 limits.setattr(delta_tables, "SMALL_BYTES", -1)
                 limits.setattr(evaluation, "FEW_RECORDS", -1)
-            world.keep(batch=9)
+            world.keep()
     return world
 
 
 def test_small_and_large_changes_give_the_same_rows_in_any_turn(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worlds = []
-    for number, large in enumerate([[False] * 3, [True] * 3, [False, True, False], [True, False, True]]):
-        before = ways.by_spark
+    for number, large in enumerate([[False] * 3, [True] * 3, [False, True, False]]):
         worlds.append(kept(spark, tmp_path / str(number), monkeypatch, large))
-        assert ways.by_spark - before == sum(large)
+        assert by_spark(worlds[-1]) == sum(large)
     for world in worlds:
         check_panes(world, ("site", "cell"))
         assert said(world) == said(worlds[0])
     assert {row["revision"] for row in worlds[0].rows()} >= {1, 2}
 
 
-@pytest.mark.parametrize("limit", LIMITS)
 def test_what_is_too_much_for_memory_is_left_to_spark(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways, limit: str
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(*LIMITS[limit], 3)
+    """Whichever limit it is that a run meets."""
     world = World(spark, tmp_path, PANES)
-    world.write(LOG[:30])
-    world.keep()
-    assert ways.by_spark == 1
-    world.write(LOG[30:])
-    world.keep()
+    for number, limit in enumerate(LIMITS):
+        world.write(GOOD[CUTS[number] : CUTS[number + 1]])
+        with monkeypatch.context() as limits:
+            limits.setattr(*LIMITS[limit], 3)
+            limits.setattr(delta_tables, "SMALL_BYTES", -1)  # what Spark has made it writes
+            world.keep()
+        assert by_spark(world) == number + 1, limit
     check_panes(world)
 
 
 def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: Path) -> None:
     """DataFusion's queries end in 2262, Python's calendar in 9999; Spark's and Delta's do not."""
-    good = next(r for r in LOG if r.good and r.good["site"] != "test")
+    good = next(r for r in GOOD if r.good and r.good["site"] != "test")
     assert good.good
     far, last = datetime(2300, 5, 1, 8, tzinfo=UTC), datetime(9998, 12, 31, 23, 45, tzinfo=UTC)
     log = [good]
@@ -111,20 +100,21 @@ def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: 
 
 @pytest.mark.parametrize("most_bytes", [0, pane_cache.MOST_BYTES])
 def test_a_continuous_run_may_forget_its_panes_and_read_them_again(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: Ways, most_bytes: int
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
 ) -> None:
     monkeypatch.setattr(pane_cache, "MOST_BYTES", most_bytes)
-    read = []
-    monkeypatch.setattr(
-        pane_cache.Recent,
-        "_read",
-        lambda self, since, kept=pane_cache.Recent._read: (read.append(since), kept(self, since)),
-    )
+    read: list[str] = []
+
+    def table(path: str) -> DeltaTable:
+        read.append(path)
+        return DeltaTable(path)
+
+    monkeypatch.setattr(pane_cache, "DeltaTable", table)
     world = World(spark, tmp_path, PANES)
-    world.write(LOG)
-    world.keep_running(batch=8, publish_every="1 second")
+    world.write(GOOD)
+    world.keep_running(batch=8, publish_every="1 second", step=resting_at("before panes", 1))
     check_panes(world)
-    published = len({row["published_sequence"] for row in world.rows("_ledger")}) - 1
-    assert published >= 3 and not ways.by_spark
+    published = sum(row["kind"] == "batch" for row in world.rows("_ledger"))
+    assert published >= 3 and not by_spark(world)
     # Records that come later than is allowed may make it read, others do not.
     assert len(read) == published if not most_bytes else 1 <= len(read) < published

@@ -144,7 +144,7 @@ def test_with_headrace_debug_a_job_ends_with_all_of_pythons_words(tmp_path: Path
 @pytest.mark.parametrize(
     "said", ["10 seconds", "0 seconds", "1 minute 30 seconds", "1.5 seconds", "2 WEEKS", "100 milliseconds"]
 )
-def test_times_between_batches(said: str) -> None:
+def test_an_interval_of_spark_is_taken(said: str) -> None:
     check_interval(said)
 
 
@@ -156,7 +156,7 @@ def test_what_is_no_time_between_batches_is_refused_before_java_is_asked_for(
 
 
 @pytest.mark.parametrize("said", ["latest", "Earliest", "1746432000000", "2025-05-05T08:00Z", '{"rides": {"0": 12}}'])
-def test_starts(said: str) -> None:
+def test_a_start_that_the_log_knows_is_taken(said: str) -> None:
     check_start(said)
 
 

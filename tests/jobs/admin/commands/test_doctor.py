@@ -1,7 +1,7 @@
 """headrace doctor says what is wrong after each fault, and is content again when its remedy was followed."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,38 +17,12 @@ from jobs.log import home
 from jobs.log.archive import writer
 from tests.jobs.admin import command
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.test_recovery import (
-    LOG,
-    RESULT,
-    counted,
-    cut_short,
-    delete,
-    expected,
-    gone,
-    keep,
-    of_another_query,
-    older,
-    places_in,
-    replaced,
-)
+from tests.jobs.keeping.harms import cut_short, delete, gone, of_another_query, older, replaced
+from tests.jobs.keeping.small import LOG, RESULT, counted, expected, keep
+from tests.jobs.keeping.world import places_in
 from tests.jobs.steps import Stopped, stopping_at
 
 NAME = RESULT.name
-
-
-@pytest.fixture(scope="module")
-def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result that has read the first half of its log. Copied, never changed."""
-    folder = tmp_path_factory.mktemp("made")
-    writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[:9])])
-    keep(spark, folder)
-    return folder
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Iterator[Path]:
-    shutil.copytree(made, tmp_path / "copy")
-    yield tmp_path / "copy"
 
 
 def look(folder: Path) -> list[tuple[bool, str]]:

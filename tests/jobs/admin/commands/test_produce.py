@@ -116,7 +116,9 @@ def test_gzip_and_standard_input(
 CSV = 'id,day,code,ok,x,name\n1,2013-01-01,007,true,1.5,Anna\n2,2013-01-02,010,false,,"a\n""b"""\n'
 
 
-def test_csv_types(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_of_csv_become_values_of_the_types_they_look_like(
+    laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (laptop / "in.csv.gz").write_bytes(gzip.compress(CSV.encode()))
     assert run("produce", "t", "in.csv.gz", "--key", "id", "--text", "code", "--partitions", "1") == 0
     rows = held(capsys)
@@ -137,7 +139,9 @@ BAD_CSV = {
 
 
 @pytest.mark.parametrize(("content", "options"), BAD_CSV.values(), ids=BAD_CSV.keys())
-def test_bad_csv(laptop: Path, capsys: pytest.CaptureFixture[str], content: str, options: tuple[str, ...]) -> None:
+def test_csv_that_cannot_be_read_writes_nothing_and_ends_with_one_line(
+    laptop: Path, capsys: pytest.CaptureFixture[str], content: str, options: tuple[str, ...]
+) -> None:
     (laptop / "in.csv").write_text(content)
     said = refused(capsys, "produce", "t", "in.csv", *options)
     assert "in.csv" in said

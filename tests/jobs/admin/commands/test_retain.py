@@ -56,7 +56,7 @@ def reads(places: Places, name: str, offset: int, **definition: str) -> None:
 
 
 def held(places: Places) -> list[int]:
-    return records(places.archive, "visits", 0, 0, 1000)["offset"].to_pylist()  # type: ignore[no-any-return]
+    return records(places.archive, "visits", 0, 0, 1000)["offset"].to_pylist()
 
 
 def test_by_age_the_front_goes_up_to_the_first_young_record(laptop: Path, places: Places) -> None:
@@ -148,7 +148,7 @@ def test_a_ledger_that_cannot_be_read_stops_both(
 @pytest.mark.parametrize(
     ("words", "number"), [("0 B", 0), ("10 GB", 10_000_000_000), ("2 MiB", 2_097_152), (" 7  kB ", 7_000)]
 )
-def test_sizes(words: str, number: int) -> None:
+def test_a_size_is_a_number_of_bytes_with_its_unit(words: str, number: int) -> None:
     assert size(words) == number
 
 

@@ -64,14 +64,14 @@ def keep(places: Places, name: str, generation: int = 1) -> None:
     )
 
 
-def test_facts(places: Places) -> None:
+def test_facts_of_a_result_add_up_its_ledger_and_its_quarantine(places: Places) -> None:
     keep(places, "visits_v1")
     visits.write(places, 0, 25)
     found = standing.of(places, "visits_v1")
     assert isinstance(found, standing.Facts)
     assert (found.records, found.waiting, found.requeued) == (20, 3, 1)
     assert (found.out_of_order, found.late, found.unpublished) == (6, 2, 1)
-    assert found.published == "1 batches behind"
+    assert re.fullmatch(r"1 batch(es)? behind", found.published)
     # 16 good records when they were read: 10 in order, 5 a minute late, 1 two hours
     assert found.lateness == (0.0, 7200.0, 7200.0)
     assert found.notes == ("the checkpoint is missing",)
@@ -84,12 +84,14 @@ def test_facts(places: Places) -> None:
     assert {name: rows for name, rows, _, _ in found.tables} == {"visits_v1_quarantine": 4, "visits_v1_ledger": 5}
 
 
-def test_nothing_is_left(places: Places) -> None:
+def test_a_result_that_has_read_and_published_all_has_no_lag(places: Places) -> None:
     keep(places, "visits_v1")
     last = ledger.last(places, "visits_v1")
     assert last
     visits.write(places, 0, 25)
-    ends = {partition: end or 0 for partition, (_, end) in standing._lag(places, last).offsets.items()}
+    before = standing.of(places, "visits_v1")
+    assert isinstance(before, standing.Facts)
+    ends = {partition: end or 0 for partition, (_, end) in before.lag.offsets.items()}
     row = last.next("batch", end_offsets=ends, published_sequence=last.sequence + 1)
     ledger.write(places, "visits_v1", row)
     found = standing.of(places, "visits_v1")
@@ -97,7 +99,9 @@ def test_nothing_is_left(places: Places) -> None:
     assert (found.lag.records, found.lag.minutes, found.published) == (0, 0.0, "up to date")
 
 
-def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_all_results_or_one_and_goes_on_past_a_broken_one(
+    laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("status") == 0
     assert "no results yet" in capsys.readouterr().out
     keep(places, "visits_v1")
@@ -108,7 +112,8 @@ def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture
     assert [line for line in lines if line.startswith("broken_v1: cannot be read")]
     row = next(line for line in lines if "visits_v1" in line)
     cells = [cell.strip() for cell in re.split("[│|]", row)]
-    assert cells[3:-1] == ["20", "unknown", "unknown", "3", "2", "2.0 h", "0.004", "1 batches behind"]
+    assert cells[3:-2] == ["20", "unknown", "unknown", "3", "2", "2.0 h", "0.004"]
+    assert re.fullmatch(r"1 batch(es)? behind", cells[-2])
     assert run("status", "visits_v1") == 0
     shown = capsys.readouterr().out
     for words in ("generation 2, batch 1", "20 read, 17 good", "3 waiting, 1 requeued", "the checkpoint is missing"):
@@ -121,7 +126,9 @@ def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture
     assert "there are broken_v1, visits_v1" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_none(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_in_the_place_of_the_tables_is_told_in_one_line(
+    laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (laptop / "tables").write_text("a file")
     assert run("status") == 0
     said = capsys.readouterr().out

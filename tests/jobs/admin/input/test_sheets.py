@@ -3,10 +3,8 @@
 import csv
 import gzip
 import io
-import json
 import sys
 import types
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.admin.input.cells import Kind
-from jobs.admin.input.csv_options import CsvOptions
-from jobs.admin.input.records import Fields, Record
-from jobs.admin.input.sheets import Sheet
-from jobs.running.errors import Refused
-
-
-class Number(str):
-    """A number of JSON, with the characters that it has there."""
-
-
-def made(*files: Path | str, topic: str = "no topic", key: str | None = None, **options: Any) -> list[Record]:
-    reading = CsvOptions(**options).reading(topic)
-    sheets = [Sheet(str(file), reading, Fields(key, None, lambda: 0)) for file in files]
-    kinds: dict[str, Kind] = {}
-    for sheet in sheets:
-        sheet.look(kinds)
-    return [record for sheet in sheets for record in sheet.records(kinds)]
-
-
-def objects(records: Sequence[Record]) -> list[dict[str, Any]]:
-    return [json.loads(value, parse_int=Number, parse_float=Number) for value, _, _ in records]
-
-
-def column(path: Path, cells: Sequence[str], **options: Any) -> list[Any]:
-    """What becomes of a column of these cells, beside another one."""
-    path.write_text("x,other\n" + "".join(f'"{cell}",o\n' for cell in cells), newline="")
-    return [row["x"] for row in objects(made(path, **options))]
-
-
-def refused(*files: Path, **options: Any) -> str:
-    with pytest.raises(Refused) as error:
-        made(*files, **options)
-    said = str(error.value)
-    assert "\n" not in said
-    assert "SECRET" not in said
-    return said
-
+from tests.jobs.admin.csv_records import Number, column, made, objects, refused
 
 LIKE_NUMBERS = st.from_regex(r"[-+]?[0-9]{0,22}([.,][0-9]{0,22})?([eE][+-]?[0-9]{1,4})?", fullmatch=True)
 WORDS = st.sampled_from(
@@ -159,7 +120,7 @@ def test_words_for_null_are_named(tmp_path: Path) -> None:
     assert isinstance(found[1]["n"], Number)
 
 
-def test_the_decimal_comma(tmp_path: Path) -> None:
+def test_a_decimal_comma_becomes_a_point_only_where_it_is_a_number(tmp_path: Path) -> None:
     content = 'when;street;value;group;count\n2025-05-05;Mühlgasse, 3;12,5;1.234;7\n2025-05-06;"Am; ""Tor""";-0,50;5;\n'
     (tmp_path / "in.csv").write_bytes(content.encode("cp1252"))
     found = made(tmp_path / "in.csv", encoding="latin-1", delimiter=";", decimal_comma=True, key="value")
@@ -178,7 +139,7 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path, cells: list[str]) -> None:
     assert {type(cell) for cell in found} == {Number}
 
 
-def test_a_cut_gzip_file(tmp_path: Path) -> None:
+def test_a_cut_gzip_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20])
     assert "in.csv.gz is not a whole gzip file" in refused(tmp_path / "in.csv.gz")
 
@@ -195,13 +156,13 @@ def test_names_for_a_file_without_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delimiter", ["tab", "\\t", None])
-def test_tabs(tmp_path: Path, delimiter: str | None) -> None:
+def test_tabs_may_be_named_or_known_by_the_files_ending(tmp_path: Path, delimiter: str | None) -> None:
     file = tmp_path / ("in.tsv" if delimiter is None else "in.csv")
     file.write_text("a\tb,c\n1\tx,y\n")
     assert objects(made(file, delimiter=delimiter)) == [{"a": "1", "b,c": "x,y"}]
 
 
-def test_a_file_of_one_column(tmp_path: Path) -> None:
+def test_a_file_of_one_column_needs_no_delimiter(tmp_path: Path) -> None:
     (tmp_path / "plain.csv").write_text("name\nAnna\n\n  \nBo\n")
     assert [row["name"] for row in objects(made(tmp_path / "plain.csv"))] == ["Anna", "  ", "Bo"]
     (tmp_path / "marks.csv").write_text("a;b|c\n1;2\n")
@@ -209,7 +170,7 @@ def test_a_file_of_one_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_line_ends(tmp_path: Path, end: str) -> None:
+def test_every_line_end_is_one_and_cells_may_hold_them(tmp_path: Path, end: str) -> None:
     (tmp_path / "in.csv").write_text(f'a,b{end}1,"x\ry"{end}{end}2,z', newline="")
     assert objects(made(tmp_path / "in.csv")) == [{"a": "1", "b": "x\ry"}, {"a": "2", "b": "z"}]
 
@@ -277,7 +238,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "options", "words"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_refused(tmp_path: Path, content: bytes, options: dict[str, Any], words: list[str]) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_its_row_and_a_remedy(
+    tmp_path: Path, content: bytes, options: dict[str, Any], words: list[str]
+) -> None:
     (tmp_path / "in.csv").write_bytes(content)
     said = refused(tmp_path / "in.csv", **options)
     for word in ["in.csv", *words]:

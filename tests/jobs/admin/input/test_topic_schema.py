@@ -11,7 +11,7 @@ from pyspark.sql.types import DoubleType, IntegerType, StringType, TimestampType
 import schemas
 from jobs.admin.input.topic_schema import column_types
 from jobs.running.errors import Mistake
-from tests.jobs.admin.input.test_sheets import made, objects, refused
+from tests.jobs.admin.csv_records import made, objects, refused
 
 SCHEMA = """
 from pyspark.sql.types import *

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql.types import ByteType, DataType, DecimalType, DoubleType, FloatType, IntegerType, LongType, StringType
 
-from jobs.answers import merging
-from jobs.answers.result import contract
+from jobs.answers import contract, merging
 from jobs.answers.windows import Hopping
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
@@ -84,6 +83,7 @@ def test_doubles_are_right_within_the_bound_that_is_told(name: str, cuts: int) -
 
 
 def test_windows_that_overlap() -> None:
+    rows: list[tuple[int, str, float | None]]
     rows = [(DICE.randrange(3600), "ab"[n % 2], 1e9 + DICE.random()) for n in range(200)]
     rows[:40] = [(second % 600, group, None) for second, group, _ in rows[:40]]
     found = windows(rows, [50, 120], columns(DoubleType()), KEPT, (Hopping("30 minutes", "10 minutes"),))
@@ -99,7 +99,7 @@ def test_deviations_are_those_of_duckdb_and_of_the_standard_library() -> None:
     rows = [(n * 37 % 3600, "ab"[n % 2], None if n % 5 == 0 else DICE.randrange(-1_000, 1_000)) for n in range(500)]
     events = pa.table({"g": [row[1] for row in rows], "v": pa.array([row[2] for row in rows], pa.int32())})
     assert events.num_rows == 500
-    due = dict(duckdb.sql("select g, stddev_samp(v) from events group by g").fetchall())
+    due = dict(duckdb.execute("select g, stddev_samp(v) from events group by g").fetchall())
     found = {row["g"]: row["v_stddev"] for row in windows(rows, [7, 300], columns(IntegerType()), KEPT)}
     assert found == {group: pytest.approx(value, rel=1e-12) for group, value in due.items()}
     mine = [row[2] for row in rows if row[1] == "a" and row[2] is not None]

@@ -76,7 +76,7 @@ def test_whole_numbers_are_summed_up_as_by_duckdb() -> None:
     found = {row["g"]: row["v_sum"] for row in windows(rows, [7, 300], columns(LongType()), KEPT)}
     events = pa.table({"g": [row[1] for row in rows], "v": pa.array([row[2] for row in rows], pa.int64())})
     assert events.num_rows == 500
-    assert found == dict(duckdb.sql("select g, sum(v) from events group by g").fetchall())
+    assert found == dict(duckdb.execute("select g, sum(v) from events group by g").fetchall())
 
 
 def test_doubles_nulls_and_zeros() -> None:

@@ -57,7 +57,7 @@ CHANGES: list[tuple[Result, Result, list[str]]] = [
 
 
 @pytest.mark.parametrize(("was", "now", "said"), CHANGES)
-def test_what_has_changed(was: Result, now: Result, said: list[str]) -> None:
+def test_what_has_changed_is_named(was: Result, now: Result, said: list[str]) -> None:
     assert comparison.changed(was.definition(), now.definition(), now) == said
 
 

@@ -40,7 +40,7 @@ from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT, WIDE
-from tests.jobs.keeping.test_recovery import places_in
+from tests.jobs.keeping.world import places_in
 from tests.jobs.steps import Stopped, stopping_at
 
 WIDER = sales.over(WIDE)

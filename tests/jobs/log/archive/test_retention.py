@@ -29,22 +29,14 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests import delta
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.test_recovery import RESULT
-
-START = datetime(2024, 5, 1, tzinfo=UTC)
-
-
-def fill(path: Path, count: int, partitions: int = 1, topic: str = "t") -> None:
-    """Append records whose value is their number among all of one append, a second apart."""
-    values = [str(number).encode() for number in range(count)]
-    times = [START + timedelta(seconds=number) for number in range(count)]
-    columns = {"key": pa.nulls(count, pa.binary()), "value": values, "timestamp": times}
-    append(str(path), topic, partitions, [pa.record_batch(columns)])
+from tests.jobs.keeping.numbered import START, fill
+from tests.jobs.keeping.small import RESULT
+from tests.jobs.log import another_writer
 
 
 def offsets(path: Path, partition: int = 0, topic: str = "t") -> list[int]:
     """The offsets that a reader finds, which reads the values as well."""
-    return records(str(path), topic, partition, 0, 10**9)["offset"].to_pylist()  # type: ignore[no-any-return]
+    return records(str(path), topic, partition, 0, 10**9)["offset"].to_pylist()
 
 
 def reader(path: Path) -> ArchiveReader:
@@ -85,9 +77,7 @@ def test_ends_never_go_back_and_a_first_offset_neither(tmp_path: Path) -> None:
 
 
 def test_ends_of_a_topic_that_another_writer_filled_are_kept_too(tmp_path: Path) -> None:
-    from tests.jobs.log.archive.test_snapshot import fill as foreign
-
-    foreign(tmp_path, [(0, offset, "x") for offset in (3, 4, 9)])
+    another_writer.fill(tmp_path, [(0, offset, "x") for offset in (3, 4, 9)])
     retention.remove(str(tmp_path), "t", {0: 10})
     assert Snapshot(str(tmp_path), "t").refresh().ends == {0: 10}
     fill(tmp_path, 2)
@@ -95,10 +85,8 @@ def test_ends_of_a_topic_that_another_writer_filled_are_kept_too(tmp_path: Path)
 
 
 def test_files_that_another_writer_put_together_out_of_order_stay_readable(tmp_path: Path) -> None:
-    from tests.jobs.log.archive.test_snapshot import fill as foreign
-
-    foreign(tmp_path, [(0, offset, "x") for offset in (7, 8, 2, 3, 11)])
-    foreign(tmp_path, [(0, offset, "x") for offset in (9, 1, 5, 10)])
+    another_writer.fill(tmp_path, [(0, offset, "x") for offset in (7, 8, 2, 3, 11)])
+    another_writer.fill(tmp_path, [(0, offset, "x") for offset in (9, 1, 5, 10)])
     retention.remove(str(tmp_path), "t", {0: 3})
     assert offsets(tmp_path) == [3, 5, 7, 8, 9, 10, 11]
     rows = pa.table(DeltaTable(str(tmp_path)).get_add_actions(flatten=True)).to_pylist()
@@ -148,7 +136,7 @@ def test_an_append_that_came_between_stays(tmp_path: Path, monkeypatch: pytest.M
     """The other commit lands after ours has looked at the table; the store refuses ours, which tries again."""
     fill(tmp_path, 10)
     monkeypatch.setattr(writer, "queue", lambda _: nullcontext())  # as on object storage
-    ours, interfered = rewrite._write, []
+    ours, interfered = rewrite._write, list[bool]()
 
     def late(table: DeltaTable, *more: object) -> None:
         if not interfered:
@@ -182,7 +170,7 @@ def test_of_two_at_once_one_is_refused_and_leaves_no_file(tmp_path: Path, monkey
 PRODUCER = """
 import sys
 from pathlib import Path
-from tests.jobs.log.archive.test_retention import fill
+from tests.jobs.keeping.numbered import fill
 for _ in range(30):
     fill(Path(sys.argv[1]), 7)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -24,28 +24,7 @@ from jobs.log.offsets import share, since, starting
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas.archive import COLUMNS
-
-Row = tuple[int, int, str]
-"""Partition, offset, value."""
-
-
-def fill(path: Path, rows: list[Row], topic: str = "t", times_ms: list[int] | None = None) -> None:
-    """Write one file a partition, as another writer would, with the offsets given and in the order given."""
-    times = times_ms or [offset for _, offset, _ in rows]
-    columns = {
-        "key": [None] * len(rows),
-        "value": [value.encode() for _, _, value in rows],
-        "topic": [topic] * len(rows),
-        "partition": [partition for partition, _, _ in rows],
-        "offset": [offset for _, offset, _ in rows],
-        "timestamp": [time * 1000 for time in times],
-        "timestampType": [0] * len(rows),
-        "headers": [None] * len(rows),
-    }
-    schema = to_arrow_schema(COLUMNS, timezone="UTC")
-    arrays = [pa.array(columns[field.name], field.type) for field in schema]
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    write_deltalake(str(path), table, mode="append", partition_by=["topic", "partition"])
+from tests.jobs.log.another_writer import Row, fill
 
 
 def reader(path: Path, **options: str) -> ArchiveReader:
@@ -54,7 +33,7 @@ def reader(path: Path, **options: str) -> ArchiveReader:
 
 def drain(source: ArchiveReader, limit: int | None) -> list[list[Row]]:
     """The rows of each batch, as Spark would ask for them until nothing is new."""
-    start, found = source.initialOffset(), []
+    start, found = source.initialOffset(), list[list[Row]]()
     while True:
         end = source.latestOffset(start, ReadAllAvailable() if limit is None else ReadMaxRows(limit))
         if end == start:
@@ -142,7 +121,7 @@ def test_a_slice_is_exact_over_row_groups(offsets: list[int], low: int, high: in
     assert found == [offset for offset in offsets if low <= offset < high]
 
 
-def test_starting_offsets() -> None:
+def test_a_start_is_offsets_of_each_partition_or_a_word() -> None:
     firsts, ends = {0: 5, 1: 0}, {0: 20, 1: 9}
     assert starting("earliest", "t", firsts, ends) == firsts
     assert starting("latest", "t", firsts, ends) == ends

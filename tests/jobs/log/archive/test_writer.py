@@ -112,7 +112,7 @@ def test_no_records_write_nothing(tmp_path: Path) -> None:
 def test_a_commit_in_between_moves_the_offsets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other commit lands between reading the ends and committing; the store refuses ours, which tries again."""
     append(str(tmp_path), TOPIC, 1, [batch(["first"])])
-    ours, interfered = writer._write, []
+    ours, interfered = writer._write, list[bool]()
 
     def late(table: DeltaTable, topic: str, count: int, written: list[file_writer.Written]) -> None:
         if not interfered:
