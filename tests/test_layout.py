@@ -181,15 +181,10 @@ def test_configuration_notebooks_and_tests_are_no_packages() -> None:
         assert not list((ROOT / folder).rglob("__init__.py"))
 
 
-README_TESTS = ("tests.test_readme", "tests.cluster.test_kafka_commands.consumed")
-"""What tests of the README share."""
-
-
 def test_no_test_imports_from_a_file_of_tests() -> None:
     """What several tests need has a file of its own, which says what it is."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        shared = [name for name in imports(path) if re.search(r"^tests\.(.+\.)?test_", name)]
-        assert not [name for name in shared if not within(name, README_TESTS)], path
+        assert not [name for name in imports(path) if re.search(r"^tests\.(.+\.)?test_", name)], path
         assert path.name.startswith("test_") or ast.get_docstring(ast.parse(path.read_text())), path
 
 

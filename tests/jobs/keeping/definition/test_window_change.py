@@ -9,8 +9,8 @@ from jobs.answers.windows import CalendarDay, CalendarMonth, CalendarWeek, Hoppi
 from jobs.keeping import ledger
 from jobs.keeping.definition import comparison
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.test_the_cut_does_not_matter import World
-from tests.jobs.keeping.test_weeks_and_months import PERIODS, ZONE, check, published
+from tests.jobs.keeping.periods import PERIODS, ZONE, check, published
+from tests.jobs.keeping.world import World
 
 WEEKS, MONTHS, DAYS = CalendarWeek(ZONE), CalendarMonth(ZONE), CalendarDay(ZONE)
 BEFORE, AFTER = replace(PERIODS, windows=(DAYS, WEEKS)), replace(PERIODS, windows=(WEEKS, MONTHS))
