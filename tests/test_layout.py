@@ -20,7 +20,13 @@ PURE_ROOMS = ("jobs/events", "jobs/decisions", "jobs/facts", "jobs/answers")
 NO_ACTIONS = ("aggregation.collect",)
 """What is named as an action and is none."""
 FLOOR = ("pyspark", "pyarrow", "numpy", *STDLIB)
-PURE = ("jobs.running.durations", "jobs.running.errors.Mistake", "schemas", "sketches", "datasketches", *FLOOR)
+COMPUTING = (
+    "jobs.running.durations",
+    "jobs.running.instants",
+    "jobs.running.spark_plan",
+    "jobs.running.errors.Mistake",
+)
+PURE = (*COMPUTING, "schemas", "sketches", *FLOOR)
 """What rooms without a clock, reads and writes may use: of jobs.running only what computes."""
 GROUND = ("jobs.running", "schemas", *FLOOR)
 WRITERS = ("deltalake", "delta", "py4j", "confluent_kafka")
@@ -44,7 +50,7 @@ ROOMS = {
     "jobs/keeping": (
         "jobs.keeping",
         *("jobs.publishing", "jobs.answers", "jobs.facts", "jobs.decisions", "jobs.events", "jobs.lake", "jobs.log"),
-        *("jobs.run.Run", "datasketches", *WRITERS, *GROUND),
+        *("jobs.run.Run", "sketches", *WRITERS, *GROUND),
     ),
     "jobs/*.py": (
         *("jobs.run", "jobs.keeping", "jobs.keeping.keep", "jobs.log.kafka_to_archive"),

@@ -11,6 +11,7 @@ from jobs.log import home
 from jobs.log.archive.snapshot import Ends
 from jobs.publishing.results import query
 from jobs.running.places import Places
+from sketches import quantiles
 
 LEDGER = "_ledger"
 TABLES = ("", "_panes", "_filters", "_quarantine", LEDGER)
@@ -112,7 +113,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     records, waiting = sum(row["records"] for row in batches), sum(row["quarantined"] for row in rows)
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
-    _, half, most, latest = ledger.lateness(sketches, records - sum(row["quarantined"] for row in batches))
+    good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
     unpublished = [r for r in rows if r["kind"] in ("batch", "requeue") and r["sequence"] > last.published_sequence]
     return Facts(
         name,
@@ -123,7 +124,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         again,
         sum(row["out_of_order"] for row in rows),
         sum(row["late"] for row in rows),
-        (half, most, latest),
+        (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
         batches[-1]["committed_time"] if batches else None,
         len(unpublished) if last.definition.get("windows") else 0,
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),

@@ -9,7 +9,6 @@ So does a record without a key: there is nothing to ask for, and nothing is lear
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,11 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
 from jobs.events.arrow_step import ArrowStep
+from jobs.events.stream_time import StreamTime
 from jobs.events.task_facts import Facts, Told
 from jobs.running import durations
 from jobs.running.errors import Mistake
+from jobs.running.instants import to_micros
 from schemas import filters as schema
 from sketches.bloom import BloomFilter, Size, size_for
 
@@ -73,11 +74,15 @@ class _Sightings:
         """`before`: the partition's filters before the first record, in the columns of schemas/filters.py."""
         self._membership = membership
         self._allowed_seconds = allowed_seconds
-        self._stream_micros = max((_micros(row["stream_time"]) for row in before), default=None)
+        self._stream = StreamTime(max((to_micros(row["stream_time"]) for row in before), default=None))
         length = membership.bucket_micros
-        self._filters = {_micros(row["bucket_time"]) // length: BloomFilter.from_bytes(row["bits"]) for row in before}
+        self._filters = {to_micros(row["bucket_time"]) // length: BloomFilter.from_bytes(row["bits"]) for row in before}
         self._changed: set[int] = set()
-        self.first_offset, self._last_offset, self._in_order = -1, -1, True
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record that was asked for."""
+        return self._stream.first_offset
 
     def answer(
         self, offsets: np.ndarray, event_micros: np.ndarray, hashes: np.ndarray, keyed: np.ndarray
@@ -85,14 +90,7 @@ class _Sightings:
         """For each of the next records, at least one, whether its key was seen, and whether nobody can say: it is too
         late, or it has no key.
         """
-        if self._last_offset < 0:
-            self.first_offset = int(offsets[0])
-        self._in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
-        self._last_offset = int(offsets[-1])
-        stream = event_micros[0] if self._stream_micros is None else self._stream_micros
-        before = np.maximum.accumulate(np.concatenate([[stream], event_micros]))
-        too_late = before[:-1] - event_micros > self._allowed_seconds * 1_000_000
-        self._stream_micros = int(before[-1])
+        too_late = self._stream.follow(offsets, event_micros) > self._allowed_seconds * 1_000_000
         return self._seen(event_micros, hashes, too_late, keyed), too_late | ~keyed
 
     def _seen(
@@ -121,15 +119,15 @@ class _Sightings:
         return seen
 
     def _retire(self) -> None:
-        assert self._stream_micros is not None
-        oldest = self._membership.oldest_bucket(self._stream_micros, self._allowed_seconds)
+        assert self._stream.micros is not None
+        oldest = self._membership.oldest_bucket(self._stream.micros, self._allowed_seconds)
         self._filters = {bucket: filter_ for bucket, filter_ in self._filters.items() if bucket >= oldest}
         self._changed &= self._filters.keys()
 
     def _rate(self) -> float:
         """Probability that a look-up now calls a key seen that was not."""
-        assert self._stream_micros is not None
-        newest = self._stream_micros // self._membership.bucket_micros
+        assert self._stream.micros is not None
+        newest = self._stream.micros // self._membership.bucket_micros
         rates = [
             filter_.current_false_positive_rate()
             for bucket, filter_ in self._filters.items()
@@ -146,11 +144,11 @@ class _Sightings:
                 "bits": self._filters[bucket].to_bytes(),
                 "fill": self._filters[bucket].fill(),
                 "false_positive_rate": rate,
-                "stream_time": self._stream_micros,
+                "stream_time": self._stream.micros,
             }
             for bucket in sorted(self._changed)
         ]
-        return {"in_order": self._in_order, "filters": changed}
+        return {"in_order": self._stream.in_order, "filters": changed}
 
 
 def in_order(events: DataFrame) -> DataFrame:
@@ -208,10 +206,3 @@ def changed(facts: Facts) -> pa.Table:
     rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
     columns = [field for field in schema.COLUMNS if field.name != "sequence"]
     return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))
-
-
-def _micros(moment: datetime | int) -> int:
-    return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

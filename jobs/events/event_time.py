@@ -5,7 +5,7 @@ nothing overflows.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -30,7 +30,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.events.topic_schema import called
-from jobs.running import durations
+from jobs.running import durations, instants
 from jobs.running.errors import Mistake
 
 MAX_AHEAD = "1 day"
@@ -133,7 +133,7 @@ class EventTime:
                 micros = round(float(value) * float(times) if times else float(value) / float(by))
             else:
                 micros = int(Fraction(str(value)) * times if times else Fraction(str(value)) / by)
-            return _EPOCH + timedelta(microseconds=micros)
+            return instants.from_micros(micros)
         zone = ZoneInfo(self.zone)
         if isinstance(self.kind, DateType):
             day = date.fromisoformat(value)
@@ -147,9 +147,6 @@ class EventTime:
         zone = "" if self.zone == ZONE else self.zone
         more = " ".join(filter(None, (unit, zone)))
         return f"{self.name} ({more})" if more else self.name
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _limit(unit: str) -> int:
