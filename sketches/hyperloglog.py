@@ -39,7 +39,7 @@ EMPTY_TEXT = "the empty text, for which the library has no room: 3f9c1e7ab25d486
 """What goes into a sketch in the place of "", which DataSketches passes over. It is a value as any other."""
 
 
-def of(values: Iterable[str | int | None], lg_k: int) -> bytes:
+def sketch_of(values: Iterable[str | int | None], lg_k: int) -> bytes:
     """A sketch of size `lg_k` (4 to 21) of these values; null is none, and the empty text is one."""
     sketch = hll_sketch(lg_k, tgt_hll_type.HLL_8)
     for value in values:

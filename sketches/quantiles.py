@@ -7,11 +7,11 @@ refused before the library sees them: it trusts the counts in its input, and a d
 
 import struct
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
-
 
 _HEADER = struct.Struct("<BBBBHB")  # ints of the preamble, version, family, flags, k, least size of a level
 _EMPTY, _SINGLE = 1, 4  # flags; of a sketch of one value that value follows behind 8 bytes
@@ -76,9 +76,9 @@ def _is_whole(sketch: bytes) -> bool:
     if not 1 <= levels <= 61 or len(sketch) < _LEVELS + 4 * levels:
         return False
     starts = [*struct.unpack_from(f"<{levels}I", sketch, _LEVELS), _room(k, least, levels)]
-    sizes = [after - start for start, after in zip(starts, starts[1:], strict=False)]
-    held = sum(size << level for level, size in enumerate(sizes))
-    return min(sizes) >= 0 and held == count and len(sketch) == _LEVELS + 4 * levels + 16 + 8 * sum(sizes)
+    sizes = [after - start for start, after in pairwise(starts)]
+    weight = sum(size << level for level, size in enumerate(sizes))
+    return bool(min(sizes) >= 0 and weight == count and len(sketch) == _LEVELS + 4 * levels + 16 + 8 * sum(sizes))
 
 
 def _room(k: int, least: int, levels: int) -> int:

@@ -108,7 +108,7 @@ def count(places: Places, result: Result, drawn: list[Drawn]) -> None:
     kinds = {column.name: column.dataType for column in result.topic.COLUMNS}
     groups = [(name, kinds[name]) for name in result.panes.by]
     uniques = [(name, kinds[name]) for name in result.panes.uniques]
-    time = event_time.of(result.topic)
+    time = event_time.of_topic(result.topic)
     try:
         for text in _values(places, result, drawn):
             record = json.loads(text, parse_float=Decimal)
@@ -148,7 +148,7 @@ def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[byte
             f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
             f"{name} has read it. Copy it from Kafka first: jobs/kafka_archive.py {topic}."
         )
-    time = event_time.of(result.topic)
+    time = event_time.of_topic(result.topic)
     since = None
     if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
         since = min(window.start for window in drawn) - timedelta(seconds=time.max_ahead_seconds)

@@ -31,7 +31,7 @@ class Finding:
     remedy: str
 
 
-def of(places: Places, name: str) -> list[Finding]:
+def examine(places: Places, name: str) -> list[Finding]:
     """All that is found of result `name`; nothing if all is well. Runs without Java."""
     try:
         last = ledger.last(places, name)
@@ -172,8 +172,8 @@ def _held(places: Places, topic: str) -> Iterator[Finding]:
 
 
 def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    found = standing.of(places, name)
+    found = standing.read(places, name)
     if isinstance(found, standing.Facts) and found.waiting:
         why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in found.reasons if count)
-        remedy = remedies.of(name, last.definition, [(reason, field) for reason, field, n, _ in found.reasons if n])
+        remedy = remedies.advice(name, last.definition, [(reason, field) for reason, field, n, _ in found.reasons if n])
         yield Finding(False, f"{found.waiting:,} records wait in quarantine ({why})", remedy)

@@ -22,7 +22,7 @@ class Reader:
     counts_every_record: bool
 
 
-def of(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]:
+def find(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]:
     """The results in the folder of tables that read the topic from the archive, or from the Kafka topic it keeps.
 
     `keeps` says whether the archive keeps the Kafka topic with an id. Raises Refused if a ledger cannot be read: then

@@ -38,7 +38,7 @@ then named too.
 _WIDER = {"tinyint": "smallint, int or bigint", "smallint": "int or bigint", "int": "bigint", "float": "double"}
 
 
-def of(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
+def advice(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
     """What to do about records of result `name`, defined so in its ledger, that wait for these reasons and fields."""
     reasons: dict[str, list[str]] = {}
     for reason, field in waiting:

@@ -93,7 +93,7 @@ def results(places: Places) -> list[str]:
     return [name.removesuffix(LEDGER) for name in folders if name.endswith(LEDGER)]
 
 
-def of(places: Places, name: str) -> Facts | str:
+def read(places: Places, name: str) -> Facts | str:
     """The facts of result `name`; or, in words, why they cannot be read."""
     try:
         last = ledger.last(places, name)

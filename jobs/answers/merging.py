@@ -130,7 +130,7 @@ def _windows(
 ) -> Iterator[pa.RecordBatch]:
     """Windows of one kind that start in `span`, for each group."""
     uniques = window.uniques and bool(panes.uniques)
-    table = equality.settled_columns(table, panes.by)  # panes of an earlier version may have both zeros
+    table = equality.normalise_columns(table, panes.by)  # panes of an earlier version may have both zeros
     columns = partials.parts(table, panes, uniques)
     changed = np.ones(len(table), bool) if since is None else table["sequence"].to_numpy() > since
     columns["changed"] = Part(changed, np.logical_or, False, pa.bool_())

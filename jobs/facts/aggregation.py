@@ -92,7 +92,7 @@ def _of_events(batches: Iterator[pa.RecordBatch], panes: Panes, target: pa.Schem
 
 def _part(events: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes of some events."""
-    events = equality.settled_columns(events, (*panes.by, *panes.averages))
+    events = equality.normalise_columns(events, (*panes.by, *panes.averages))
     micros = events["event_time"].cast(pa.int64()).to_numpy()
     starts = micros - micros % (panes.every_seconds * 1_000_000)
     order, begins = partials.group(partials.codes(events, panes.by), starts)
@@ -124,7 +124,7 @@ def _sketches(column: pa.ChunkedArray, order: np.ndarray, begins: np.ndarray, lg
     values = column.take(pa.array(order)).to_pylist()
     made = []
     for first, after in zip(begins.tolist(), [*begins[1:].tolist(), len(values)], strict=True):
-        made.append(hyperloglog.of(values[first:after], lg_k))
+        made.append(hyperloglog.sketch_of(values[first:after], lg_k))
     return made
 
 

@@ -182,7 +182,7 @@ def table(keys: pa.Table, columns: dict[str, Part], panes: Panes, target: pa.Sch
 def added_up(panes_: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes with each pane and group once, in the columns of `target`; `sequence` is the greatest."""
     keys = ("pane_start", *panes.by)
-    panes_ = equality.settled_columns(panes_, panes.by)  # those of an earlier version may have both zeros
+    panes_ = equality.normalise_columns(panes_, panes.by)  # those of an earlier version may have both zeros
     columns = parts(panes_, panes)
     if "sequence" in target.names:
         columns["sequence"] = part(panes_["sequence"].combine_chunks(), np.maximum)

@@ -48,7 +48,7 @@ def with_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
 
 
 def with_filters(row: Row, found: pa.Table) -> Row:
-    """The row of a batch that changed these filters (membership.changed), at least one."""
+    """The row of a batch that changed these filters (membership.changed_filters), at least one."""
     fullest, rates = (found[name].to_pylist() for name in ("fill", "false_positive_rate"))
     return replace(row, filter_fill=max(fullest), filter_false_positive_rate=max(rates))
 

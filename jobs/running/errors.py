@@ -123,25 +123,25 @@ def _own(error: BaseException) -> str | None:
 
 def _of_the_transform(error: BaseException) -> str | None:
     """What Spark finds wrong with a transform, or with a record that it cannot take."""
-    found, read = spark_errors.conditions(error), mistakes.read(error)
-    if failed := spark_errors.of_udf(found, read):
+    found, read = spark_errors.conditions(error), mistakes.records_of(error)
+    if failed := spark_errors.udf_fault(found, read):
         return _at(*failed)
-    said = None if spark_errors.is_of_plan(error) else spark_errors.of_data(found, read)
-    said = said or spark_errors.of_plan(found, _at_work(error) is not None)
+    said = None if spark_errors.is_plan_error(error) else spark_errors.data_fault(found, read)
+    said = said or spark_errors.plan_fault(found, _at_work(error) is not None)
     return _at(mistakes.place(error), said) if said else None
 
 
 def _of_python(error: BaseException) -> str | None:
     """What is wrong with a line of the author's that was at work."""
     place = _at_work(error)
-    if place is None or spark_errors.java(error) is not None:
+    if place is None or spark_errors.java_exception(error) is not None:
         return None
-    said = python_errors.told(error)
+    said = python_errors.safe_message(error)
     return _at(place, said or f"{type(error).__name__}. Set HEADRACE_DEBUG=1 for the whole story.")
 
 
 def _at_work(error: BaseException) -> mistakes.Place | None:
-    known = mistakes.where(error)
+    known = mistakes.location_of(error)
     return known.running if known else mistakes.at_work(error.__traceback__)
 
 
@@ -187,7 +187,7 @@ def _unknown(error: BaseException) -> str:
     conditions = [each.name for each in spark_errors.conditions(error)] + [match[1] for match in named if match]
     name = (conditions + [match[0] for match in classes if match] + [""])[0]
     what = f"{type(error).__name__}{' ' if name else ''}{name}"
-    if words := python_errors.told(error):
+    if words := python_errors.safe_message(error):
         place = mistakes.place(error)
         what += f": {words}" + (f", from {place}" if place else "")
     return f"the run failed: {what}. Set HEADRACE_DEBUG=1 for the whole story."
@@ -195,7 +195,7 @@ def _unknown(error: BaseException) -> str:
 
 def _causes(error: BaseException) -> list[str]:
     """What the error says, and what Java says of its causes."""
-    said, cause = [str(error)], spark_errors.java(error)
+    said, cause = [str(error)], spark_errors.java_exception(error)
     for _ in range(20):
         if cause is None:
             break

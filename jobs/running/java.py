@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from jobs.running import jvm
 from jobs.running.errors import Refused
 
 if TYPE_CHECKING:
@@ -58,23 +59,12 @@ def prepare() -> None:
     os.environ["LC_ALL"] = UTF8_LOCALE
 
 
-def pin(spark: "SparkSession") -> None:
-    """Set locale and time zone of the driver's Java to those of the profile, whatever its options were.
-
-    In other locales Delta would look for files whose names have other digits.
-    """
-    jvm = spark._jvm
-    assert jvm
-    jvm.java.util.Locale.setDefault(jvm.java.util.Locale.US)
-    jvm.java.util.TimeZone.setDefault(jvm.java.util.TimeZone.getTimeZone("UTC"))
-
-
 def check_names(spark: "SparkSession", places: "Places", file: Path) -> None:
     """Raises Refused if Java would look elsewhere than Python for what the places `file` names: it was started with a
     locale that has no such letters, or takes a path without a scheme for one on HDFS.
     """
-    encoding = str(spark._jvm.java.lang.System.getProperty("sun.jnu.encoding"))  # type: ignore[union-attr]
-    home = str(spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///"))
+    encoding = jvm.system_property(spark, "sun.jnu.encoding")
+    home = jvm.default_file_system(spark)
     for name in ("archive", "tables", "checkpoints"):
         path = getattr(places, name)
         if "://" in path:

@@ -105,17 +105,17 @@ class Kafka(BaseModel):
         said: dict[str, Any] = {"bootstrap.servers": self.servers, "security.protocol": self.security, "log_level": 0}
         if self.security.startswith("SASL"):
             said |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
-            said["sasl.password"] = opened(self.password)
+            said["sasl.password"] = resolve_reference(self.password)
         if self.authorities:
             said["ssl.ca.location"] = self.authorities
         if self.certificate:
             said |= {"ssl.key.location": self.certificate, "ssl.certificate.location": self.certificate}
             if self.certificate_password:
-                said["ssl.key.password"] = opened(self.certificate_password)
+                said["ssl.key.password"] = resolve_reference(self.certificate_password)
         return said
 
 
-def opened(reference: str | None) -> str:
+def resolve_reference(reference: str | None) -> str:
     """What a reference stands for. Raises OSError or KeyError, whose text names the file or the variable alone."""
     found = REFERENCE.fullmatch(reference or "")
     if not found:

@@ -18,7 +18,7 @@ def fault(error: BaseException) -> str | None:
     place = _place(error)
     if place is None or not _is_the_authors(error):
         return None
-    words = " ".join(str(error).split()) if isinstance(error, Mistake) else python_errors.said(error)
+    words = " ".join(str(error).split()) if isinstance(error, Mistake) else python_errors.message(error)
     return f"{place}: {words}"
 
 

@@ -112,18 +112,18 @@ def of_function(function: object) -> Place | None:
 
 
 @contextmanager
-def located(transform: Callable[..., Any]) -> Iterator[None]:
+def note_location(transform: Callable[..., Any]) -> Iterator[None]:
     """An error from inside carries the author's line that was at work, and where `transform` begins."""
     try:
         yield
     except Exception as error:
-        if where(error) is None:
+        if location_of(error) is None:
             setattr(error, _WHERE, Where(at_work(error.__traceback__), of_function(transform)))
         raise
 
 
 @contextmanager
-def reading(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterator[None]:
+def note_records(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterator[None]:
     """An error from inside carries which records were read: of each partition the offsets [start, end)."""
     try:
         yield
@@ -134,19 +134,19 @@ def reading(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterato
         raise
 
 
-def where(error: BaseException) -> Where | None:
-    """What `located` has found."""
+def location_of(error: BaseException) -> Where | None:
+    """What `note_location` has found."""
     return getattr(error, _WHERE, None)
 
 
-def read(error: BaseException) -> str | None:
-    """What `reading` has said: topic, partitions and offsets."""
+def records_of(error: BaseException) -> str | None:
+    """What `note_records` has noted: topic, partitions and offsets."""
     return getattr(error, _READ, None)
 
 
 def place(error: BaseException) -> Place | None:
     """Of the author's lines the one to look at: that was at work, else the transform; None if neither is known."""
-    known = where(error)
+    known = location_of(error)
     return (known.running or known.transform) if known else innermost(error.__traceback__)
 
 

@@ -1,6 +1,6 @@
 """What Python's own errors say in an author's file, and what to do where that is clear.
 
-Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `told`.
+Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `safe_message`.
 """
 
 import builtins
@@ -21,7 +21,7 @@ _MOST = 12
 """Names that are listed."""
 
 
-def said(error: BaseException) -> str:
+def message(error: BaseException) -> str:
     """The words of an error that came while a file was loaded: no record was read yet."""
     words = _of_names(error)
     if words is None or _condition(error):
@@ -31,7 +31,7 @@ def said(error: BaseException) -> str:
     return _one_line(words + _not_started(error))
 
 
-def told(error: BaseException) -> str | None:
+def safe_message(error: BaseException) -> str | None:
     """The words of an error that came while a result was kept; None if they may hold more than names and types."""
     if mistakes.is_raised_by_author(error):
         return None

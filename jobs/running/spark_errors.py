@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.running import mistakes
+from jobs.running import jvm, mistakes
 from jobs.running.mistakes import Place
 
 
@@ -28,18 +28,16 @@ class Condition:
 
 def conditions(error: BaseException) -> list[Condition]:
     """The conditions of an error that came from Java, and of its causes; empty for another."""
-    from pyspark import SparkContext
-
     found: list[Condition] = []
-    cause: Any = java(error)
-    tell = SparkContext._jvm.PythonErrorUtils if SparkContext._jvm and cause is not None else None
+    cause: Any = java_exception(error)
+    utils = None if cause is None else jvm.error_utils()
     for _ in range(20):
-        if cause is None or tell is None:
+        if cause is None or utils is None:
             break
         try:
-            name = tell.getCondition(cause)
+            name = utils.getCondition(cause)
             if name:
-                found.append(Condition(name, tell.getSqlState(cause) or "", dict(tell.getMessageParameters(cause))))
+                found.append(Condition(name, utils.getSqlState(cause) or "", dict(utils.getMessageParameters(cause))))
         except Exception:  # this cause has no condition
             pass
         cause = cause.getCause()
@@ -54,17 +52,17 @@ def silence() -> None:
         PySparkLogger.getLogger(name).disabled = not os.environ.get("HEADRACE_DEBUG")
 
 
-def java(error: BaseException) -> Any:
+def java_exception(error: BaseException) -> Any:
     """Java's exception behind an error of pyspark or py4j; None if there is none."""
     return getattr(error, "_origin", None) or getattr(error, "java_exception", None)
 
 
-def is_of_plan(error: BaseException) -> bool:
+def is_plan_error(error: BaseException) -> bool:
     """Whether Spark has refused a plan, before it looked at a record."""
     return "AnalysisException" in [kind.__name__ for kind in type(error).__mro__]
 
 
-def of_plan(found: list[Condition], at_work: bool) -> str | None:
+def plan_fault(found: list[Condition], at_work: bool) -> str | None:
     """What is wrong with the columns, functions or types that a transform names; None if it is not about these.
 
     `at_work`: the error came while the transform was; else the engine was at work with what it has returned.
@@ -121,23 +119,18 @@ _SHOWN = re.compile(
 
 def _sparks_words(condition: Condition) -> str:
     """Spark's own message, with those of its parameters that hold no value."""
-    from pyspark import SparkContext
-
-    jvm = SparkContext._jvm
-    assert jvm
     shown = {name: condition.named(name) if _SHOWN.search(name) else "..." for name in condition.parameters}
     if condition.name == "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES":
         shown |= {side: condition.named(side) for side in ("left", "right")}
-    helper = getattr(jvm, "org.apache.spark.SparkThrowableHelper")
     try:
-        words = str(helper.getMessage(condition.name, shown))
+        words = jvm.error_message(condition.name, shown)
     except Exception:  # no message of Spark's, such as one of Delta's
         return condition.name
     words = " ".join(re.sub(r" ?SQLSTATE: \w+$", "", words.removeprefix(f"[{condition.name}]")).split())
     return re.sub(r"^Cannot resolve \.\.\. due to data type mismatch: ", "the types do not fit: ", words)
 
 
-def is_of_data(condition: Condition) -> bool:
+def is_data_error(condition: Condition) -> bool:
     """Whether a record is the cause, and not how the transform is written."""
     if condition.name.startswith(("KAFKA_", "DELTA_")):
         return False
@@ -174,9 +167,9 @@ _REMEDIES = {
 _ELSE = "Leave such records out with where, or take the function's try_ form, which gives null"
 
 
-def of_data(found: list[Condition], read: str | None) -> str | None:
+def data_fault(found: list[Condition], read: str | None) -> str | None:
     """That a record cannot be computed, which were read, and what to do; None if that is not what happened."""
-    condition = next((each for each in found if is_of_data(each)), None)
+    condition = next((each for each in found if is_data_error(each)), None)
     if condition is None:
         return None
     remedy = next((said for sign, said in _REMEDIES.items() if condition.name.startswith(sign)), _ELSE)
@@ -185,7 +178,7 @@ def of_data(found: list[Condition], read: str | None) -> str | None:
     return _unreadable(what, read, remedy)
 
 
-def of_udf(found: list[Condition], read: str | None) -> tuple[Place, str] | None:
+def udf_fault(found: list[Condition], read: str | None) -> tuple[Place, str] | None:
     """The line of the author's Python function that has failed in a worker, and the words; None if none has."""
     for condition in found:
         if condition.name != "PYTHON_EXCEPTION":

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from jobs.admin import demo_flights
-from jobs.admin.class_archive import made_up
+from jobs.admin.class_archive import sample_departures
 from jobs.log.archive import writer
 from jobs.log.kafka import producer
 from jobs.running.kafka_access import Kafka
@@ -35,7 +35,7 @@ def departures() -> pd.DataFrame:
     before = [DAY - timedelta(seconds=20 - n) for n in range(20)]
     on_it = [DAY + n / 199 * SPAN for n in range(200)]
     after = [DAY + timedelta(days=1, seconds=n) for n in range(30)]
-    frame = made_up(250)
+    frame = sample_departures(250)
     frame["scheduled_time"] = frame["departure_time"] = pd.DatetimeIndex([*before, *on_it, *after]).floor("ms")
     return frame
 
@@ -55,7 +55,7 @@ def test_the_lines_about_kafka_do_what_they_say(project: Path, tmp_path: Path, b
             (project / name).write_text(text)
     zipped(project)
     writer.append(
-        f"{project}/data/archive", "departures", 4, demo_flights.records(made_up(5))
+        f"{project}/data/archive", "departures", 4, demo_flights.records(sample_departures(5))
     )  # the demo was run before
     producer.append(
         Kafka(servers=broker.servers), make_anew(broker, "departures", 4), 4, demo_flights.records(departures())

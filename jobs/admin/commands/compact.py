@@ -39,7 +39,7 @@ def compact(
     log = Snapshot(home.archive, topic).refresh()
     if not log.ends:
         raise run.Refused(f"topic {topic} has no records in {home.archive}.")
-    known = readers.of(home, topic, log.keeps)
+    known = readers.find(home, topic, log.keeps)
     counting = [reader.name for reader in known if reader.counts_every_record]
     if counting:
         raise run.Refused(

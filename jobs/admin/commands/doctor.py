@@ -22,7 +22,7 @@ def doctor(
         raise run.Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
     wrong = False
     for each in [name] if name else names:
-        found = findings.of(home, each)
+        found = findings.examine(home, each)
         wrong |= any(finding.wrong for finding in found)
         if not found:
             typer.echo(f"{each}: all is well")

@@ -170,5 +170,5 @@ def _records(
         if sheet:
             yield from sheet.records(kinds)
             continue
-        with files.opened(name) as stream:
+        with files.open_file(name) as stream:
             yield from ndjson.ndjson(name, stream, fields, keep_bad) if formats[name] else ndjson.raw(stream, fields)

@@ -52,7 +52,7 @@ def retain(
     going = {p: retention.counted(home.archive, files.get(p, []), 0, cut) for p, cut in cuts.items()}
     behind = [
         (reader.name, partition, start, cut, retention.counted(home.archive, files.get(partition, []), start, cut))
-        for reader in readers.of(home, topic, log.keeps)
+        for reader in readers.find(home, topic, log.keeps)
         for partition, start, cut in _unread(reader, firsts, cuts)
     ]
     if dry_run:

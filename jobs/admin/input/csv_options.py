@@ -66,7 +66,7 @@ class CsvOptions:
 
     def reading(self, topic: str) -> "Reading":
         """How CSV for the topic is read. Raises Refused for what no file can be read with."""
-        from jobs.admin.input.cells import declared
+        from jobs.admin.input.cells import declared_kind
         from jobs.admin.input.sheets import Reading
         from jobs.admin.input.topic_schema import column_types
 
@@ -78,7 +78,7 @@ class CsvOptions:
             _columns(self.columns),
             tuple(self.text or ()),
             frozenset(self.null or ()),
-            {name: declared(kind, self.decimal_comma) for name, kind in types.items()},
+            {name: declared_kind(kind, self.decimal_comma) for name, kind in types.items()},
         )
 
 

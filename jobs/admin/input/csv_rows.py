@@ -9,7 +9,7 @@ import io
 from collections.abc import Generator, Iterator
 from typing import IO
 
-from jobs.admin.input.files import HEAD_BYTES, check_unpacked, encoding_of, shown
+from jobs.admin.input.files import HEAD_BYTES, check_unpacked, display_name, encoding_of
 from jobs.admin.input.ndjson import MARK
 from jobs.running.errors import Refused
 
@@ -44,11 +44,11 @@ def rows(name: str, stream: IO[bytes], delimiter: str, encoding: str) -> Generat
             if cells:
                 yield number, cells
     except csv.Error as error:
-        raise Refused(f"{shown(name)}, row {number + 1}: {_said(str(error))}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1}: {_said(str(error))}.") from None
     except UnicodeError:
-        raise Refused(f"{shown(name)}, row {number + 1} or later: {_not_in(encoding)}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1} or later: {_not_in(encoding)}.") from None
     except ValueError as why:
-        raise Refused(f"{shown(name)}, row {number + 1}: {why}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1}: {why}.") from None
     finally:
         text.detach()
 
@@ -63,9 +63,9 @@ def _check_head(name: str, stream: IO[bytes], encoding: str) -> None:
     check_unpacked(name, head)
     found, given = encoding_of(head), codecs.lookup(encoding).name
     if found and not given.startswith(("utf-16", "utf-32")):
-        raise Refused(f"{shown(name)} is in {found.upper()}: give --encoding {found}.")
+        raise Refused(f"{display_name(name)} is in {found.upper()}: give --encoding {found}.")
     if head.startswith(MARK) and not given.startswith("utf-8"):
-        raise Refused(f"{shown(name)} begins with the mark of UTF-8: give --encoding utf-8.")
+        raise Refused(f"{display_name(name)} begins with the mark of UTF-8: give --encoding utf-8.")
 
 
 def _lines(text: io.TextIOWrapper, encoding: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any, NoReturn
 
-from jobs.admin.input.files import HEAD_BYTES, argument, check_unpacked, encoding_of, shown
+from jobs.admin.input.files import HEAD_BYTES, argument, check_unpacked, display_name, encoding_of
 from jobs.admin.input.records import Fields, NoField, Record
 from jobs.running.errors import Refused
 
@@ -39,13 +39,13 @@ def ndjson(name: str, stream: IO[bytes], fields: Fields, keep_bad: bool) -> Iter
             good = True
         except ValueError as why:
             if not keep_bad:
-                raise Refused(f"{shown(name)}, line {number}: {why}.") from None
+                raise Refused(f"{display_name(name)}, line {number}: {why}.") from None
             if isinstance(why, NoField):
                 lacking = why
             record = value, None, fields.clock()
         yield record
     if lacking and not good:
-        raise Refused(f"{shown(name)}: not one line is good; the last fault is: {lacking}.")
+        raise Refused(f"{display_name(name)}: not one line is good; the last fault is: {lacking}.")
 
 
 def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
@@ -65,16 +65,17 @@ def _check_head(name: str, head: bytes) -> None:
     encoding = encoding_of(head)
     if encoding:
         raise Refused(
-            f"{shown(name)} is in {encoding.upper()}, JSON is wanted in UTF-8: "
+            f"{display_name(name)} is in {encoding.upper()}, JSON is wanted in UTF-8: "
             f"{_command(f'iconv -f {encoding} -t utf-8', name)}."
         )
     if ARRAY.match(head):
         raise Refused(
-            f"{shown(name)} is a JSON array, one object a line is wanted: {_command(JQ_ARRAY, name)} writes it so."
+            f"{display_name(name)} is a JSON array, one object a line is wanted: {_command(JQ_ARRAY, name)} "
+            "writes it so."
         )
     if head.strip() == b"{":
         raise Refused(
-            f"{shown(name)} holds a JSON object over several lines, one object a line is wanted: "
+            f"{display_name(name)} holds a JSON object over several lines, one object a line is wanted: "
             f"{_command('jq -c .', name)} writes it so."
         )
 

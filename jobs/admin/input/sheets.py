@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from jobs.admin.input import header
-from jobs.admin.input.cells import TEXT, Kind, guessed, quoted
+from jobs.admin.input.cells import TEXT, Kind, guess, quote
 from jobs.admin.input.csv_rows import Row, rows
-from jobs.admin.input.files import Rereadable, shown
+from jobs.admin.input.files import Rereadable, display_name
 from jobs.admin.input.records import Fields, Record
 from jobs.running.errors import Refused
 
@@ -46,7 +46,7 @@ class Sheet:
 
     def __init__(self, name: str, reading: Reading, fields: Fields) -> None:
         self._file, self._reading, self._fields = Rereadable(name), reading, fields
-        self._name = shown(name)
+        self._name = display_name(name)
         self._delimiter = reading.delimiter or ("\t" if name.removesuffix(".gz").endswith(".tsv") else ",")
 
     def look(self, guesses: dict[str, Kind]) -> None:
@@ -63,7 +63,7 @@ class Sheet:
                 for index, name in unknown:
                     cell = row[index]
                     if cell and cell not in nulls:
-                        kind = guessed(cell, comma)
+                        kind = guess(cell, comma)
                         if guesses.setdefault(name, kind) is not kind:
                             guesses[name] = TEXT
                 for index, kind in known:
@@ -77,7 +77,7 @@ class Sheet:
         with self._table() as (names, body):
             own = [kinds.get(name, TEXT) for name in names]
             asked = [(names.index(name), name) for name in (self._fields.key, self._fields.timestamp) if name]
-            template = "{" + ",".join(quoted(name).replace("%", "%%") + ":%s" for name in names) + "}"
+            template = "{" + ",".join(quote(name).replace("%", "%%") + ":%s" for name in names) + "}"
             for number, row in body:
                 try:
                     written = [
@@ -110,7 +110,7 @@ class Sheet:
     def _table(self) -> Iterator[tuple[list[str], Iterator[Row]]]:
         """The columns' names, and the rows below them, each as wide as the names are many. Raises Refused."""
         with (
-            self._file.opened() as stream,
+            self._file.open() as stream,
             closing(rows(self._file.name, stream, self._delimiter, self._reading.encoding)) as found,
         ):
             first = next(found, None)

@@ -133,11 +133,11 @@ def test_each_way_tells_the_same_instant(name: str, spark: SparkSession) -> None
     good = [text for text, due in cases if isinstance(due, datetime)]
     plain = [good[1] if name == "timestamp in a zone" else good[0]] * 64  # blocks of their own; with a zone
     values = [(None, f'{{"at":{text},"v":1}}'.encode()) for text in [*(text for text, _ in cases), *plain]]
-    some, seen = records(spark, values), task_facts.telling(spark)
+    some, seen = records(spark, values), task_facts.accumulator(spark)
     ways = [gate.decode(some, schema)]
     if name not in SLOW:
-        ways.append(fast_decoder.settled(some, fast_decoder.look(some, schema, {}, 60, seen), schema))
-    event = event_time.of(schema)
+        ways.append(fast_decoder.resolve_doubtful(some, fast_decoder.decode(some, schema, {}, 60, seen), schema))
+    event = event_time.of_topic(schema)
     for way in ways:
         found = way.orderBy("record_offset").select("__fault", F.unix_micros("event_time").alias("micros")).collect()
         for row, (text, due) in zip(found, cases, strict=False):
@@ -147,7 +147,7 @@ def test_each_way_tells_the_same_instant(name: str, spark: SparkSession) -> None
                 assert row["__fault"] is None, (text, row["__fault"])
                 assert datetime(1970, 1, 1, tzinfo=UTC) + micro(row["micros"]) == due, text
                 assert event.moment(json.loads(text, parse_float=Decimal)) == due, text
-    doubtful = sum(fact["quarantined"] for fact in task_facts.heard(seen).values())
+    doubtful = sum(fact["quarantined"] for fact in task_facts.drain(seen).values())
     assert name in SLOW or doubtful < len(values), "what is written as it should be is read the quick way"
 
 
@@ -198,12 +198,12 @@ def test_an_event_time_that_cannot_be_is_refused_by_name(name: str) -> None:
     schema, said = REFUSED[name]
     with pytest.raises(Mistake, match=said):
         topic_schema.check(schema)
-        event_time.of(schema)
+        event_time.of_topic(schema)
 
 
 def test_a_definition_says_what_differs_from_the_default() -> None:
     def shown(*arguments: Any, **more: Any) -> str:
-        return event_time.of(a_topic(*arguments, **more)).shown()
+        return event_time.of_topic(a_topic(*arguments, **more)).definition()
 
     assert shown(LongType()) == shown(LongType(), EVENT_TIME_UNIT="milliseconds") == shown(TimestampType()) == "at"
     assert shown(LongType(), EVENT_TIME_UNIT="seconds") == "at (seconds)"

@@ -1,5 +1,7 @@
 """Stream time against a loop over single records, however the records are cut into batches."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_the_cut_does_not_matter(times: list[int | None], before: int | None, cu
     stream = StreamTime(before)
     places = sorted({0, len(times), *(cut for cut in cuts if cut < len(times))})
     behind: list[int] = []
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         good = [time for time in times[start:end] if time is not None]
         behind += stream.follow(np.arange(start, end) * 3 + 7, np.array(good, np.int64)).tolist()
     assert (behind, stream.micros) == expected(times, before)

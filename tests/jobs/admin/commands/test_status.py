@@ -67,7 +67,7 @@ def keep(places: Places, name: str, generation: int = 1) -> None:
 def test_facts(places: Places) -> None:
     keep(places, "visits_v1")
     visits.write(places, 0, 25)
-    found = standing.of(places, "visits_v1")
+    found = standing.read(places, "visits_v1")
     assert isinstance(found, standing.Facts)
     assert (found.records, found.waiting, found.requeued) == (20, 3, 1)
     assert (found.out_of_order, found.late, found.unpublished) == (6, 2, 1)
@@ -92,7 +92,7 @@ def test_nothing_is_left(places: Places) -> None:
     ends = {partition: end or 0 for partition, (_, end) in standing._lag(places, last).offsets.items()}
     row = last.next("batch", end_offsets=ends, published_sequence=last.sequence + 1)
     ledger.write(places, "visits_v1", row)
-    found = standing.of(places, "visits_v1")
+    found = standing.read(places, "visits_v1")
     assert isinstance(found, standing.Facts)
     assert (found.lag.records, found.lag.minutes, found.published) == (0, 0.0, "up to date")
 
