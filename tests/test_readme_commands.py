@@ -20,7 +20,7 @@ from jobs.log.archive.snapshot import records
 from tests.jobs.admin import command
 from tests.test_readme import README, ROOT, blocks, section
 
-NAMES = {each.__name__ for each in COMMANDS}
+NAMES = set(COMMANDS)
 FENCED = [
     line
     for _, language, text in blocks(README)

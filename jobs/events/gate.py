@@ -1,8 +1,8 @@
 """The gate: a record's bytes become typed columns, or the reason why they cannot. Nothing here fails on data.
 
-Reasons, in the order in which they are looked for (within a field not_finite comes before wrong_type):
+Reasons, in the order in which they are looked for:
 null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, nested deeper than 64), trailing_data
-(two documents in one value), missing_field (or null), wrong_type, not_finite, time_before_1970, time_after_record (by
+(two documents in one value), missing_field (or null), not_finite, wrong_type, time_before_1970, time_after_record (by
 more than the topic's MAX_AHEAD), time_after_9998.
 
 A number may be written in quotes, and a whole one with a point and zeros: what it says is taken, if nothing is lost.

@@ -1,4 +1,4 @@
-"""Java, as a run needs it: new enough, with what the profile says, and with nothing of the machine's own habits."""
+"""Java as a run needs it: new enough, with the settings of the profile, whatever the machine's own settings are."""
 
 import os
 import pwd
@@ -24,6 +24,9 @@ JAVA_AT_LEAST = 17
 UTF8_LOCALE = "C.UTF-8"
 """With it Java opens file names that are not ASCII, and says what went wrong in English."""
 
+_OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
+"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
+
 
 def check_java() -> str:
     """The program `java`. Raises Refused if there is none, or one that is too old for Spark."""
@@ -32,10 +35,12 @@ def check_java() -> str:
     remedy = f"Install Java {JAVA_AT_LEAST} or newer, and set JAVA_HOME if it is not found."
     if not java or not Path(java).exists():
         raise Refused(f"there is no Java {'at ' + java if java else 'on the PATH'}. {remedy}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    if not found or int(found[1]) < JAVA_AT_LEAST:
-        raise Refused(f"{java} is Java {found[1] if found else 'of an unknown version'}, which is too old. {remedy}")
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
+    if not version or int(version[1]) < JAVA_AT_LEAST:
+        raise Refused(
+            f"{java} is Java {version[1] if version else 'of an unknown version'}, which is too old. {remedy}"
+        )
     return java
 
 
@@ -94,10 +99,6 @@ def profile(path: Path) -> dict[str, str]:
     settings = {name: value.strip() for name, value in pairs}
     root = path.resolve().parent.parent
     return settings if root == Path.cwd() else {name: _below(root, name, value) for name, value in settings.items()}
-
-
-_OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
-"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
 
 
 def _below(root: Path, name: str, value: str) -> str:

@@ -71,7 +71,7 @@ def test_facts(places: Places) -> None:
     assert isinstance(found, standing.Facts)
     assert (found.records, found.waiting, found.requeued) == (20, 3, 1)
     assert (found.out_of_order, found.late, found.unpublished) == (6, 2, 1)
-    assert found.published == "1 batches behind"
+    assert found.published == "1 batch behind"
     # 16 good records when they were read: 10 in order, 5 a minute late, 1 two hours
     assert found.lateness == (0.0, 7200.0, 7200.0)
     assert found.notes == ("the checkpoint is missing",)
@@ -108,7 +108,7 @@ def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture
     assert [line for line in lines if line.startswith("broken_v1: cannot be read")]
     row = next(line for line in lines if "visits_v1" in line)
     cells = [cell.strip() for cell in re.split("[│|]", row)]
-    assert cells[3:-1] == ["20", "unknown", "unknown", "3", "2", "2.0 h", "0.004", "1 batches behind"]
+    assert cells[3:-1] == ["20", "unknown", "unknown", "3", "2", "2.0 h", "0.004", "1 batch behind"]
     assert run("status", "visits_v1") == 0
     shown = capsys.readouterr().out
     for words in ("generation 2, batch 1", "20 read, 17 good", "3 waiting, 1 requeued", "the checkpoint is missing"):
