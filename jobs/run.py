@@ -47,7 +47,7 @@ LOCAL_PROFILE = "spark-local.conf"
 
 @dataclass
 class Run:
-    """One run of a job: what it needs, and who watches it."""
+    """One run of a job: what it works with, and what it calls on its way."""
 
     spark: "SparkSession"
     places: Places
@@ -134,12 +134,12 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
         settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
         spark = session(settings)
         java.check_names(spark, where, arguments.places)
-        watch = Progress()
-        given = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
-        named = tuple(arguments.topics) if topics else ()
-        main(Run(spark, where, topics=named, closed=watch.closed, **given))
-        watch.end("done")
-    if watch.none_good:
+        progress = Progress()
+        options = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
+        topic_names = tuple(arguments.topics) if topics else ()
+        main(Run(spark, where, topics=topic_names, closed=progress.count, **options))
+        progress.end("done")
+    if progress.none_good:
         sys.exit(NONE_GOOD)
 
 

@@ -2,7 +2,7 @@
 
 Runs two jobs of the demo once over a few made-up departures, in a folder that is thrown away, and lets Java keep what
 it loaded (class data sharing). A later start of Spark with the local profile reads the file, or does without it if it
-is of another Java.
+was written by another version of Java.
 """
 
 import os

@@ -55,7 +55,17 @@ def examine(places: Places, name: str) -> list[Finding]:
             *_run_check(_rows, places, name, last),
             Finding(False, f"it is running now ({holder}): what a batch leaves half done is not looked at", "wait"),
         ]
-    checks = (_rows, _tables, _unclosed, _foreign, _checkpoint, _aside, _unpublished, _log, _quarantine)
+    checks = (
+        _rows,
+        _tables,
+        _half_done_batch,
+        _foreign_commits,
+        _checkpoint,
+        _old_checkpoints,
+        _publication,
+        _log,
+        _quarantine,
+    )
     return [finding for check in checks for finding in _run_check(check, places, name, last)]
 
 
@@ -66,9 +76,8 @@ def _run_check(check: Check, places: Places, name: str, last: Row) -> list[Findi
     except Refused as error:
         return [Finding(True, str(error), "")]
     except Exception as error:
-        what = (
-            f"{check.__name__.strip('_')} cannot be looked at ({type(error).__name__}): a Delta log or file is damaged"
-        )
+        subject = check.__name__.strip("_").replace("_", " ")
+        what = f"{subject} cannot be looked at ({type(error).__name__}): a Delta log or file is damaged"
         return [Finding(True, what, f"bring {places.table(name)}* back from a backup, or move them away and run again")]
 
 
@@ -98,7 +107,7 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
             yield Finding(True, what, remedy)
 
 
-def _unclosed(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Steps of a batch whose ledger row was never written."""
     steps = [str(commit["step"]) for commit in recovery.unclosed(places, _with_existing_tables(places, last))]
     if steps:
@@ -113,7 +122,7 @@ def _with_existing_tables(places: Places, last: Row) -> Row:
     return replace(last, tables={name: at for name, at in last.tables.items() if delta_tables.find(places.table(name))})
 
 
-def _foreign(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _foreign_commits(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows that somebody else wrote or took away."""
     for table in _with_existing_tables(places, last).tables:
         for version, operation in commits.foreign(places.table(table)):
@@ -130,7 +139,7 @@ def _checkpoint(places: Places, name: str, last: Row) -> Iterator[Finding]:
         yield Finding(False, f"the checkpoint {folder} {wrong}", "nothing: the next run goes on from the ledger")
 
 
-def _aside(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _old_checkpoints(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Checkpoints that earlier runs moved aside."""
     aside = [] if "://" in places.checkpoints else list(Path(places.checkpoints, name).glob("*.aside-*"))
     if aside:
@@ -138,7 +147,7 @@ def _aside(places: Places, name: str, last: Row) -> Iterator[Finding]:
         yield Finding(False, what, "delete them when you like")
 
 
-def _unpublished(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
     if last.definition.get("windows") and not last.published:
         yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
 

@@ -75,7 +75,7 @@ class Facts:
         return "-" if self.batch_time is None else f"{self.batch_time:%Y-%m-%d %H:%M:%S}"
 
     @property
-    def published(self) -> str:
+    def windows_state(self) -> str:
         """Whether the windows hold every batch."""
         if not self.last.definition.get("windows"):
             return "-"

@@ -90,7 +90,7 @@ def check_transformed(name: str, transformed: Any) -> None:
     if not isinstance(transformed, DataFrame):
         kind = "nothing" if transformed is None else f"a {type(transformed).__name__}"
         raise Mistake(f"{name}: the transform returns {kind}; return the frame, such as events.select(...)")
-    found = _combining(spark_plan.analysed(transformed))[1]
+    found = _combining(spark_plan.analysed_plan(transformed))[1]
     if found:
         raise Mistake(
             f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by "

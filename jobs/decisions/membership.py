@@ -94,9 +94,9 @@ class SightingTracker:
         is too late or has no key.
         """
         too_late = self._stream.follow(offsets, event_micros) > self._allowed_seconds * 1_000_000
-        return self._seen(event_micros, hashes, too_late, keyed), too_late | ~keyed
+        return self._ask_filters(event_micros, hashes, too_late, keyed), too_late | ~keyed
 
-    def _seen(
+    def _ask_filters(
         self, event_micros: np.ndarray, hashes: np.ndarray, too_late: np.ndarray, keyed: np.ndarray
     ) -> np.ndarray:
         """Whether each was seen. Filters that nobody can ask for any more at the end are dropped.

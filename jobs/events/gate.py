@@ -46,7 +46,7 @@ _FRACTIONS = (DoubleType, FloatType)
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
 
 
-def _read(text: Column, topic: TopicSchema, kind: DataType | None = None) -> Column:
+def _from_json(text: Column, topic: TopicSchema, kind: DataType | None = None) -> Column:
     """The topic's columns out of JSON, each of the type `kind` or its own; `__corrupt` is null if all could be read."""
     fields = [StructField(field.name, kind or field.dataType) for field in topic.COLUMNS]
     schema = StructType([*fields, StructField("__corrupt", StringType())])
@@ -200,7 +200,7 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     """
     doubtful = F.when(~F.col("__good"), F.col("__text"))
     judged = _parse(records, topic).withColumns(
-        {"__raw_text": _read(doubtful, topic, StringType()), "__kinds": _read(doubtful, topic, VariantType())}
+        {"__raw_text": _from_json(doubtful, topic, StringType()), "__kinds": _from_json(doubtful, topic, VariantType())}
     )
     judged = judged.withColumn("__fault", F.when(~F.col("__good"), _first_fault(topic)))
     return _select_output(judged, topic)
@@ -210,7 +210,7 @@ def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
     """The records with `__text`, `__parsed`, and `__good`: whether they are certainly good."""
     readable = F.octet_length("value") <= MAX_VALUE_BYTES
     text = F.when(readable, F.col("value").cast("string"))
-    parsed = records.withColumn("__text", text).withColumn("__parsed", _read(F.col("__text"), topic))
+    parsed = records.withColumn("__text", text).withColumn("__parsed", _from_json(F.col("__text"), topic))
     return parsed.withColumn("__good", _certainly_good(topic))
 
 

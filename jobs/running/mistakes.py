@@ -30,7 +30,7 @@ class Place:
     line: int
 
     def __str__(self) -> str:
-        return f"{_shown(self.file)}, line {self.line}"
+        return f"{_relative(self.file)}, line {self.line}"
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,17 @@ def steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 def is_the_engines_own(error: BaseException) -> bool:
     """Whether a line of the engine says `raise`: then the message is the project's, and holds no value of a record."""
-    file = _raising(error)
+    file = _raising_file(error)
     return file is not None and is_engine(file)
 
 
 def is_raised_by_author(error: BaseException) -> bool:
     """Whether a line of the author says `raise`: then nobody knows what the message holds."""
-    file = _raising(error)
+    file = _raising_file(error)
     return file is not None and is_authors(file)
 
 
-def _raising(error: BaseException) -> str | None:
+def _raising_file(error: BaseException) -> str | None:
     """The file whose line says `raise`; None if the error came out of something else, as of a call of C code."""
     last = list(steps(error.__traceback__))[-1:]
     if not last or type(error).__module__.split(".")[0] in ("pyspark", "py4j"):
@@ -162,7 +162,7 @@ def _here() -> Path:
         return Path("/")
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     """Relative to the current folder if it is below it."""
     packed = _archive(path)
     if packed:

@@ -16,7 +16,7 @@ class Progress:
         self._records = self._batches = self._good = 0
         self._reasons = ""
 
-    def closed(self, name: str, row: Any, lag: int | None) -> None:
+    def count(self, name: str, row: Any, lag: int | None) -> None:
         """Count a ledger row, and print a line if the last one is a second old."""
         self._records += row.records
         self._batches += row.kind == "batch"

@@ -9,14 +9,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 
-def analysed(frame: DataFrame) -> Any:
+def analysed_plan(frame: DataFrame) -> Any:
     """The root of the logical plan, as an object of Java, after names and types were resolved."""
     return frame._jdf.queryExecution().analyzed()
 
 
 def canonical_text(frame: DataFrame) -> str:
     """The analysed plan as Spark prints it, without names that mean nothing, but with Spark's numbers of columns."""
-    return str(analysed(frame).canonicalized().toString())
+    return str(analysed_plan(frame).canonicalized().toString())
 
 
 def node_name(node: Any) -> str:
@@ -31,8 +31,8 @@ def members(sequence: Any) -> list[Any]:
 
 def is_selection(events: DataFrame, transformed: DataFrame) -> bool:
     """Whether `transformed` is nothing but some columns of `events`."""
-    plan = analysed(transformed)
-    if node_name(plan) != "Project" or not plan.child().fastEquals(analysed(events)):
+    plan = analysed_plan(transformed)
+    if node_name(plan) != "Project" or not plan.child().fastEquals(analysed_plan(events)):
         return False
     return all(node_name(column) == "AttributeReference" for column in members(plan.projectList()))
 

@@ -76,7 +76,7 @@ def _summary(results: "list[Facts]") -> "Table":
             f"{facts.late:,}",
             seconds(facts.lateness[1]),
             "-" if rate is None else f"{rate:.2g}",
-            facts.published,
+            facts.windows_state,
         )
     return table
 
@@ -95,7 +95,7 @@ def _details(facts: "Facts") -> "list[Table]":
         ("quarantined", f"{facts.waiting:,} waiting, {facts.requeued:,} requeued"),
         ("out of order", f"{facts.out_of_order:,}, late {facts.late:,}"),
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
-        ("windows", facts.published),
+        ("windows", facts.windows_state),
     ]
     if last.filter_fill is not None:
         rate = f"{last.filter_false_positive_rate or 0:.2g}"
@@ -109,7 +109,7 @@ def _details(facts: "Facts") -> "list[Table]":
         first.add_row(*line)
     partitions = Table("partition", "read to offset", "log ends at", "waiting")
     for partition, (read, end) in sorted(facts.lag.offsets.items()):
-        partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _waiting(read, end))
+        partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _unread(read, end))
     reasons = Table("quarantined for", "field", "waiting", "requeued")
     for reason, field, waiting, requeued in facts.reasons:
         reasons.add_row(reason, field or "-", f"{waiting:,}", f"{requeued:,}")
@@ -119,7 +119,7 @@ def _details(facts: "Facts") -> "list[Table]":
     return [first, partitions, *([reasons] if facts.reasons else []), tables]
 
 
-def _waiting(read: int, end: int | None) -> str:
+def _unread(read: int, end: int | None) -> str:
     return "-" if end is None else f"{max(0, end - read):,}"
 
 

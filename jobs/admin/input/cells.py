@@ -91,7 +91,7 @@ def declared_kind(kind: types.DataType, decimal_comma: bool) -> Kind:
     if write:
         return Kind(_comma(write) if decimal_comma else write)
     if isinstance(kind, (types.ArrayType, types.MapType, types.StructType, types.VariantType)):
-        return Kind(_nested)
+        return Kind(_refuse_nested)
     return QUOTED
 
 
@@ -102,7 +102,7 @@ def _declared_number(kind: types.DataType) -> Write | None:
     if isinstance(kind, types.DecimalType):
         return _decimal(kind.precision, kind.scale)
     if isinstance(kind, (types.FloatType, types.DoubleType)):
-        return _floating(3.4028235e38 if isinstance(kind, types.FloatType) else math.inf)
+        return _fraction(3.4028235e38 if isinstance(kind, types.FloatType) else math.inf)
     return None
 
 
@@ -119,17 +119,17 @@ def _whole(bits: int) -> Write:
 def _decimal(precision: int, scale: int) -> Write:
     def write_cell(cell: str) -> str:
         digits = Decimal(_number(cell)).as_tuple()
-        shown = "".join(map(str, digits.digits)).lstrip("0")
+        significant = "".join(map(str, digits.digits)).lstrip("0")
         places = -int(digits.exponent)
-        after = places - (len(shown) - len(shown.rstrip("0"))) if shown else 0
-        if after > scale or len(shown) - places > precision - scale:
+        after = places - (len(significant) - len(significant.rstrip("0"))) if significant else 0
+        if after > scale or len(significant) - places > precision - scale:
             raise ValueError(f"more digits than decimal({precision},{scale}) holds")
         return cell
 
     return write_cell
 
 
-def _floating(largest: float) -> Write:
+def _fraction(largest: float) -> Write:
     def write_cell(cell: str) -> str:
         if not abs(float(_number(cell))) <= largest or math.isinf(float(cell)):
             raise ValueError("larger than its type holds")
@@ -138,5 +138,5 @@ def _floating(largest: float) -> Write:
     return write_cell
 
 
-def _nested(_: str) -> str:
+def _refuse_nested(_: str) -> str:
     raise ValueError("a cell, where the type is a list, a map or an object: give NDJSON")

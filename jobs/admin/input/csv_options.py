@@ -60,11 +60,11 @@ class CsvOptions:
     text: list[str] | None = None
     null: list[str] | None = None
 
-    def given(self) -> list[str]:
+    def option_names(self) -> list[str]:
         """The options that were given, as they are typed."""
         return [f"--{name.replace('_', '-')}" for name, value in asdict(self).items() if value not in (None, False)]
 
-    def reading(self, topic: str) -> "Reading":
+    def reading_of(self, topic: str) -> "Reading":
         """How CSV for the topic is read. Raises Refused for what no file can be read with."""
         from jobs.admin.input.cells import declared_kind
         from jobs.admin.input.sheets import Reading

@@ -1,6 +1,6 @@
 """Lines of text as records: newline-delimited JSON, or lines as they are.
 
-A record's value is the line's bytes, unchanged. Messages name file and line, never what stands in it.
+A record's value is the line's bytes, unchanged. Messages name file and line, never its content.
 """
 
 import json
@@ -35,7 +35,7 @@ def ndjson(name: str, stream: IO[bytes], fields: Fields, keep_bad: bool) -> Iter
         if not value.strip():
             continue
         try:
-            record = fields.record(value, _decoded(name, value))
+            record = fields.record(value, _decode(name, value))
             good = True
         except ValueError as why:
             if not keep_bad:
@@ -51,11 +51,11 @@ def ndjson(name: str, stream: IO[bytes], fields: Fields, keep_bad: bool) -> Iter
 def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
     """The lines; of the first that is not empty the beginning is looked at before the rest is read: it may be large."""
     while line := stream.readline(HEAD_BYTES):
-        said = line.removeprefix(MARK).strip()
-        if said:
+        is_text = bool(line.removeprefix(MARK).strip())
+        if is_text:
             _check_head(name, line.removeprefix(MARK))
         yield line if line.endswith(b"\n") else line + stream.readline()
-        if said:
+        if is_text:
             break
     yield from stream
 
@@ -84,7 +84,7 @@ def _command(words: str, name: str) -> str:
     return f"{words} {argument(name)}".strip()
 
 
-def _decoded(name: str, value: bytes) -> Any:
+def _decode(name: str, value: bytes) -> Any:
     """What the line holds, numbers as the text they are. Raises ValueError, with a reason that shows no value."""
     try:
         text = value.decode()
@@ -111,6 +111,6 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_n
 
 
 def raw(stream: IO[bytes], fields: Fields) -> Iterator[Record]:
-    """One record a line, whatever stands in it, without a key."""
+    """One record a line, whatever it holds, without a key."""
     for line in stream:
         yield line.removesuffix(b"\n"), None, fields.clock()

@@ -43,7 +43,7 @@ def microseconds(field: Any, unit: Unit | None = None) -> int:
     text = field if isinstance(field, str) else json.dumps(field)
     if NUMBER.fullmatch(text):
         number = Decimal(text)
-        moment = round(number * 1_000_000 / PER_SECOND[unit or _guessed(number)])
+        moment = round(number * 1_000_000 / PER_SECOND[unit or _guess_unit(number)])
     else:
         moment = _iso(text)
     if not CALENDAR[0] <= moment <= CALENDAR[1]:
@@ -51,7 +51,7 @@ def microseconds(field: Any, unit: Unit | None = None) -> int:
     return moment
 
 
-def _guessed(number: Decimal) -> Unit:
+def _guess_unit(number: Decimal) -> Unit:
     unit = Unit.SECONDS if abs(number) < MOST_SECONDS else Unit.MILLISECONDS
     if number == 0 or _is_plausible(number, unit):
         return unit

@@ -53,7 +53,7 @@ Columns = dict[int, Said]
 def read(transformed: DataFrame, source: list[str]) -> tuple[Said, dict[str, Said]]:
     """The rows and, by name, the columns of `transformed`, which was made over an `empty` source of these columns."""
     with _untruncated(transformed.sparkSession):
-        analysed = spark_plan.analysed(transformed)
+        analysed = spark_plan.analysed_plan(transformed)
         rows, columns = _node(analysed, source)
         return rows, {column.name(): columns[_number(column)] for column in members(analysed.output())}
 

@@ -71,7 +71,7 @@ def test_facts(places: Places) -> None:
     assert isinstance(found, standing.Facts)
     assert (found.records, found.waiting, found.requeued) == (20, 3, 1)
     assert (found.out_of_order, found.late, found.unpublished) == (6, 2, 1)
-    assert found.published == "1 batch behind"
+    assert found.windows_state == "1 batch behind"
     # 16 good records when they were read: 10 in order, 5 a minute late, 1 two hours
     assert found.lateness == (0.0, 7200.0, 7200.0)
     assert found.notes == ("the checkpoint is missing",)
@@ -94,7 +94,7 @@ def test_nothing_is_left(places: Places) -> None:
     ledger.write(places, "visits_v1", row)
     found = standing.read(places, "visits_v1")
     assert isinstance(found, standing.Facts)
-    assert (found.lag.records, found.lag.minutes, found.published) == (0, 0.0, "up to date")
+    assert (found.lag.records, found.lag.minutes, found.windows_state) == (0, 0.0, "up to date")
 
 
 def test_the_command(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:
