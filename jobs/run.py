@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java, spark_errors
+from jobs.running import java, jvm, spark_errors
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
@@ -47,7 +47,7 @@ LOCAL_PROFILE = "spark-local.conf"
 
 @dataclass
 class Run:
-    """One run of a job: what it needs, and who watches it."""
+    """One run of a job: what it works with, and what it calls on its way."""
 
     spark: "SparkSession"
     places: Places
@@ -101,7 +101,7 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise Refused(f"Java did not start: {str(error).splitlines()[0]} See its words above.") from None
-    java.pin(spark)
+    jvm.pin_locale(spark)
     return spark
 
 
@@ -138,12 +138,12 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
         settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
         spark = session(settings)
         java.check_names(spark, where, arguments.places)
-        watch = Progress()
-        given = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
-        named = tuple(arguments.topics) if topics else ()
-        main(Run(spark, where, topics=named, closed=watch.closed, **given))
-        watch.end("done")
-    if watch.none_good:
+        progress = Progress()
+        options = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
+        topic_names = tuple(arguments.topics) if topics else ()
+        main(Run(spark, where, topics=topic_names, closed=progress.count, **options))
+        progress.end("done")
+    if progress.none_good:
         sys.exit(NONE_GOOD)
 
 

@@ -85,15 +85,6 @@ class BloomFilter:
             seen[~seen] = _where_every_bit(self.size, hashes[~seen], lambda w, m, which: earlier(own[which], w, m))
         return seen
 
-    def test_and_add(self, hashes: Numbers) -> Answers:
-        """For each key whether it was there already, in the order of the array: tested, then added, one by one."""
-        seen, places = np.zeros(len(hashes), np.bool_), np.arange(len(hashes))
-        for run in _runs(hashes):
-            keys = hashes[run]
-            seen[run] = self.contains_in_order(keys, places[run], keys, places[run])
-            self.add(keys[~seen[run]])  # the bits of the others are set
-        return seen
-
     def fill(self) -> float:
         """Fraction of the bits that are set, 0 to 1: about 0.5 when it holds the keys that it was made for."""
         return int(np.bitwise_count(self._words).sum(dtype=np.int64)) / self.size.bits
@@ -129,7 +120,11 @@ class BloomFilter:
 
 
 def _first_setters(words: Words, size: Size, hashes: Numbers, places: Numbers) -> Callable[..., Answers]:
-    """A test (place, word, mask) of bits: set in `words`, or first set by one of these keys at a smaller place."""
+    """A test (place, word, mask) of bits: set in `words`, or first set by one of these keys at a smaller place.
+
+    For example: keys at places 3 and 5 both set bit 9, which `words` has not. The test of bit 9 is then true for a
+    query at place 4 or later, false for one at place 3 or earlier.
+    """
     new = words.copy()
     _set_bits(new, size, hashes)
     new ^= words
@@ -141,9 +136,9 @@ def _first_setters(words: Words, size: Size, hashes: Numbers, places: Numbers) -
         which = np.flatnonzero(new[word] & mask != 0)
         return which, ends[word[which]] - np.bitwise_count(new[word[which]] & ~(mask[which] - np.uint64(1)))
 
-    for run, word, mask in _every_bit(size, hashes):
+    for piece, word, mask in _every_bit(size, hashes):
         which, rank = new_ones(word, mask)
-        np.minimum.at(smallest, rank, places[run][which])
+        np.minimum.at(smallest, rank, places[piece][which])
 
     def earlier(own: Numbers, word: Numbers, mask: Words) -> Answers:
         answers: Answers = words[word] & mask != 0
@@ -154,8 +149,8 @@ def _first_setters(words: Words, size: Size, hashes: Numbers, places: Numbers) -
     return earlier
 
 
-def _runs(hashes: Numbers) -> Iterator[slice]:
-    """The records in runs so short that their numbers stay in the processor's cache."""
+def _slices(hashes: Numbers) -> Iterator[slice]:
+    """The records in slices so short that their numbers stay in the processor's cache."""
     if not isinstance(hashes, np.ndarray) or hashes.dtype != np.int64 or hashes.ndim != 1:
         raise TypeError("key hashes must be a one-dimensional numpy array of int64")
     return (slice(start, start + 2**16) for start in range(0, len(hashes), 2**16))
@@ -176,10 +171,10 @@ def _bit(size: Size, probe: int, pair: Words) -> tuple[Numbers, Words]:
 
 
 def _every_bit(size: Size, hashes: Numbers) -> Iterator[tuple[slice, Numbers, Words]]:
-    """All bits of all keys, a run and a probe at a time: the run, and of each key in it the word and the mask."""
-    for run in _runs(hashes):
-        pair = _two_hashes(hashes[run])
-        yield from ((run, *_bit(size, probe, pair)) for probe in range(size.hashes))
+    """All bits of all keys, a slice and a probe at a time: the slice, and of each key in it the word and the mask."""
+    for piece in _slices(hashes):
+        pair = _two_hashes(hashes[piece])
+        yield from ((piece, *_bit(size, probe, pair)) for probe in range(size.hashes))
 
 
 def _set_bits(words: Words, size: Size, hashes: Numbers) -> None:
@@ -190,9 +185,9 @@ def _set_bits(words: Words, size: Size, hashes: Numbers) -> None:
 def _where_every_bit(size: Size, hashes: Numbers, holds: Callable[[Numbers, Words, Numbers], Answers]) -> Answers:
     """For each key whether `holds(word, mask, which keys)` of all its bits; a key that fails one is asked no more."""
     answers = np.zeros(len(hashes), np.bool_)
-    for run in _runs(hashes):
-        pair, alive = _two_hashes(hashes[run]), np.arange(len(hashes[run]))
+    for piece in _slices(hashes):
+        pair, alive = _two_hashes(hashes[piece]), np.arange(len(hashes[piece]))
         for probe in range(size.hashes):
-            alive = alive[holds(*_bit(size, probe, pair.take(alive, axis=1)), alive + run.start)]
-        answers[alive + run.start] = True
+            alive = alive[holds(*_bit(size, probe, pair.take(alive, axis=1)), alive + piece.start)]
+        answers[alive + piece.start] = True
     return answers

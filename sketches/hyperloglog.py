@@ -21,11 +21,15 @@ _LIST, _SET, _DENSE = 0, 1, 2  # the low two bits of the mode byte; the next two
 _PREAMBLE_INTS = {_LIST: 2, _SET: 3, _DENSE: 10}
 _HLL_4, _HLL_6, _HLL_8 = 0, 1, 2
 _EMPTY, _COMPACT, _OUT_OF_ORDER, _STALE = 4, 8, 16, 32  # the flag byte; stale: sums to be rebuilt from the registers
-# Bytes 8 to 40: running estimate, sum of 2**-register in two, registers at the least value, exceptions of HLL_4.
 _SUMS = struct.Struct("<dddII")
-_START = 40  # of the registers
-_LEAST_BYTES = 12  # of the shortest: compact, with one coupon
+"""Bytes 8 to 39: running estimate, sum of 2**-register in two parts, number of registers at the least value, number of
+exceptions of HLL_4."""
+_START = 40  # there the registers begin
+_LEAST_BYTES = 12
 _SPARE_EXCEPTIONS = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13)  # room for them, lg, by lgK from 4
+
+EMPTY_TEXT = "the empty text, for which the library has no room: 3f9c1e7ab25d4860"
+"""What goes into a sketch in place of "", which DataSketches ignores. It counts as one value, like any other."""
 
 
 class NotASketch(ValueError):
@@ -36,11 +40,7 @@ class UnlikeSketches(ValueError):
     """Sketches of different sizes do not merge without losing the precision of the larger."""
 
 
-EMPTY_TEXT = "the empty text, for which the library has no room: 3f9c1e7ab25d4860"
-"""What goes into a sketch in the place of "", which DataSketches passes over. It is a value as any other."""
-
-
-def of(values: Iterable[str | int | None], lg_k: int) -> bytes:
+def sketch_of(values: Iterable[str | int | None], lg_k: int) -> bytes:
     """A sketch of size `lg_k` (4 to 21) of these values; null is none, and the empty text is one."""
     sketch = hll_sketch(lg_k, tgt_hll_type.HLL_8)
     for value in values:
@@ -58,7 +58,7 @@ def merge(sketches: Iterable[bytes], thoroughly: bool = True) -> bytes:
     Raises UnlikeSketches if the sizes differ, NotASketch for other bytes, ValueError if there is none to merge.
     """
     union: hll_union | None = None
-    opens = _opened if thoroughly else _trusted
+    opens = _open if thoroughly else _open_trusting
     for sketch in sketches:
         opened = opens(sketch)
         if union is None:
@@ -80,7 +80,7 @@ def estimate(sketch: bytes, thoroughly: bool = True) -> float:
 
     The relative standard error is `standard_error` of its size or less. `thoroughly` is that of `merge`.
     """
-    return float((_opened if thoroughly else _trusted)(sketch).get_estimate())
+    return float((_open if thoroughly else _open_trusting)(sketch).get_estimate())
 
 
 def bounds(sketch: bytes, standard_deviations: int = 2) -> tuple[float, float]:
@@ -90,13 +90,13 @@ def bounds(sketch: bytes, standard_deviations: int = 2) -> tuple[float, float]:
     """
     if standard_deviations not in (1, 2, 3):
         raise ValueError(f"standard_deviations must be 1, 2 or 3, not {standard_deviations}")
-    opened = _opened(sketch)
+    opened = _open(sketch)
     return float(opened.get_lower_bound(standard_deviations)), float(opened.get_upper_bound(standard_deviations))
 
 
 def lg_k(sketch: bytes) -> int:
     """The size: base-2 logarithm of the number of registers, 4 to 21. Raises NotASketch."""
-    return int(_opened(sketch).lg_config_k)
+    return int(_open(sketch).lg_config_k)
 
 
 def standard_error(lg_k: int) -> float:
@@ -113,7 +113,7 @@ def to_datasketch(sketch: bytes) -> "HyperLogLogPlusPlus":
     It merges with others that come from here. It takes no values: datasketch hashes them differently, so that `update`
     raises TypeError. Raises NotASketch, and ValueError for a size outside 4 to 16, which datasketch cannot hold.
     """
-    opened = _opened(sketch)
+    opened = _open(sketch)
     if opened.lg_config_k > 16:
         raise ValueError(f"datasketch holds sketches of lgK 4 to 16, not {opened.lg_config_k}")
     from datasketch import HyperLogLogPlusPlus  # it imports SciPy, which takes a second in each process
@@ -125,7 +125,7 @@ def _no_hash(_: object) -> NoReturn:
     raise TypeError("a sketch of Spark's takes no values here: datasketch hashes them differently")
 
 
-def _opened(sketch: bytes) -> hll_sketch:
+def _open(sketch: bytes) -> hll_sketch:
     """The sketch as the library's HLL_8, from bytes written anew after those given were checked. Raises NotASketch."""
     if not isinstance(sketch, bytes) or len(sketch) < 8:
         raise NotASketch("not a HyperLogLog sketch: fewer than 8 bytes, or none at all")
@@ -144,7 +144,7 @@ def _opened(sketch: bytes) -> hll_sketch:
     return opened
 
 
-def _trusted(sketch: bytes) -> hll_sketch:
+def _open_trusting(sketch: bytes) -> hll_sketch:
     """The sketch, if it is as long as it says; what else is damaged gives wrong numbers, but does no harm."""
     if isinstance(sketch, bytes) and len(sketch) >= _LEAST_BYTES:
         mode, room = sketch[7] & 3, 2 ** sketch[4]
@@ -157,7 +157,7 @@ def _trusted(sketch: bytes) -> hll_sketch:
             length, sound = _START + 2 ** sketch[3], sketch[7] >> 2 == _HLL_8
         if sound and len(sketch) == length and 4 <= sketch[3] <= 21:
             return hll_sketch.deserialize(sketch)
-    return _opened(sketch)
+    return _open(sketch)
 
 
 def _sparse(sketch: bytes) -> bytes:

@@ -20,7 +20,7 @@ from jobs.log.archive.snapshot import records
 from tests.jobs.admin import command
 from tests.pages import PAGES, ROOT, commands, section
 
-NAMES = {each.__name__ for each in COMMANDS}
+NAMES = set(COMMANDS)
 TEXTS = [path.read_text(encoding="utf-8") for path in PAGES if path.name != "CHANGELOG.md"]
 FENCED = [line for text in TEXTS for line in commands(text) if line.startswith("headrace ")]
 INLINE = sorted({" ".join(words.split()) for text in TEXTS for words in re.findall(r"`(headrace\s[^`]+)`", text)})

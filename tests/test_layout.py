@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.admin.headrace import COMMANDS
+
 ROOT = Path(__file__).parent.parent
 OURS = ("jobs", "schemas", "sketches")
 SOURCES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
@@ -21,7 +23,13 @@ PURE_ROOMS = ("jobs/events", "jobs/decisions", "jobs/facts", "jobs/answers")
 NO_ACTIONS = ("aggregation.collect",)
 """What is named as an action and is none."""
 FLOOR = ("pyspark", "pyarrow", "numpy", *STDLIB)
-PURE = ("jobs.running.durations", "jobs.running.errors.Mistake", "schemas", "sketches", "datasketches", *FLOOR)
+COMPUTING = (
+    "jobs.running.durations",
+    "jobs.running.instants",
+    "jobs.running.spark_plan",
+    "jobs.running.errors.Mistake",
+)
+PURE = (*COMPUTING, "schemas", "sketches", *FLOOR)
 """What rooms without a clock, reads and writes may use: of jobs.running only what computes."""
 GROUND = ("jobs.running", "schemas", *FLOOR)
 WRITERS = ("deltalake", "delta", "py4j", "confluent_kafka")
@@ -45,7 +53,7 @@ ROOMS = {
     "jobs/keeping": (
         "jobs.keeping",
         *("jobs.publishing", "jobs.answers", "jobs.facts", "jobs.decisions", "jobs.events", "jobs.lake", "jobs.log"),
-        *("jobs.run.Run", "datasketches", *WRITERS, *GROUND),
+        *("jobs.run.Run", "sketches", *WRITERS, *GROUND),
     ),
     "jobs/*.py": (
         *("jobs.run", "jobs.keeping", "jobs.keeping.keep", "jobs.log.kafka_to_archive"),
@@ -170,6 +178,80 @@ def test_the_engine_knows_nothing_of_departures() -> None:
         for path in files(part):
             found = [line for line in path.read_text().splitlines() if words.search(EXAMPLES.sub("", line))]
             assert not found, path
+
+
+PRIVATE_DOORS = ("jobs/running/spark_plan.py", "jobs/running/jvm.py")
+"""The only files that open private attributes of pyspark."""
+
+
+def test_private_attributes_of_spark_are_opened_in_two_files_only() -> None:
+    door = re.compile(r"\._j[a-z]|\._gateway")
+    found = {path.relative_to(ROOT).as_posix() for path in SOURCES if door.search(path.read_text())}
+    assert found == set(PRIVATE_DOORS)
+
+
+def test_each_command_is_a_file_of_its_own_and_in_the_table() -> None:
+    files = {path.stem for path in (ROOT / "jobs" / "admin" / "commands").glob("*.py")} - {"__init__"}
+    assert len(COMMANDS) == len(set(COMMANDS))
+    assert set(COMMANDS) == files
+
+
+OBEY = ("jobs/events", "jobs/decisions", "jobs/running", "jobs/run.py", "jobs/admin", "sketches", "schemas")
+"""The rooms whose words are checked."""
+NOWHERE: tuple[str, ...] = ()
+OWNERS = {
+    "said": NOWHERE,
+    "told": NOWHERE,
+    "heard": NOWHERE,
+    "mine": NOWHERE,
+    "some": NOWHERE,
+    "of": NOWHERE,
+    "keep": ("jobs/keeping/__init__.py", "jobs/keeping/microbatch.py", "jobs/log/kafka_to_archive.py"),
+    "publish": ("jobs/publishing/publication.py",),
+    "StreamTime": ("jobs/events/stream_time.py",),
+    "EPOCH": ("jobs/running/instants.py",),
+}
+"""Names of functions, classes, parameters and variables, and the only files that may define one of that name."""
+PARTICIPLES = {
+    *("begun", "done", "found", "given", "gone", "grown", "heard", "held", "kept", "known", "left", "lost", "made"),
+    *("meant", "met", "said", "seen", "sent", "shown", "slid", "taken", "told"),
+}
+"""Those that do not end in -ed or -ing."""
+NO_PARTICIPLES = ("_encoding",)
+"""Nouns that end like one."""
+
+
+def definitions(path: Path) -> Iterator[tuple[ast.AST, str]]:
+    """Every name that a file gives to a function, a class, a parameter or a variable, with its node."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node, node.name
+        elif isinstance(node, ast.arg):
+            yield node, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node, node.id
+
+
+@pytest.mark.parametrize("word", OWNERS)
+def test_a_word_has_one_owner(word: str) -> None:
+    users = {path.relative_to(ROOT).as_posix() for room in OBEY for path in files(room)
+             if any(name == word for _, name in definitions(path))}  # fmt: skip
+    assert not users - set(OWNERS[word])
+
+
+def test_no_function_is_named_by_a_participle_alone() -> None:
+    """It would not say whether the function computes, asks or acts."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for room in OBEY
+        for path in files(room)
+        for node, name in definitions(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and name not in NO_PARTICIPLES
+        and not re.fullmatch("__.+__", name)
+        and ((word := name.strip("_")) in PARTICIPLES or re.fullmatch("[a-z]+(ed|ing)", word))
+    ]
+    assert not wrong
 
 
 EXAMPLES = re.compile(r"(departure_delay_v1|schemas/departure\.py|in-flight|in_flight|_in_flight)")

@@ -452,9 +452,9 @@ def test_bloom_filters() -> None:
 
 def test_sketches() -> None:
     """The bytes are those of version 0.2.0: few values, many, both merged. It left out the empty text, the last one."""
-    few, many = hyperloglog.of(["north", "south", None], 4), hyperloglog.of(range(20), 4)
+    few, many = hyperloglog.sketch_of(["north", "south", None], 4), hyperloglog.sketch_of(range(20), 4)
     assert few.hex() == "02010704030002082497e3053c8c730b" + 24 * "00"
     registers = "00000000000000000500000000000000" + "04010101030103000100000202000700"
     assert many.hex() == "0a0107040000000a0bb66a5349cc32400000000000a42040" + registers
     assert hyperloglog.merge([few, many]).hex() == "0a0107040010000a00000000000000000000000000a42040" + registers
-    assert hyperloglog.of([""], 4).hex() == "0201070403000108c8a0220c" + 28 * "00"
+    assert hyperloglog.sketch_of([""], 4).hex() == "0201070403000108c8a0220c" + 28 * "00"

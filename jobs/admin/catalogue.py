@@ -16,29 +16,29 @@ from jobs.running.errors import Refused, explain
 
 
 def find(name: str, file: Path | None = None) -> Result:
-    """The RESULT of this name. Raises Refused if no job file has it, with the names there are and the files that could
-    not be looked at.
+    """The RESULT of this name. Raises Refused if no job file has it, with the names that there are, and the files that
+    could not be loaded.
     """
-    known: dict[str, Result] = {}
+    results: dict[str, Result] = {}
     broken: list[str] = []
-    for load in [partial(_loaded, file)] if file else _modules():
+    for load in [partial(_load, file)] if file else _modules():
         try:
             result = getattr(load(), "RESULT", None)
         except (Exception, SystemExit) as error:
             broken.append(_why(error))
             continue
         if isinstance(result, Result):
-            known[result.name] = result
-    if name not in known:
-        raise Refused(_missing(name, known, broken, file))
-    return known[name]
+            results[result.name] = result
+    if name not in results:
+        raise Refused(_no_result(name, results, broken, file))
+    return results[name]
 
 
-def _missing(name: str, known: dict[str, Result], broken: list[str], file: Path | None) -> str:
+def _no_result(name: str, results: dict[str, Result], broken: list[str], file: Path | None) -> str:
     if file and broken:
         return broken[0]
     where = str(file) if file else "the package jobs"
-    there = f"it has {', '.join(sorted(known))}" if known else "it has none"
+    there = f"it has {', '.join(sorted(results))}" if results else "it has none"
     advice = "" if file else ". Name a job file of your own with --job"
     unread = f". Not loaded: {'; '.join(broken)}" if broken else ""
     return f"no job file of {where} has a RESULT with the name {name}; {there}{advice}{unread}."
@@ -52,12 +52,12 @@ def _why(error: BaseException) -> str:
 
 
 def _modules() -> Iterator[Callable[[], ModuleType]]:
-    for found in pkgutil.iter_modules(jobs.__path__):
-        if not found.ispkg and found.name != "run":
-            yield partial(importlib.import_module, f"jobs.{found.name}")
+    for module in pkgutil.iter_modules(jobs.__path__):
+        if not module.ispkg and module.name != "run":
+            yield partial(importlib.import_module, f"jobs.{module.name}")
 
 
-def _loaded(file: Path) -> ModuleType:
+def _load(file: Path) -> ModuleType:
     """The module in `file`, which may import what lies in the current folder."""
     if not file.is_file():
         raise Refused(f"there is no job file {file}.")

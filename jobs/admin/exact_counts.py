@@ -32,14 +32,14 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 MOST_DATES = 200
-"""With more dates than that, every record is decoded."""
+"""If the windows have more dates than this, every record is decoded."""
 LARGEST = 16
 """Largest size of datasketch's sketches, base-2 logarithm of the registers."""
 
 
 @dataclass
-class Drawn:
-    """A published window, and what the log says of it."""
+class SampledWindow:
+    """A published window, and what the log holds for it."""
 
     window: str
     start: datetime
@@ -68,8 +68,8 @@ def check(result: Result) -> None:
             )
 
 
-def draw(places: Places, result: Result, number: int, dice: random.Random) -> list[Drawn]:
-    """At most `number` windows of the table, at random. Raises Refused if it has none with distinct counts."""
+def sample(places: Places, result: Result, number: int, rng: random.Random) -> list[SampledWindow]:
+    """At most `number` windows of the table, drawn by `rng`. Raises Refused if it has none with distinct counts."""
     assert result.panes
     groups, uniques = result.panes.by, result.panes.uniques
     columns = ["window", "window_start", "window_end", *groups, result.panes.count]
@@ -80,9 +80,9 @@ def draw(places: Places, result: Result, number: int, dice: random.Random) -> li
     rows = query(places, sql, result.name)
     if not len(rows):
         raise Refused(f"{result.name} has no published windows with distinct counts yet: run its job.")
-    chosen = sorted(dice.sample(range(len(rows)), min(number, len(rows))))
+    chosen = sorted(rng.sample(range(len(rows)), min(number, len(rows))))
     return [
-        Drawn(
+        SampledWindow(
             row["window"],
             row["window_start"],
             row["window_end"],
@@ -95,67 +95,70 @@ def draw(places: Places, result: Result, number: int, dice: random.Random) -> li
     ]
 
 
-def count(places: Places, result: Result, drawn: list[Drawn]) -> None:
+def count(places: Places, result: Result, windows: list[SampledWindow]) -> None:
     """Put into each window the distinct values that the log holds for it.
 
     Counted are the records that the published windows hold: those that the ledger says were read, without those that
     wait in quarantine. Raises Refused if a window does not count the same records as the log.
     """
     assert result.panes
-    by_group: dict[tuple[Any, ...], list[Drawn]] = {}
-    for window in drawn:
+    by_group: dict[tuple[Any, ...], list[SampledWindow]] = {}
+    for window in windows:
         by_group.setdefault(window.group, []).append(window)
     kinds = {column.name: column.dataType for column in result.topic.COLUMNS}
     groups = [(name, kinds[name]) for name in result.panes.by]
     uniques = [(name, kinds[name]) for name in result.panes.uniques]
-    time = event_time.of(result.topic)
+    time = event_time.of_topic(result.topic)
     try:
-        for text in _values(places, result, drawn):
+        for text in _values(places, result, windows):
             record = json.loads(text, parse_float=Decimal)
-            windows = by_group.get(tuple(_typed(record.get(name), kind, time.zone) for name, kind in groups))
-            if windows:
-                _into(windows, time.moment(reduce(getitem, time.path, record)), record, uniques)
+            same_group = by_group.get(tuple(_as_type(record.get(name), kind, time.zone) for name, kind in groups))
+            if same_group:
+                _add(record, time.moment(reduce(getitem, time.path, record)), same_group, uniques)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise Refused(
             f"{result.name}: the log holds a record that Spark can read and this command cannot, for example with an "
             "event time that is not ISO-8601."
         ) from None
-    unlike = sum(window.counted != window.records for window in drawn)
+    unlike = sum(window.counted != window.records for window in windows)
     if unlike:
         raise Refused(
-            f"{result.name}: {unlike} of {len(drawn)} windows do not hold the records that the log has for them. "
+            f"{result.name}: {unlike} of {len(windows)} windows do not hold the records that the log has for them. "
             "Its transform leaves out or changes records, which this command cannot follow; or retention took some of "
             "them from the log; or the table is wrong."
         )
 
 
-def _into(windows: list[Drawn], moment: datetime, record: dict[str, Any], uniques: list[tuple[str, DataType]]) -> None:
+def _add(
+    record: dict[str, Any], moment: datetime, windows: list[SampledWindow], uniques: list[tuple[str, DataType]]
+) -> None:
+    """Count the record in those of the windows, all of its group, that hold its event time."""
     for window in windows:
         if window.start <= moment < window.end:
             window.counted += 1
             for name, kind in uniques:
                 if record.get(name) is not None:
-                    window.values[name].add(_typed(record[name], kind, "UTC"))
+                    window.values[name].add(_as_type(record[name], kind, "UTC"))
 
 
-def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[bytes]:
-    """The values of the good records that the published windows hold, if they may lie in one of `drawn`."""
+def _values(places: Places, result: Result, windows: list[SampledWindow]) -> Iterator[bytes]:
+    """The values of the good records that the published windows hold, if their events may lie in one of `windows`."""
     name, topic = result.name, result.topic.TOPIC
-    ends, skipped = _read(places, name)
+    ends, quarantined = _read_published(places, name)
     log = Snapshot(places.archive, topic).refresh()
     if any(log.ends.get(partition, 0) < end for partition, end in ends.items()):
         raise Refused(
             f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
             f"{name} has read it. Copy it from Kafka first: jobs/kafka_archive.py {topic}."
         )
-    time = event_time.of(result.topic)
+    time = event_time.of_topic(result.topic)
     since = None
     if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
-        since = min(window.start for window in drawn) - timedelta(seconds=time.max_ahead_seconds)
-    near = _dates(drawn) if time.unit is None else None
+        since = min(window.start for window in windows) - timedelta(seconds=time.max_ahead_seconds)
+    near = _dates(windows) if time.unit is None else None
     for partition, end in ends.items():
         files = [f for f in log.files if f.partition == partition and (since is None or f.last_time >= since)]
-        waiting = pa.array(sorted(skipped.get(partition, ())), pa.int64())
+        waiting = pa.array(sorted(quarantined.get(partition, ())), pa.int64())
         for batch in batches(files, topic, partition, 0, end):
             wanted = pa.repeat(True, len(batch))
             if since is not None:
@@ -168,11 +171,11 @@ def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[byte
             yield from values.to_pylist()
 
 
-def _dates(drawn: list[Drawn]) -> str | None:
+def _dates(windows: list[SampledWindow]) -> str | None:
     """A pattern for the dates that an event time in one of the windows can have, in any zone; None if they are many."""
     day = timedelta(days=1)
     dates: set[str] = set()
-    for window in drawn:
+    for window in windows:
         moment = window.start - day
         while moment <= window.end + day and len(dates) <= MOST_DATES:
             dates.add(f"{moment:%Y-%m-%d}")
@@ -180,7 +183,7 @@ def _dates(drawn: list[Drawn]) -> str | None:
     return "|".join(sorted(dates)) if len(dates) <= MOST_DATES else None
 
 
-def _read(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]]]:
+def _read_published(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]]]:
     """By partition, the end of what the published windows hold, and the offsets in quarantine then."""
     ledger, quarantine = f"{name}_ledger", f"{name}_quarantine"
     last = query(
@@ -198,13 +201,13 @@ def _read(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]
         f"where requeued_sequence is null or requeued_sequence > {until}",
         quarantine,
     )
-    skipped: dict[int, set[int]] = {}
+    quarantined: dict[int, set[int]] = {}
     for record in waiting.to_pylist():
-        skipped.setdefault(record["partition"], set()).add(record["offset"])
-    return row["end_offsets"] or {}, skipped
+        quarantined.setdefault(record["partition"], set()).add(record["offset"])
+    return row["end_offsets"] or {}, quarantined
 
 
-def _typed(value: Any, kind: DataType, zone: str) -> Any:
+def _as_type(value: Any, kind: DataType, zone: str) -> Any:
     """A value of JSON, with decimals for fractions, as the tables have it."""
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with a result, or worth knowing: its ledger, its tables, its checkpoint and its log side by side."""
+"""What is wrong with a result, or worth knowing: its ledger, tables, checkpoint and log are compared."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -17,22 +17,25 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 SOON = timedelta(days=1)
-"""The log deletes what is not read within this time: then it is told."""
+"""A finding if the log deletes unread records within this time."""
 LONG = timedelta(minutes=15)
-"""Kafka ends a transaction that is open for so long (transaction.max.timeout.ms); one that is older hangs."""
+"""Kafka ends a transaction that is open for this long (transaction.max.timeout.ms); an older one hangs."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found. `wrong`: somebody has to act, or the next run refuses or its numbers are doubtful."""
+    """One thing that was found. `wrong`: unless somebody acts, the next run refuses, or its numbers are doubtful."""
 
     wrong: bool
     what: str
     remedy: str
 
 
-def of(places: Places, name: str) -> list[Finding]:
-    """All that is found of result `name`; nothing if all is well. Runs without Java."""
+Check = Callable[[Places, str, Row], Iterator[Finding]]
+
+
+def examine(places: Places, name: str) -> list[Finding]:
+    """All findings about result `name`; empty if all is well. Runs without Java."""
     try:
         last = ledger.last(places, name)
     except Exception as error:  # deltalake raises many kinds for a damaged table
@@ -49,25 +52,32 @@ def of(places: Places, name: str) -> list[Finding]:
     holder = locks.holder(places.checkpoints, name)
     if holder:
         return [
-            *_found(_rows, places, name, last),
+            *_run_check(_rows, places, name, last),
             Finding(False, f"it is running now ({holder}): what a batch leaves half done is not looked at", "wait"),
         ]
-    looks = (_rows, _tables, _unclosed, _foreign, _checkpoint, _aside, _unpublished, _log, _quarantine)
-    return [finding for look in looks for finding in _found(look, places, name, last)]
+    checks = (
+        _rows,
+        _tables,
+        _half_done_batch,
+        _foreign_commits,
+        _checkpoint,
+        _old_checkpoints,
+        _publication,
+        _log,
+        _quarantine,
+    )
+    return [finding for check in checks for finding in _run_check(check, places, name, last)]
 
 
-def _found(
-    look: Callable[[Places, str, Row], Iterator[Finding]], places: Places, name: str, last: Row
-) -> list[Finding]:
-    """What one look finds; a table that cannot be read is a finding."""
+def _run_check(check: Check, places: Places, name: str, last: Row) -> list[Finding]:
+    """The findings of one check; a table that cannot be read is a finding."""
     try:
-        return list(look(places, name, last))
+        return list(check(places, name, last))
     except Refused as error:
         return [Finding(True, str(error), "")]
     except Exception as error:
-        what = (
-            f"{look.__name__.strip('_')} cannot be looked at ({type(error).__name__}): a Delta log or file is damaged"
-        )
+        subject = check.__name__.strip("_").replace("_", " ")
+        what = f"{subject} cannot be looked at ({type(error).__name__}): a Delta log or file is damaged"
         return [Finding(True, what, f"bring {places.table(name)}* back from a backup, or move them away and run again")]
 
 
@@ -97,24 +107,24 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
             yield Finding(True, what, remedy)
 
 
-def _unclosed(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Steps of a batch whose ledger row was never written."""
-    steps = [str(commit["step"]) for commit in recovery.unclosed(places, _there(places, last))]
+    steps = [str(commit["step"]) for commit in recovery.unclosed(places, _with_existing_tables(places, last))]
     if steps:
         what = f"a run stopped in mid-batch: {', '.join(sorted(steps))} written, the ledger row not"
         yield Finding(False, what, "run its job: it finishes the batch or takes it back")
 
 
-def _there(places: Places, last: Row) -> Row:
-    """The row with the tables that are there; the others are told elsewhere."""
+def _with_existing_tables(places: Places, last: Row) -> Row:
+    """The row with the tables that exist; `_tables` reports the others."""
     from dataclasses import replace
 
     return replace(last, tables={name: at for name, at in last.tables.items() if delta_tables.find(places.table(name))})
 
 
-def _foreign(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _foreign_commits(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows that somebody else wrote or took away."""
-    for table in _there(places, last).tables:
+    for table in _with_existing_tables(places, last).tables:
         for version, operation in commits.foreign(places.table(table)):
             what = f"somebody else changed rows of {places.table(table)}: {operation}, version {version}"
             remedy = f"the numbers are doubtful: move {places.table(name)}* away and run its job, it builds them anew"
@@ -129,15 +139,15 @@ def _checkpoint(places: Places, name: str, last: Row) -> Iterator[Finding]:
         yield Finding(False, f"the checkpoint {folder} {wrong}", "nothing: the next run goes on from the ledger")
 
 
-def _aside(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _old_checkpoints(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Checkpoints that earlier runs moved aside."""
-    found = [] if "://" in places.checkpoints else list(Path(places.checkpoints, name).glob("*.aside-*"))
-    if found:
-        what = f"{len(found)} checkpoints that nothing reads any more: {places.checkpoints}/{name}/*.aside-*"
+    aside = [] if "://" in places.checkpoints else list(Path(places.checkpoints, name).glob("*.aside-*"))
+    if aside:
+        what = f"{len(aside)} checkpoints that nothing reads any more: {places.checkpoints}/{name}/*.aside-*"
         yield Finding(False, what, "delete them when you like")
 
 
-def _unpublished(places: Places, name: str, last: Row) -> Iterator[Finding]:
+def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
     if last.definition.get("windows") and not last.published:
         yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
 
@@ -154,26 +164,26 @@ def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
         command = f": {kafka_tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""
         yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}{command}")
-    yield from _held(places, topic)
+    yield from _open_transactions(places, topic)
 
 
-def _held(places: Places, topic: str) -> Iterator[Finding]:
+def _open_transactions(places: Places, topic: str) -> Iterator[Finding]:
     """Records that nobody can read before a transaction ends."""
-    for part in home.open_transactions(places, topic):
-        begun = f"{part.first_time:%Y-%m-%d %H:%M} UTC" if part.first_time else "an unknown time"
+    for blocked in home.open_transactions(places, topic):
+        begun = f"{blocked.first_time:%Y-%m-%d %H:%M} UTC" if blocked.first_time else "an unknown time"
         what = (
-            f"a transaction is open in partition {part.partition} of topic {topic} from offset {part.first_offset} on "
-            f"(a record of {begun}): no job reads further, {part.records:,} offsets wait"
+            f"a transaction is open in partition {blocked.partition} of topic {topic} from offset "
+            f"{blocked.first_offset} on (a record of {begun}): no job reads further, {blocked.records:,} offsets wait"
         )
-        assert places.kafka and part.first_offset is not None, "the archive has no transactions"
-        command = kafka_tools.abort_transaction(places.kafka, topic, part.partition, part.first_offset)
+        assert places.kafka and blocked.first_offset is not None, "the archive has no transactions"
+        command = kafka_tools.abort_transaction(places.kafka, topic, blocked.partition, blocked.first_offset)
         remedy = f"it goes on when the transaction ends; if its producer is gone: {command}"
-        yield Finding(part.first_time is None or part.first_time < datetime.now(UTC) - LONG, what, remedy)
+        yield Finding(blocked.first_time is None or blocked.first_time < datetime.now(UTC) - LONG, what, remedy)
 
 
 def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    found = standing.of(places, name)
-    if isinstance(found, standing.Facts) and found.waiting:
-        why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in found.reasons if count)
-        remedy = remedies.of(name, last.definition, [(reason, field) for reason, field, n, _ in found.reasons if n])
-        yield Finding(False, f"{found.waiting:,} records wait in quarantine ({why})", remedy)
+    facts = standing.read(places, name)
+    if isinstance(facts, standing.Facts) and facts.waiting:
+        why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in facts.reasons if count)
+        remedy = remedies.advice(name, last.definition, [(reason, field) for reason, field, n, _ in facts.reasons if n])
+        yield Finding(False, f"{facts.waiting:,} records wait in quarantine ({why})", remedy)

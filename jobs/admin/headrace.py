@@ -1,4 +1,4 @@
-"""The command `headrace`: each command is a file of this folder; here they are only wired together.
+"""The program `headrace`: COMMANDS lists its commands, each of which is a file of jobs/admin/commands.
 
 A command imports what is heavy when it runs, so that the help comes at once.
 """
@@ -6,21 +6,15 @@ A command imports what is heavy when it runs, so that the help comes at once.
 import io
 import os
 import sys
+from importlib import import_module
 
 import typer
 
-from jobs.admin.commands.accuracy import accuracy
-from jobs.admin.commands.audit import audit
-from jobs.admin.commands.compact import compact
-from jobs.admin.commands.demo import demo
-from jobs.admin.commands.doctor import doctor
-from jobs.admin.commands.log import log
-from jobs.admin.commands.produce import produce
-from jobs.admin.commands.read import read
-from jobs.admin.commands.replay import replay
-from jobs.admin.commands.requeue import requeue
-from jobs.admin.commands.retain import retain
-from jobs.admin.commands.status import status
+COMMANDS = (
+    *("demo", "produce", "log", "read", "audit", "replay", "retain", "compact"),
+    *("status", "doctor", "accuracy", "requeue"),
+)
+"""The commands in the order of the help. Each is the function of this name in the file of this name."""
 
 app = typer.Typer(
     help="Microbatch stream analytics: fill and look at the log, see how far and how right results are.",
@@ -28,9 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, produce, log, read, audit, replay, retain, compact, status, doctor, accuracy, requeue)
-for command in COMMANDS:
-    app.command()(command)
+for name in COMMANDS:
+    app.command()(getattr(import_module(f"jobs.admin.commands.{name}"), name))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _line(error: Exception) -> str | None:
-    """What to say of an error that is not the program's own fault; None if it is."""
+    """The message of an error that is not the program's own fault; None if it is."""
     from deltalake.exceptions import DeltaError
 
     from jobs.log.archive.file_reader import ArchiveError

@@ -16,7 +16,7 @@ from jobs.running.java import check_java
 LIST = Path("conf/jars.txt")
 
 
-def wanted(path: Path) -> list[tuple[str, str, str, str]]:
+def read_list(path: Path) -> list[tuple[str, str, str, str]]:
     """Group, artifact, version and SHA-256 of each jar in the list. Raises Refused if a line is not of that form."""
     rows = [
         line.split()
@@ -45,17 +45,17 @@ def fetch(folder: Path, group: str, artifact: str, version: str, digest: str) ->
     with tempfile.TemporaryDirectory() as place:
         pattern = f"{place}/[artifact]-[revision].[ext]"
         command = [check_java(), "-jar", str(ivy), "-dependency", group, artifact, version, "-notransitive"]
-        said = subprocess.run(
+        ivy_run = subprocess.run(
             [*command, "-confs", "default", "-types", "jar", "-retrieve", pattern], capture_output=True
         )
-        found = Path(place) / target.name
-        if said.returncode or not found.exists():
+        fetched = Path(place) / target.name
+        if ivy_run.returncode or not fetched.exists():
             raise Refused(f"{group}:{artifact}:{version} could not be fetched. Is there a network? Then run it again.")
-        if sha256(found) != digest:
+        if sha256(fetched) != digest:
             raise Refused(
                 f"{target.name} is not the file that {LIST} expects (SHA-256 differs): nothing was installed."
             )
-        target.write_bytes(found.read_bytes())
+        target.write_bytes(fetched.read_bytes())
     print(f"fetched {target.name}")
 
 
@@ -65,7 +65,7 @@ def main() -> None:
         check_java()
         folder = Path(sys.argv[1])
         folder.mkdir(exist_ok=True)
-        jars = wanted(LIST)
+        jars = read_list(LIST)
         for jar in jars:
             fetch(folder, *jar)
         for path in set(folder.glob("*.jar")) - {

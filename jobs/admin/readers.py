@@ -1,4 +1,4 @@
-"""The results that read a topic, by their ledgers: how far they have read, and what they would lose."""
+"""The results that read a topic, according to their ledgers, and how far they have read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 COUNTING = ("panes", "membership")
-"""A result with one of these asks something of every record."""
+"""A result with one of these needs every record of the topic."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,14 @@ class Reader:
     counts_every_record: bool
 
 
-def of(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]:
-    """The results in the folder of tables that read the topic from the archive, or from the Kafka topic it keeps.
+def find(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]:
+    """The results in the folder of tables that read the topic from the archive, or from the Kafka topic of which the
+    archive holds a copy.
 
-    `keeps` says whether the archive keeps the Kafka topic with an id. Raises Refused if a ledger cannot be read: then
+    `keeps` says whether it holds a copy of the Kafka topic with an id. Raises Refused if a ledger cannot be read: then
     nobody knows what its result has read.
     """
-    found = []
+    readers = []
     for name in standing.results(places):
         try:
             last = ledger.last(places, name)
@@ -41,10 +42,12 @@ def of(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reader]
             continue
         if last.log_home in ("", "archive") or keeps(last.topic_id):
             counts = any(last.definition.get(what, "None") != "None" for what in COUNTING)
-            found.append(Reader(name, last.end_offsets, counts))
-    return found
+            readers.append(Reader(name, last.end_offsets, counts))
+    return readers
 
 
 def read_by_all(readers: list[Reader], ends: dict[int, int]) -> dict[int, int]:
     """By partition, the offset below which every reader has read; the end if there are no readers."""
-    return {part: min([end, *(reader.read.get(part, 0) for reader in readers)]) for part, end in ends.items()}
+    return {
+        partition: min([end, *(reader.read.get(partition, 0) for reader in readers)]) for partition, end in ends.items()
+    }

@@ -1,11 +1,11 @@
-"""What mends the records that wait in quarantine, by the reason why they wait, as jobs/events/gate.py names it."""
+"""What to do about records in quarantine, by the reason why they are there, as jobs/events/gate.py names it."""
 
 import ast
 import re
 from collections.abc import Iterable, Mapping
 
 PRODUCER = "only what writes the topic can be mended"
-"""For what no schema file can say."""
+"""For faults that no schema file can allow."""
 OPTIONAL = "make column {field} nullable in the topic's schema file"
 WIDER = "make column {field} {wider} in the topic's schema file, if its values are right and only too large for {kind}"
 ANY_WIDER = "give column {field} a wider type of its kind in the topic's schema file, if its values are only too large"
@@ -38,12 +38,12 @@ then named too.
 _WIDER = {"tinyint": "smallint, int or bigint", "smallint": "int or bigint", "int": "bigint", "float": "double"}
 
 
-def of(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
+def advice(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str, str | None]]) -> str:
     """What to do about records of result `name`, defined so in its ledger, that wait for these reasons and fields."""
     reasons: dict[str, list[str]] = {}
     for reason, field in waiting:
         reasons.setdefault(_remedy(reason, field, definition), []).append(reason)
-    words = [f"{', '.join(dict.fromkeys(some))}: {remedy}" for remedy, some in reasons.items()]
+    words = [f"{', '.join(dict.fromkeys(alike))}: {remedy}" for remedy, alike in reasons.items()]
     requeue = [f"then: headrace requeue {name}"] if any("schema file" in remedy for remedy in reasons) else []
     return "; ".join([*words, *requeue])
 

@@ -1,4 +1,4 @@
-"""What is known of a result without Java: its ledger, its quarantine, its tables' logs, and the ends of the log."""
+"""How a result stands, found without Java: from its ledger, quarantine and tables, and the ends of the log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +11,18 @@ from jobs.log import home
 from jobs.log.archive.snapshot import Ends
 from jobs.publishing.results import query
 from jobs.running.places import Places
+from sketches import quantiles
 
 LEDGER = "_ledger"
 TABLES = ("", "_panes", "_filters", "_quarantine", LEDGER)
 """Endings of the names of a result's tables."""
 
+COLUMNS = "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, notes, committed_time"
+
 
 @dataclass(frozen=True)
 class Lag:
-    """What the job has not read. Unknown (None) while the log cannot be read."""
+    """What the job has not read yet. None stands for unknown: the log cannot be read."""
 
     offsets: dict[int, tuple[int, int | None]]
     """By partition, the next offset of the job and that of the log."""
@@ -27,7 +30,7 @@ class Lag:
     minutes: float | None
     """Of record time."""
     deleted_time: datetime | None
-    """When the log begins to delete what is not read; None: it does not, or nothing waits."""
+    """When the log begins to delete unread records; None: it does not, or there are none."""
 
     @property
     def records_shown(self) -> str:
@@ -42,7 +45,7 @@ class Lag:
 
 @dataclass(frozen=True)
 class Facts:
-    """How far a result is, and how well it is."""
+    """How far a result has read, and what its numbers say about its health."""
 
     name: str
     last: Row
@@ -72,11 +75,11 @@ class Facts:
         return "-" if self.batch_time is None else f"{self.batch_time:%Y-%m-%d %H:%M:%S}"
 
     @property
-    def published(self) -> str:
+    def windows_state(self) -> str:
         """Whether the windows hold every batch."""
         if not self.last.definition.get("windows"):
             return "-"
-        return f"{self.unpublished} batches behind" if self.unpublished else "up to date"
+        return {0: "up to date", 1: "1 batch behind"}.get(self.unpublished, f"{self.unpublished} batches behind")
 
 
 def results(places: Places) -> list[str]:
@@ -87,22 +90,19 @@ def results(places: Places) -> list[str]:
         system, path = fs.FileSystem.from_uri(places.tables)
     else:
         system, path = fs.LocalFileSystem(), places.tables
-    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+    infos = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    folders = sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
     return [name.removesuffix(LEDGER) for name in folders if name.endswith(LEDGER)]
 
 
-def of(places: Places, name: str) -> Facts | str:
-    """The facts of result `name`; or, in words, why they cannot be read."""
+def read(places: Places, name: str) -> Facts | str:
+    """The facts of result `name`; or a message: why they cannot be read."""
     try:
         last = ledger.last(places, name)
         return "has no rows in its ledger yet: run its job." if last is None else _facts(places, name, last)
     except Exception as error:  # deltalake raises many kinds for a damaged table
         why = " ".join(str(error).split())[:200]
         return f"cannot be read: {why}"
-
-
-COLUMNS = "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, notes, committed_time"
 
 
 def _facts(places: Places, name: str, last: Row) -> Facts:
@@ -112,7 +112,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     records, waiting = sum(row["records"] for row in batches), sum(row["quarantined"] for row in rows)
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
-    _, half, most, latest = ledger.lateness(sketches, records - sum(row["quarantined"] for row in batches))
+    good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
     unpublished = [r for r in rows if r["kind"] in ("batch", "requeue") and r["sequence"] > last.published_sequence]
     return Facts(
         name,
@@ -123,7 +123,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         again,
         sum(row["out_of_order"] for row in rows),
         sum(row["late"] for row in rows),
-        (half, most, latest),
+        (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
         batches[-1]["committed_time"] if batches else None,
         len(unpublished) if last.definition.get("windows") else 0,
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
@@ -140,21 +140,21 @@ def _lag(places: Places, last: Row) -> Lag:
         deleted = home.retention_deadline(places, topic, read)
     except Exception:  # the log is away or damaged: what the ledger says is shown all the same
         return Lag({partition: (offset, None) for partition, offset in read.items()}, None, None, None)
-    after = {each.partition: _after(each, read) for each in ends}
-    at = {each.partition: max(read.get(each.partition, 0), each.first_offset or 0) for each in ends}
+    after = {end.partition: _after(end, read) for end in ends}
+    at = {end.partition: max(read.get(end.partition, 0), end.first_offset or 0) for end in ends}
     waiting = sum(max(0, after[partition] - at[partition]) for partition in after)
     offsets: dict[int, tuple[int, int | None]]
     offsets = {partition: (read.get(partition, 0), end) for partition, end in after.items()}
-    newest = max((each.last_time for each in ends if each.last_time), default=None)
-    begun = last.record_time or min((each.first_time for each in ends if each.first_time), default=None)
+    newest = max((end.last_time for end in ends if end.last_time), default=None)
+    begun = last.record_time or min((end.first_time for end in ends if end.first_time), default=None)
     if not waiting or newest is None or begun is None:
         return Lag(offsets, waiting, 0.0, None)
     return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds() / 60), deleted)
 
 
-def _after(ends: Ends, read: dict[int, int]) -> int:
+def _after(end: Ends, read: dict[int, int]) -> int:
     """The offset after the last of a partition; of one that holds nothing any more, what was read."""
-    return read.get(ends.partition, 0) if ends.last_offset is None else ends.last_offset + 1
+    return read.get(end.partition, 0) if end.last_offset is None else end.last_offset + 1
 
 
 def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:

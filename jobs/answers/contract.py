@@ -22,6 +22,7 @@ from jobs.answers import merging
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
+from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
 OWN = ("sequence", "revision", "updated_time", "seen_before")
@@ -90,7 +91,7 @@ def check_transformed(name: str, transformed: Any) -> None:
     if not isinstance(transformed, DataFrame):
         kind = "nothing" if transformed is None else f"a {type(transformed).__name__}"
         raise Mistake(f"{name}: the transform returns {kind}; return the frame, such as events.select(...)")
-    found = _combining(transformed._jdf.queryExecution().analyzed())[1]
+    found = _combining(spark_plan.analysed_plan(transformed))[1]
     if found:
         raise Mistake(
             f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by "
@@ -116,9 +117,9 @@ def _combining(node: Any) -> tuple[bool, str]:
     """Whether the events are below the node, and what combines them, if something does. A table that is joined may be
     combined of anything.
     """
-    children = [node.children().apply(place) for place in range(node.children().size())]
+    children = spark_plan.members(node.children())
     below = [_combining(child) for child in children]
-    kind = str(node.getClass().getSimpleName())
+    kind = spark_plan.node_name(node)
     ours = any(events for events, _ in below) if children else kind == "Range"
     inside = next((found for _, found in below if found), "")
     return ours, inside or (_COMBINING.get(kind, "") if ours else "")

@@ -106,7 +106,7 @@ def _windows(
     table: pa.Table, panes: Panes, window: Window, span: tuple[int, int], since: int | None, target: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """Windows of one kind that start in `span`, for each group."""
-    table = equality.settled_columns(table, panes.by)  # panes of an earlier version may have both zeros
+    table = equality.normalise_columns(table, panes.by)  # panes of an earlier version may have both zeros
     kept = [statistic for statistic in panes.statistics if window.uniques or not statistic.is_optional]
     parts = pane_table.parts_of(table, kept)
     changed = np.ones(len(table), bool) if since is None else table["sequence"].to_numpy() > since

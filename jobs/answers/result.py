@@ -60,7 +60,7 @@ class Result:
     def __post_init__(self) -> None:
         contract.check_name(self.name)
         topic.check(self.topic)
-        event_time.of(self.topic)
+        event_time.of_topic(self.topic)
         for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
@@ -110,7 +110,7 @@ class Result:
         return {
             "topic": self.topic.TOPIC,
             "key": str(self.topic.KEY),
-            "event_time": event_time.of(self.topic).shown(),
+            "event_time": event_time.of_topic(self.topic).definition(),
             "panes": str(self.panes and _told(self.panes)),
             WINDOWS: windows_text(self.windows),
             "membership": str(self.membership and _told(self.membership)),

@@ -1,7 +1,7 @@
-"""Records that are plainly good JSON of a topic, decoded by Arrow: exactly as the gate does, so it asks for more.
+"""Records that are certainly good JSON of a topic, decoded by Arrow to the same values as the gate gives.
 
-JSON objects on one line, with neither objects nor lists inside, nor escapes such as \\u00e5, times written as ISO-8601.
-A record that is none of that is doubtful, not bad.
+Certain are JSON objects on one line, without objects, lists or escapes such as \\u00e5 inside, whose times are written
+as ISO-8601. Any other record is doubtful, not bad: the gate judges it.
 """
 
 import re
@@ -28,8 +28,8 @@ from jobs.events import equality, event_time
 from jobs.events.event_time import EventTime
 from jobs.events.topic_schema import TopicSchema
 
-LEAST = 16
-"""A block that is not good is halved down to so many records."""
+SMALLEST_BLOCK = 16
+"""A block of records that is not certain as a whole is halved, down to this many records."""
 
 _TYPES = (StringType, BooleanType, ByteType, ShortType, IntegerType, LongType, DoubleType, TimestampType, DateType)
 """Types of which Arrow and Spark read the same from JSON."""
@@ -45,7 +45,7 @@ _LONG_NUMBER = r"[0-9.eE+-]{100}"
 
 @dataclass(frozen=True)
 class PlainTopic:
-    """What a Python worker has to know of a topic."""
+    """What a Python worker needs to know about a topic."""
 
     output: pa.Schema
     fields: pa.Schema
@@ -54,18 +54,18 @@ class PlainTopic:
     event_time: EventTime
     keyed: bool
     readable: bool
-    """Whether every column has one of _TYPES, and the event time can be told without the gate."""
+    """Whether every column has one of _TYPES, and Arrow can compute the event time."""
 
 
-class _Doubt(Exception):
-    """A block is not good as a whole."""
+class NotPlain(Exception):
+    """A block of records is not certain as a whole."""
 
 
-def described(topic: TopicSchema, output: StructType) -> PlainTopic:
-    """The topic; `output` has its columns and event_time."""
+def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
+    """What a worker needs of `topic`; `output` has its columns and event_time."""
     kinds = to_arrow_schema(topic.COLUMNS, timezone="UTC")
     fields = [pa.field(f.name, pa.string() if pa.types.is_temporal(f.type) else f.type) for f in kinds]
-    time = event_time.of(topic)
+    time = event_time.of_topic(topic)
     return PlainTopic(
         to_arrow_schema(output, timezone="UTC"),
         pa.schema(fields),
@@ -76,29 +76,29 @@ def described(topic: TopicSchema, output: StructType) -> PlainTopic:
     )
 
 
-def certain(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
+def decode_certain(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
     """The topic's columns, `event_time`, and `__good`; all of them null where a record is not good."""
     try:
-        return _block(batch, topic)
-    except (_Doubt, pa.ArrowInvalid):
-        if batch.num_rows <= LEAST or not topic.readable:
+        return _decode_whole(batch, topic)
+    except (NotPlain, pa.ArrowInvalid):
+        if batch.num_rows <= SMALLEST_BLOCK or not topic.readable:
             names = (*topic.fields.names, "event_time")
             nulls = {name: pa.nulls(batch.num_rows, topic.output.field(name).type) for name in names}
             return nulls | {"__good": pa.repeat(False, batch.num_rows)}
     half = batch.num_rows // 2
-    parts = [certain(batch[:half], topic), certain(batch[half:], topic)]
+    parts = [decode_certain(batch[:half], topic), decode_certain(batch[half:], topic)]
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
 
 
-def _block(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
-    """`certain` of records whose JSON is good as a whole. Raises _Doubt or pa.ArrowInvalid."""
-    parsed, event = _parsed(batch, topic), topic.event_time
+def _decode_whole(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
+    """`decode_certain` of a block whose JSON is certain as a whole. Raises NotPlain or pa.ArrowInvalid."""
+    parsed, event = _parse(batch, topic), topic.event_time
     kinds = {name: topic.output.field(name).type for name in topic.fields.names}
     kinds |= {"event_time": parsed[event.name].type} if event.name == "event_time" else {}
-    columns = {name: _typed(parsed[name], kinds[name], event.zone) for name in topic.fields.names}
+    columns = {name: _as_type(parsed[name], kinds[name], event.zone) for name in topic.fields.names}
     value = columns[event.name]
     if event.unit is None and pa.types.is_string(value.type):
-        value = _typed(value, pa.timestamp("us", "UTC"), event.zone)
+        value = _as_type(value, pa.timestamp("us", "UTC"), event.zone)
     time = event.arrow(value)
     good = pc.is_valid(time)
     if event.max_ahead_seconds is not None:
@@ -114,30 +114,30 @@ def _block(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
     }
 
 
-def _parsed(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
+def _parse(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
     values = batch["value"]
     if not topic.readable or values.null_count or (topic.keyed and batch["key"].null_count):
-        raise _Doubt
+        raise NotPlain
     longest = pc.max(pc.binary_length(values)).as_py()
     texts = values.cast(pa.string())  # stops at what is not UTF-8
     if longest > 400 and pc.any(pc.match_substring_regex(texts, _LONG_NUMBER)).as_py():
-        raise _Doubt
+        raise NotPlain
     whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
     lines = pc.binary_join(whole, "\n")[0].as_buffer()
     if not _is_plain(lines.to_pybytes(), len(texts)):
-        raise _Doubt
-    found = pyarrow.json.read_json(
+        raise NotPlain
+    table = pyarrow.json.read_json(
         pa.BufferReader(lines),
         read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=lines.size + 1),
         parse_options=pyarrow.json.ParseOptions(explicit_schema=topic.fields, unexpected_field_behavior="ignore"),
     )
-    if found.num_rows != len(texts):
-        raise _Doubt
-    return {name: found[name].combine_chunks() for name in topic.fields.names}
+    if table.num_rows != len(texts):
+        raise NotPlain
+    return {name: table[name].combine_chunks() for name in topic.fields.names}
 
 
 def _is_plain(lines: bytes, count: int) -> bool:
-    """Whether these are `count` lines, each from { to }, with no other brace and nothing that Spark reads otherwise."""
+    """Whether these are `count` lines, each a flat object, with nothing in them that Spark reads differently."""
     return (
         lines.startswith(b"{")
         and lines.endswith(b"}")
@@ -148,18 +148,20 @@ def _is_plain(lines: bytes, count: int) -> bool:
     )
 
 
-def _typed(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
-    """Text as times, if that is wanted; fractions with one zero. Raises _Doubt if a time is written unusually, or
-    without a zone where that is not UTC, pa.ArrowInvalid if it is none.
+def _as_type(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
+    """A column of JSON in its type: texts as times, fractions with one zero.
+
+    Raises NotPlain if a time is written unusually, or without a zone where that is not UTC; pa.ArrowInvalid if it is
+    no time.
     """
     if not pa.types.is_temporal(kind):
-        return equality.settled(column)
+        return equality.normalise(column)
     usual = pc.match_substring_regex(column, _DAY if pa.types.is_date(kind) else _INSTANT)
     if not pc.all(usual, min_count=0).as_py():  # none is written in a block of nulls
-        raise _Doubt
+        raise NotPlain
     if pa.types.is_timestamp(kind):
         zoned = pc.match_substring_regex(column, _ZONED)
         if zone != "UTC" and not pc.all(zoned, min_count=0).as_py():
-            raise _Doubt
+            raise NotPlain
         column = pc.if_else(zoned, column, pc.binary_join_element_wise(column, "Z", ""))
     return column.cast(kind)

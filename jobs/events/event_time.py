@@ -5,7 +5,7 @@ nothing overflows.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -29,19 +29,20 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events.topic_schema import called
-from jobs.running import durations
+from jobs.events.topic_schema import file_name
+from jobs.running import durations, instants
 from jobs.running.errors import Mistake
 
 MAX_AHEAD = "1 day"
-"""An event time may be this far after the record's own timestamp: for clocks and schedules. A schema file may say
-another time, or MAX_AHEAD = None: then the timestamps of the topic's records are not trusted, and bound nothing."""
+"""An event time may be this far after the record's own timestamp, as clocks differ and some events are schedules. A
+schema file may say another time, or MAX_AHEAD = None where the timestamps of the topic's records are not to be trusted:
+then they bound nothing."""
 ZONE = "UTC"
 """The zone of times and dates that are written without one; a schema file may name another."""
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-"""EVENT_TIME_UNIT of a schema file, for an event time that is written as a number since 1970; how many are a second."""
+"""Units per second, by EVENT_TIME_UNIT of a schema file: for an event time that is a number since 1970."""
 BIGINT_UNIT = "milliseconds"
-"""What a bigint is, if the schema file does not say it."""
+"""Unit of a bigint, if the schema file does not say another."""
 LIMIT_MICROS = 253_370_764_800_000_000
 """9999-01-01: from there on a window's end has no place in a calendar."""
 _WHOLE = (ByteType, ShortType, IntegerType, LongType)
@@ -52,24 +53,24 @@ _ZONED = r"(Z|[+-]\d\d:?\d\d)$"
 
 @dataclass(frozen=True)
 class EventTime:
-    """How a topic writes it."""
+    """How a topic writes the time of an event."""
 
     path: tuple[str, ...]
     """The column, and where in it."""
     kind: DataType
     unit: str | None
-    """Of a number, or a text of digits; None: a time or a date."""
+    """Unit of a number or of a text of digits; None for a time or a date."""
     zone: str
     max_ahead_seconds: int | None
 
     @property
     def name(self) -> str:
-        """As the schema file says it."""
+        """The column as the schema file names it: dots lead inside it."""
         return ".".join(self.path)
 
     @property
     def is_quick(self) -> bool:
-        """Whether `arrow` can say it; else the gate does, of each record."""
+        """Whether `arrow` can compute it; else the gate does, for each record."""
         return (
             len(self.path) == 1
             and not isinstance(self.kind, DecimalType)
@@ -109,7 +110,7 @@ class EventTime:
         return F.when(F.rlike(text, F.lit(_ZONED)), plain).otherwise(F.to_utc_timestamp(plain, self.zone))
 
     def arrow(self, column: pa.Array) -> pa.Array:
-        """Microseconds since 1970, of values as they stand in JSON, times decoded; null where the gate must tell."""
+        """Microseconds since 1970, of values as they stand in JSON, times decoded; null where the gate must decide."""
         if self.unit is None:
             micros = column.cast(pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None))
             return _up_to(micros.cast(pa.int64()), LIMIT_MICROS)
@@ -133,7 +134,7 @@ class EventTime:
                 micros = round(float(value) * float(times) if times else float(value) / float(by))
             else:
                 micros = int(Fraction(str(value)) * times if times else Fraction(str(value)) / by)
-            return _EPOCH + timedelta(microseconds=micros)
+            return instants.from_micros(micros)
         zone = ZoneInfo(self.zone)
         if isinstance(self.kind, DateType):
             day = date.fromisoformat(value)
@@ -141,15 +142,12 @@ class EventTime:
         moment = datetime.fromisoformat(value)
         return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
-    def shown(self) -> str:
-        """As a result's definition says it: what differs from the default is added."""
+    def definition(self) -> str:
+        """As the definition of a result has it: the name, and what differs from the defaults."""
         unit = "" if isinstance(self.kind, LongType) and self.unit == BIGINT_UNIT else self.unit
         zone = "" if self.zone == ZONE else self.zone
         more = " ".join(filter(None, (unit, zone)))
         return f"{self.name} ({more})" if more else self.name
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _limit(unit: str) -> int:
@@ -161,10 +159,10 @@ def _up_to(column: pa.Array, limit: float) -> pa.Array:
     return pc.if_else(pc.and_(pc.greater_equal(column, 0), pc.less(column, limit)), column, None)
 
 
-def of(topic: Any) -> EventTime:
-    """What the schema file says of it. Raises Mistake if it names no column, or says of one what cannot be."""
-    path, kind = _found(topic)
-    where, name = called(topic), topic.EVENT_TIME
+def of_topic(topic: Any) -> EventTime:
+    """The event time as the schema file declares it. Raises Mistake if it names no column, or contradicts its type."""
+    path, kind = _column(topic)
+    where, name = file_name(topic), topic.EVENT_TIME
     unit, zone = getattr(topic, "EVENT_TIME_UNIT", None), getattr(topic, "ZONE", ZONE)
     if unit is not None and unit not in UNITS:
         raise Mistake(f"{where}: EVENT_TIME_UNIT is {unit}; take one of {', '.join(UNITS)}")
@@ -192,8 +190,8 @@ def of(topic: Any) -> EventTime:
     return EventTime(path, kind, unit, zone, None if ahead is None else durations.seconds(ahead))
 
 
-def _found(topic: Any) -> tuple[tuple[str, ...], DataType]:
-    """A column of this name; or the field inside of one, to which the dots lead."""
+def _column(topic: Any) -> tuple[tuple[str, ...], DataType]:
+    """Path and type: of a column of this name, or of the field inside one to which the dots lead."""
     name, columns = topic.EVENT_TIME, topic.COLUMNS
     if name in columns.fieldNames():
         return (name,), columns[name].dataType
@@ -201,6 +199,6 @@ def _found(topic: Any) -> tuple[tuple[str, ...], DataType]:
     for step in name.split("."):
         if not isinstance(kind, StructType) or step not in kind.fieldNames():
             there = ", ".join(columns.fieldNames())
-            raise Mistake(f"{called(topic)}: EVENT_TIME names {name}, which is not in COLUMNS; there are {there}")
+            raise Mistake(f"{file_name(topic)}: EVENT_TIME names {name}, which is not in COLUMNS; there are {there}")
         kind = kind[step].dataType
     return tuple(name.split(".")), kind

@@ -25,7 +25,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.events import equality, event_time
-from jobs.events.topic_schema import TopicSchema, quoted
+from jobs.events.topic_schema import TopicSchema, quote
 
 MAX_VALUE_BYTES = 1_048_576
 """A longer value is quarantined unread; Kafka's own default bound of a message."""
@@ -47,19 +47,19 @@ _FRACTIONS = (DoubleType, FloatType)
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
 
 
-def _read(text: Column, topic: TopicSchema, kind: DataType | None = None) -> Column:
+def _from_json(text: Column, topic: TopicSchema, kind: DataType | None = None) -> Column:
     """The topic's columns out of JSON, each of the type `kind` or its own; `__corrupt` is null if all could be read."""
     fields = [StructField(field.name, kind or field.dataType) for field in topic.COLUMNS]
     schema = StructType([*fields, StructField("__corrupt", StringType())])
-    return F.from_json(text, schema, _OPTIONS | {"timeZone": event_time.of(topic).zone})
+    return F.from_json(text, schema, _OPTIONS | {"timeZone": event_time.of_topic(topic).zone})
 
 
 def _parsed_column(*path: str) -> Column:
-    return F.col(quoted("__parsed", *path))
+    return F.col(quote("__parsed", *path))
 
 
 def _raw_column(name: str) -> Column:
-    return F.col(quoted("__raw_text", name))
+    return F.col(quote("__raw_text", name))
 
 
 def _value(field: StructField) -> Column:
@@ -69,7 +69,7 @@ def _value(field: StructField) -> Column:
         return typed
     number = F.when(F.rlike(_raw_column(field.name), F.lit(_NUMBER)), _raw_column(field.name))
     if isinstance(field.dataType, _FRACTIONS):
-        return equality.one_zero(F.coalesce(typed, number.try_cast(field.dataType)), field.dataType)
+        return equality.normalise_zero(F.coalesce(typed, number.try_cast(field.dataType)), field.dataType)
     exact = number.try_cast("decimal(38,18)")
     return F.coalesce(typed, F.when(exact == F.floor(exact), exact.try_cast(field.dataType)))
 
@@ -86,27 +86,27 @@ def _looks_quoted(name: str) -> Column:
     return F.contains("__text", F.lit(f'"{name}":"')) | F.contains("__text", F.lit(f'"{name}": "'))
 
 
-def _micros(topic: TopicSchema) -> Column:
+def _event_micros(topic: TopicSchema) -> Column:
     """Event time as event_time.EventTime.micros has it."""
-    event = event_time.of(topic)
+    event = event_time.of_topic(topic)
     [head, *inside] = event.path
     value = _parsed_column(head, *inside) if inside else _value(topic.COLUMNS[head])
     return event.micros(value)
 
 
 def _late(topic: TopicSchema, micros: Column) -> Column:
-    ahead = event_time.of(topic).max_ahead_seconds
+    ahead = event_time.of_topic(topic).max_ahead_seconds
     if ahead is None:
         return F.lit(False)
     return micros > F.unix_micros("timestamp") + F.lit(ahead * 1_000_000)
 
 
-def _quick(topic: TopicSchema) -> Column:
-    """True for a record that is certainly good; a false one is looked at closely. Raw texts are not asked here."""
-    event = event_time.of(topic)
+def _certainly_good(topic: TopicSchema) -> Column:
+    """True for a record that is certainly good; _first_fault decides about the others. Does not look at raw texts."""
+    event = event_time.of_topic(topic)
     micros = event.micros(_parsed_column(*event.path))
     checks = [F.col("__text").isNotNull(), _parsed_column("__corrupt").isNull(), F.startswith("__text", F.lit("{"))]
-    # One closing brace, at the end: then there is no second document. A nested value takes the close look.
+    # One closing brace, at the end: then there is no second document. A record with a nested value is not certain.
     inside = F.substring("value", F.lit(1), F.octet_length("value") - F.lit(1)).cast("string")
     checks += [F.endswith("__text", F.lit("}")), ~F.contains(inside, F.lit("}"))]
     checks.append(F.is_valid_utf8("__text"))
@@ -129,14 +129,14 @@ def _quick(topic: TopicSchema) -> Column:
 
 def _field_faults(topic: TopicSchema) -> list[tuple[Column, str, str]]:
     faults = []
-    event = event_time.of(topic)
+    event = event_time.of_topic(topic)
     for field in topic.COLUMNS:
         value, raw = _value(field), _raw_column(field.name)
         if not field.nullable or event.path == (field.name,):
             faults.append((raw.isNull(), "missing_field", field.name))
         wrong = value.isNull() & raw.isNotNull()
         if isinstance(field.dataType, _QUOTED):
-            kind = F.schema_of_variant(F.col(quoted("__kinds", field.name)))
+            kind = F.schema_of_variant(F.col(quote("__kinds", field.name)))
             wrong = wrong | (raw.isNotNull() & ~_looks_quoted(field.name) & (kind != "STRING"))
         if isinstance(field.dataType, _FRACTIONS):
             infinite = value.isNotNull() & ~(F.abs(value) < F.lit(float("inf")))
@@ -150,9 +150,9 @@ def _field_faults(topic: TopicSchema) -> list[tuple[Column, str, str]]:
     return faults
 
 
-def _fault(topic: TopicSchema) -> Column:
+def _first_fault(topic: TopicSchema) -> Column:
     """(reason, field) of the first thing that is wrong, or null."""
-    micros = _micros(topic)
+    micros = _event_micros(topic)
     alone = (F.json_array_length(F.concat(F.lit("["), "__text", F.lit("]"))) == 1) & (
         # An array that ends inside the value has the same length whatever is put behind the value.
         F.json_array_length(F.concat(F.lit("["), "__text", F.lit(",0]"))) == 2
@@ -175,7 +175,7 @@ def _fault(topic: TopicSchema) -> Column:
         (_late(topic, micros), "time_after_record", topic.EVENT_TIME),
         (micros >= F.lit(event_time.LIMIT_MICROS), "time_after_9998", topic.EVENT_TIME),
         (micros.isNull(), "wrong_type", topic.EVENT_TIME),
-        (_parsed_column("__corrupt").isNotNull() & ~_any_mended(topic), "not_json", ""),
+        (_parsed_column("__corrupt").isNotNull() & ~_has_lenient_number(topic), "not_json", ""),
     ]
     first = F.when(F.lit(False), None)
     for condition, reason, field in faults:
@@ -184,13 +184,13 @@ def _fault(topic: TopicSchema) -> Column:
     return first
 
 
-def _any_mended(topic: TopicSchema) -> Column:
-    """Whether a number was taken that Spark does not take as it is written, for which it calls the record corrupt."""
+def _has_lenient_number(topic: TopicSchema) -> Column:
+    """Whether a number was accepted that Spark does not accept as it is written, and so calls the record corrupt."""
     numbers = [field for field in topic.COLUMNS if isinstance(field.dataType, (IntegralType, *_FRACTIONS))]
-    mended = F.lit(False)
+    lenient = F.lit(False)
     for field in numbers:
-        mended = mended | (_parsed_column(field.name).isNull() & _value(field).isNotNull())
-    return mended
+        lenient = lenient | (_parsed_column(field.name).isNull() & _value(field).isNotNull())
+    return lenient
 
 
 def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
@@ -200,43 +200,43 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     record is good; `__raw` (timestampType, value, headers) is kept for the bad ones only.
     """
     doubtful = F.when(~F.col("__good"), F.col("__text"))
-    judged = _parsed(records, topic).withColumns(
-        {"__raw_text": _read(doubtful, topic, StringType()), "__kinds": _read(doubtful, topic, VariantType())}
+    judged = _parse(records, topic).withColumns(
+        {"__raw_text": _from_json(doubtful, topic, StringType()), "__kinds": _from_json(doubtful, topic, VariantType())}
     )
-    judged = judged.withColumn("__fault", F.when(~F.col("__good"), _fault(topic)))
-    return _selected(judged, topic)
+    judged = judged.withColumn("__fault", F.when(~F.col("__good"), _first_fault(topic)))
+    return _select_output(judged, topic)
 
 
-def _parsed(records: DataFrame, topic: TopicSchema) -> DataFrame:
-    """The records with `__text`, `__parsed`, and `__good`: whether they are certainly so."""
+def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
+    """The records with `__text`, `__parsed`, and `__good`: whether they are certainly good."""
     readable = F.octet_length("value") <= MAX_VALUE_BYTES
     text = F.when(readable, F.col("value").cast("string"))
-    parsed = records.withColumn("__text", text).withColumn("__parsed", _read(F.col("__text"), topic))
-    return parsed.withColumn("__good", _quick(topic))
+    parsed = records.withColumn("__text", text).withColumn("__parsed", _from_json(F.col("__text"), topic))
+    return parsed.withColumn("__good", _certainly_good(topic))
 
 
-def _selected(judged: DataFrame, topic: TopicSchema) -> DataFrame:
+def _select_output(judged: DataFrame, topic: TopicSchema) -> DataFrame:
     good = F.col("__fault").isNull()
-    kept = F.struct("timestampType", "value", "headers")
+    raw = F.struct("timestampType", "value", "headers")
     return judged.select(
         F.col("partition").alias("record_partition"),
         F.col("offset").alias("record_offset"),
         F.col("timestamp").alias("record_timestamp"),
         F.col("key").alias("record_key"),
-        F.when(good, F.timestamp_micros(_micros(topic))).alias("event_time"),
+        F.when(good, F.timestamp_micros(_event_micros(topic))).alias("event_time"),
         *(_value(field).alias(field.name) for field in topic.COLUMNS if field.name != "event_time"),
         "__fault",
-        F.when(~good, kept).alias("__raw"),
+        F.when(~good, raw).alias("__raw"),
     )
 
 
-def events(decoded: DataFrame) -> DataFrame:
-    """The good ones, without the columns that only bad ones need."""
+def good_events(decoded: DataFrame) -> DataFrame:
+    """The good events, without the columns that only bad ones need."""
     return decoded.where(F.col("__fault").isNull()).drop("__fault", "__raw")
 
 
-def quarantined(decoded: DataFrame, topic: str) -> DataFrame:
-    """The bad ones in the columns of schemas/quarantine.py, but for the batch's own."""
+def bad_records(decoded: DataFrame, topic: str) -> DataFrame:
+    """The bad records in the columns of schemas/quarantine.py, without those that tell the batch."""
     return decoded.where(F.col("__fault").isNotNull()).select(
         F.lit(topic).alias("topic"),
         F.col("record_partition").alias("partition"),

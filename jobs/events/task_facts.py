@@ -1,6 +1,6 @@
-"""What a pass over records tells the driver beside its rows, by Spark's accumulators.
+"""Facts that tasks report to the driver beside their rows, through Spark's accumulators.
 
-Spark may run a task twice, and both tell: so facts have names, and the same name twice is one fact. A name is
+Spark may run a task twice, and both report: so facts have names, and the same name twice is one fact. A name is
 (partition, first offset), which also shows whether a partition was read in one piece.
 """
 
@@ -10,10 +10,10 @@ from pyspark import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 Facts = dict[tuple[int, int], dict[str, Any]]
-"""What was told, by (partition, first offset)."""
+"""Facts by (partition, first offset)."""
 
-Told = Accumulator[Facts]
-"""Tasks add to it; the driver asks `heard`."""
+FactAccumulator = Accumulator[Facts]
+"""Tasks add to it; the driver calls `drain`."""
 
 
 class _ByName(AccumulatorParam[Facts]):
@@ -25,19 +25,19 @@ class _ByName(AccumulatorParam[Facts]):
         return value1
 
 
-def telling(spark: SparkSession) -> Told:
-    """A place for the facts of one pass."""
+def accumulator(spark: SparkSession) -> FactAccumulator:
+    """An empty accumulator, for the facts of one pass over records."""
     return spark.sparkContext.accumulator({}, _ByName())
 
 
-def heard(told: Told) -> Facts:
-    """What was told, once the pass is over. Spark keeps every accumulator for good, so it is emptied."""
-    facts = told.value
-    told.value = {}
-    return facts
+def drain(facts: FactAccumulator) -> Facts:
+    """The facts of a finished pass. Empties the accumulator, which Spark never frees."""
+    collected = facts.value
+    facts.value = {}
+    return collected
 
 
-def is_whole(facts: Facts) -> bool:
+def partitions_read_whole(facts: Facts) -> bool:
     """Whether each partition was read in one piece and in order of offset (`in_order` in each fact)."""
     partitions = {partition for partition, _ in facts}
     return len(partitions) == len(facts) and all(fact["in_order"] for fact in facts.values())

@@ -56,7 +56,7 @@ def _of_events(batches: Iterator[pa.RecordBatch], panes: Panes, target: pa.Schem
 
 def _part(events: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Partial panes of some events."""
-    events = equality.settled_columns(events, panes.columns)
+    events = equality.normalise_columns(events, panes.columns)
     micros = events["event_time"].cast(pa.int64()).to_numpy()
     starts = micros - micros % (panes.every_seconds * 1_000_000)
     groups = partials.group(partials.codes(events, panes.by), starts)

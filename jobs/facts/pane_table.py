@@ -31,7 +31,7 @@ def batches(keys: pa.Table, parts: Mapping[str, Part], panes: Panes, target: pa.
 def combine(table: pa.Table, panes: Panes, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Each pane and group once, in the columns of `target`; `sequence` is the greatest of its parts."""
     keys = ("pane_start", *panes.by)
-    table = equality.settled_columns(table, panes.by)  # those of an earlier version may have both zeros
+    table = equality.normalise_columns(table, panes.by)  # those of an earlier version may have both zeros
     parts = parts_of(table, panes.statistics)
     if "sequence" in target.names:
         parts["sequence"] = partials.part(table["sequence"].combine_chunks(), np.maximum)

@@ -1,15 +1,16 @@
 """What a batch has measured, as its ledger row says it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from jobs.answers.result import Result
-from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.running import durations
+from jobs.running.instants import EPOCH, from_micros, sql_literal, to_micros
+from sketches import quantiles
 
 
 def offsets_between(row: Row) -> int:
@@ -19,36 +20,35 @@ def offsets_between(row: Row) -> int:
 
 def stream_micros(row: Row) -> dict[int, int]:
     """Stream time of each partition after the row's records, in microseconds since 1970."""
-    return {partition: _micros(moment) for partition, moment in row.stream_time.items()}
+    return {partition: to_micros(moment) for partition, moment in row.stream_time.items()}
 
 
 def with_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
-    """The row of a batch whose partitions have these lateness.FACTS; it still has the stream time of the row before."""
+    """The row of a batch of these lateness.MEASURES by partition; `row` still has the stream time of the row before."""
     stream = stream_micros(row)
     records, bad = sum(f["records"] for f in facts), sum(f["quarantined"] for f in facts)
-    sketches = [bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"]]
-    sketch, half, most, latest = ledger.lateness(sketches, records - bad)
+    behind = quantiles.merge(bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"])
     for fact in facts:
         if fact["stream_micros"] is not None:
             stream[fact["record_partition"]] = max(fact["stream_micros"], stream.get(fact["record_partition"], 0))
-    times = [_moment(fact["record_micros"]) for fact in facts]
+    times = [from_micros(fact["record_micros"]) for fact in facts]
     return replace(
         row,
         records=records,
         quarantined=bad,
         out_of_order=sum(f["out_of_order"] for f in facts),
         late=sum(f["late"] for f in facts),
-        lateness_sketch=sketch,
-        lateness_p50_seconds=half,
-        lateness_p99_seconds=most,
-        lateness_max_seconds=latest,
-        stream_time={partition: _moment(micros) for partition, micros in stream.items()},
+        lateness_sketch=behind.to_bytes(),
+        lateness_p50_seconds=behind.quantile(0.5, records - bad),
+        lateness_p99_seconds=behind.quantile(0.99, records - bad),
+        lateness_max_seconds=behind.maximum(),
+        stream_time={partition: from_micros(micros) for partition, micros in stream.items()},
         record_time=max([*times, *([row.record_time] if row.record_time else [])], default=None),
     )
 
 
 def with_filters(row: Row, found: pa.Table) -> Row:
-    """The row of a batch that changed these filters (membership.changed), at least one."""
+    """The row of a batch that changed these filters (membership.changed_filters), at least one."""
     fullest, rates = (found[name].to_pylist() for name in ("fill", "false_positive_rate"))
     return replace(row, filter_fill=max(fullest), filter_false_positive_rate=max(rates))
 
@@ -61,21 +61,9 @@ def replaced_filters(found: pa.Table, result: Result) -> str:
     assert membership
     facts = found.drop_columns(["bits"]).to_pylist()
     allowed = durations.seconds(result.allowed_lateness)
-    streams = {fact["partition"]: _micros(fact["stream_time"]) for fact in facts}
+    streams = {fact["partition"]: to_micros(fact["stream_time"]) for fact in facts}
     oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
     length = timedelta(microseconds=membership.bucket_micros)
-    gone = [(partition, "<", _EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
+    gone = [(partition, "<", EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
     gone += [(fact["partition"], "=", fact["bucket_time"]) for fact in facts]
-    return " or ".join(f"(partition = {p} and bucket_time {sign} '{time:{_INSTANT}}')" for p, sign, time in gone)
-
-
-_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return " or ".join(f"(partition = {p} and bucket_time {sign} {sql_literal(time)})" for p, sign, time in gone)

@@ -121,7 +121,7 @@ class Keeper:
         if self.first_look:
             self.first_look(row)
         with ExitStack() as cached:
-            with mistakes.reading(result.topic.TOPIC, row.start_offsets, row.end_offsets):
+            with mistakes.note_records(result.topic.TOPIC, row.start_offsets, row.end_offsets):
                 passed = self._pass(records, cached, batch_row.offsets_between(row) <= evaluation.FEW_RECORDS)
             if self.looking:  # before anything is written
                 log_position.check_not_remade(self.looking, self.result, self.last)

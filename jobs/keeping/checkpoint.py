@@ -8,6 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from jobs.keeping.ledger import Row
+from jobs.running import jvm
 
 
 class Unreadable(Exception):
@@ -24,7 +25,7 @@ def exists(spark: SparkSession | None, path: str) -> bool:
     if spark is None:
         system, place = _system(path)
         return bool(system.get_file_info(place).type != fs.FileType.NotFound)
-    return bool(_files(spark, path).exists(_path(spark, path)))
+    return bool(jvm.file_system(spark, path).exists(jvm.hadoop_path(spark, path)))
 
 
 def move_aside(spark: SparkSession, path: str) -> str:
@@ -32,7 +33,8 @@ def move_aside(spark: SparkSession, path: str) -> str:
     number = 1
     while exists(spark, f"{path}.aside-{number}"):
         number += 1
-    _files(spark, path).rename(_path(spark, path), _path(spark, f"{path}.aside-{number}"))
+    aside = jvm.hadoop_path(spark, f"{path}.aside-{number}")
+    jvm.file_system(spark, path).rename(jvm.hadoop_path(spark, path), aside)
     return f"{path}.aside-{number}"
 
 
@@ -107,7 +109,8 @@ def _newest(spark: SparkSession | None, path: str, log: str) -> int:
         system, place = _system(f"{path}/{log}")
         names = [info.base_name for info in system.get_file_info(fs.FileSelector(place))]
     else:
-        names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
+        listed = jvm.file_system(spark, path).listStatus(jvm.hadoop_path(spark, f"{path}/{log}"))
+        names = [status.getPath().getName() for status in listed]
     return max((int(name) for name in names if name.isdigit()), default=-1)
 
 
@@ -128,14 +131,8 @@ def _read(path: str) -> str:
 
 
 def _read_by_java(spark: SparkSession, path: str) -> str:
-    jvm = spark._jvm
-    assert jvm
     try:
-        stream = _files(spark, path).open(_path(spark, path))
-        try:
-            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
-        finally:
-            stream.close()
+        return jvm.read_text(spark, path)
     except Py4JJavaError as error:
         cause = error.java_exception.getClass().getSimpleName()
         raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
@@ -144,11 +141,3 @@ def _read_by_java(spark: SparkSession, path: str) -> str:
 def _system(path: str) -> tuple[fs.FileSystem, str]:
     found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
     return found
-
-
-def _path(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
-    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
-
-
-def _files(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
-    return _path(spark, path).getFileSystem(spark._jsc.hadoopConfiguration())

@@ -17,7 +17,7 @@ from jobs.decisions import membership
 from jobs.events import fast_decoder, gate, lateness, task_facts
 from jobs.events.arrow_step import ArrowStep
 from jobs.facts import aggregation
-from jobs.running import durations
+from jobs.running import durations, spark_plan
 from jobs.running.progress import NONE_GOOD
 
 
@@ -36,19 +36,19 @@ class Pass:
     """What the records of a batch come to; its frames are cached."""
 
     facts: list[dict[str, Any]]
-    """What lateness.FACTS has of each partition."""
+    """What lateness.MEASURES has of each partition."""
     output: DataFrame | pa.Table
     """Partial panes, or rows; of few records in the memory of this process."""
     filters: pa.Table | None
-    """Those that changed, in the columns of membership.changed."""
+    """Those that changed, in the columns of membership.changed_filters."""
     bad: DataFrame | None
-    """The bad records, in the columns of gate.quarantined; None if there is none."""
+    """The bad records, in the columns of gate.bad_records; None if there is none."""
     doubtful: bool
     """Whether there were records that only the gate can judge."""
 
 
 FEW_RECORDS = 20_000
-"""What so many records come to is held in memory; glance.LONGEST_BYTES bounds what each may be."""
+"""What so many records come to is held in memory; fast_decoder.LONGEST_BYTES bounds what each may be."""
 
 
 def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack, few: bool) -> Pass | None:
@@ -57,14 +57,14 @@ def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack,
     `few`: there are not more than FEW_RECORDS. Then a core reads several partitions, one after the other, and what
     comes of them is fetched at once: a task costs more than its records, and a cache costs two Spark jobs.
     """
-    seen, sightings = task_facts.telling(records.sparkSession), task_facts.telling(records.sparkSession)
+    seen, sightings = task_facts.accumulator(records.sparkSession), task_facts.accumulator(records.sparkSession)
     if few:
         records = records.coalesce(records.sparkSession.sparkContext.defaultParallelism)
-    events = fast_decoder.events(
-        fast_decoder.look(records, result.topic, before.stream_micros, _allowed_seconds(result), seen)
+    events = fast_decoder.good_events(
+        fast_decoder.decode(records, result.topic, before.stream_micros, _allowed_seconds(result), seen)
     )
     rows = result.transform(events)
-    if fast_decoder.picked(events, rows):
+    if spark_plan.is_selection(events, rows):
         output = _in_one_trip(records, rows.columns, result, before, seen, sightings)
     else:
         output = _output(rows, result, before, sightings)
@@ -74,31 +74,31 @@ def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack,
         else:
             cached.callback(output.persist().unpersist)
             output.count()
-    facts, marked = task_facts.heard(seen), task_facts.heard(sightings)
+    facts, marked = task_facts.drain(seen), task_facts.drain(sightings)
     doubtful = any(fact["quarantined"] for fact in facts.values())
-    if doubtful or not task_facts.is_whole(facts) or not task_facts.is_whole(marked):
+    if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(marked):
         return None
     return Pass(list(facts.values()), output, _changed(result, marked), None, False)
 
 
 def careful(records: DataFrame, result: Result, before: Before, cached: ExitStack) -> Pass:
     """The gate judges the doubtful records, and each partition is put in order. Caches the records too."""
-    seen, sightings = task_facts.telling(records.sparkSession), task_facts.telling(records.sparkSession)
+    seen, sightings = task_facts.accumulator(records.sparkSession), task_facts.accumulator(records.sparkSession)
     allowed = _allowed_seconds(result)
-    looked = fast_decoder.look(records, result.topic, before.stream_micros, allowed, seen).persist()
+    looked = fast_decoder.decode(records, result.topic, before.stream_micros, allowed, seen).persist()
     cached.callback(looked.unpersist)
-    decoded = fast_decoder.settled(records, looked, result.topic).persist()
+    decoded = fast_decoder.resolve_doubtful(records, looked, result.topic).persist()
     cached.callback(decoded.unpersist)
     facts = [row.asDict() for row in lateness.summarise(decoded, before.stream_micros, allowed).collect()]
-    events = gate.events(decoded)
+    events = gate.good_events(decoded)
     if result.membership:
         events = membership.in_order(events)
     output = _output(result.transform(events), result, before, sightings).persist()
     cached.callback(output.unpersist)
     output.count()
-    doubtful = any(fact["quarantined"] for fact in task_facts.heard(seen).values())
-    bad = gate.quarantined(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None
-    return Pass(facts, output, _changed(result, task_facts.heard(sightings)), bad, doubtful)
+    doubtful = any(fact["quarantined"] for fact in task_facts.drain(seen).values())
+    bad = gate.bad_records(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None
+    return Pass(facts, output, _changed(result, task_facts.drain(sightings)), bad, doubtful)
 
 
 def said_of_bad(passed: Pass) -> str:
@@ -114,23 +114,25 @@ def _in_one_trip(
     columns: list[str],
     result: Result,
     before: Before,
-    seen: task_facts.Told,
-    sightings: task_facts.Told,
+    seen: task_facts.FactAccumulator,
+    sightings: task_facts.FactAccumulator,
 ) -> DataFrame:
     """As _output, for a transform that only picks `columns`: then the records go to Python once, not twice."""
-    frame, names = fast_decoder.flat(records), result.kept(columns)
+    frame, names = fast_decoder.flatten(records), result.kept(columns)
     if result.membership:
-        frame, names = membership.hashed(frame, "key"), _after_hashing([*names, membership.HASH.name], result)
+        frame, names = membership.with_key_hash(frame, "key"), _after_hashing([*names, membership.HASH.name], result)
     also = (membership.HASH,) if result.membership else ()
-    look = fast_decoder.looking(result.topic, before.stream_micros, _allowed_seconds(result), seen, also)
-    return _marked_and_added_up(frame, look.then(fast_decoder.picking(look.output, names)), result, before, sightings)
+    look = fast_decoder.decode_step(result.topic, before.stream_micros, _allowed_seconds(result), seen, also)
+    return _marked_and_added_up(
+        frame, look.then(fast_decoder.select_good_step(look.output, names)), result, before, sightings
+    )
 
 
-def _output(rows: DataFrame, result: Result, before: Before, sightings: task_facts.Told) -> DataFrame:
+def _output(rows: DataFrame, result: Result, before: Before, sightings: task_facts.FactAccumulator) -> DataFrame:
     """What comes of what the transform has given."""
     rows = rows.select(*result.kept(rows.columns))
     if result.membership:
-        rows = membership.hashed(rows)
+        rows = membership.with_key_hash(rows)
         rows = rows.select(*_after_hashing(rows.columns, result))
     return _marked_and_added_up(rows, ArrowStep(lambda batches: batches, rows.schema), result, before, sightings)
 
@@ -142,20 +144,20 @@ def _after_hashing(names: list[str], result: Result) -> list[str]:
 
 
 def _marked_and_added_up(
-    frame: DataFrame, first: ArrowStep, result: Result, before: Before, sightings: task_facts.Told
+    frame: DataFrame, first: ArrowStep, result: Result, before: Before, sightings: task_facts.FactAccumulator
 ) -> DataFrame:
     """The panes, or the rows of a result that keeps them, of what comes out of the step `first`."""
     step = first
     if result.membership:
         allowed = _allowed_seconds(result)
-        step = step.then(membership.marking(step.output, before.filters, result.membership, allowed, sightings))
+        step = step.then(membership.mark_step(step.output, before.filters, result.membership, allowed, sightings))
     return aggregation.collect(frame, result.panes, step) if result.panes else step.over(frame)
 
 
 @contextmanager
 def _blocks_by_records(spark: SparkSession) -> Iterator[None]:
     """Spark makes blocks for Python of so many records, and does not measure each: that is a fifth of what Java does
-    here. glance.LONGEST_BYTES bounds what a record is.
+    here. fast_decoder.LONGEST_BYTES bounds what a record is.
     """
     before = str(spark.conf.get(_BYTES_OF_A_BLOCK))
     spark.conf.set(_BYTES_OF_A_BLOCK, 2**31 - 1)
@@ -169,7 +171,7 @@ _BYTES_OF_A_BLOCK = "spark.sql.execution.arrow.maxBytesPerBatch"
 
 
 def _changed(result: Result, marked: task_facts.Facts) -> pa.Table | None:
-    return membership.changed(marked) if result.membership else None
+    return membership.changed_filters(marked) if result.membership else None
 
 
 def _allowed_seconds(result: Result) -> int:

@@ -11,7 +11,7 @@ from pyspark.sql.types import LongType
 
 from jobs.events import event_time
 from jobs.events.event_time import BIGINT_UNIT, UNITS
-from jobs.events.topic_schema import called
+from jobs.events.topic_schema import file_name
 from jobs.log import home
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -30,7 +30,7 @@ def check(places: Places, topic: Any, starts: dict[int, int], ends: dict[int, in
     """Raises Refused if most event times of the first records in [start, end) of each partition cannot be in
     BIGINT_UNIT, and can be in another unit. Asked of a bigint alone, whose unit the schema file leaves open.
     """
-    event = event_time.of(topic)
+    event = event_time.of_topic(topic)
     if not isinstance(event.kind, LongType) or getattr(topic, "EVENT_TIME_UNIT", None) is not None:
         return
     firsts = home.topic(places, topic.TOPIC).firsts
@@ -55,7 +55,7 @@ def check(places: Places, topic: Any, starts: dict[int, int], ends: dict[int, in
     if share(likely, LIKELY_FROM) >= 0.5:
         raise Refused(
             f"topic {topic.TOPIC}: the first records have no event time {event.name} that can be {BIGINT_UNIT} since "
-            f'1970, and can be {likely}. Say it in {called(topic)}: EVENT_TIME_UNIT = "{likely}" (or, if they are '
+            f'1970, and can be {likely}. Say it in {file_name(topic)}: EVENT_TIME_UNIT = "{likely}" (or, if they are '
             f'{BIGINT_UNIT} all the same, "{BIGINT_UNIT}"). Nothing was written.'
         )
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import pyarrow as pa
-from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
 from jobs.keeping import housekeeping
@@ -164,21 +163,3 @@ def arrow_schema() -> pa.Schema:
     from pyspark.sql.pandas.types import to_arrow_schema
 
     return to_arrow_schema(schema.COLUMNS, timezone="UTC")
-
-
-def lateness(sketches: list[bytes], records: int) -> tuple[bytes | None, float, float, float]:
-    """Merged KLL sketch of the out-of-order records, and p50, p99 and maximum of the lateness of all, in seconds.
-
-    Records in order have lateness 0 and are not in the sketches. Rank error about 1.3 % of the out-of-order ones.
-    """
-    merged = kll_doubles_sketch()
-    for sketch in sketches:
-        merged.merge(kll_doubles_sketch.deserialize(sketch))
-    if merged.is_empty():
-        return None, 0.0, 0.0, 0.0
-
-    def quantile(share: float) -> float:
-        below = share * records - (records - merged.n)
-        return 0.0 if below <= 0 else float(merged.get_quantile(min(1.0, below / merged.n)))
-
-    return merged.serialize(), quantile(0.5), quantile(0.99), float(merged.get_max_value())

@@ -13,6 +13,7 @@ from typing import IO
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
+from jobs.running import jvm
 from jobs.running.errors import Refused
 
 WAIT_SECONDS = 10.0
@@ -68,7 +69,7 @@ def _take(file: IO[str], name: str) -> None:
 
 
 def _take_in_java(spark: SparkSession, path: str, name: str):  # type: ignore[no-untyped-def]
-    channel = spark._jvm.java.io.RandomAccessFile(path, "rw").getChannel()  # type: ignore[union-attr]
+    channel = jvm.file_channel(spark, path)
     until = time.monotonic() + WAIT_SECONDS
     while True:
         try:

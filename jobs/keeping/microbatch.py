@@ -24,7 +24,7 @@ def keep(run: Run, result: Result) -> Row:
     Raises Refused when the log or the tables are not as they must be; see recovery.resume and position.check. A first
     run that is refused before it has written anything leaves nothing behind.
     """
-    with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.note_location(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
         shared_folder.check(run.spark, "tables", run.places.tables)
         begun = datetime.now(UTC)
         try:

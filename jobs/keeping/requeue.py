@@ -34,16 +34,18 @@ def requeue(run: Run, result: Result) -> Row:
         raise Refused(
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
-    with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.note_location(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")
         waiting = _waiting(run, result, start.last)
         decoded = gate.decode(waiting, result.topic).persist()
         try:
-            read, good = decoded.count(), gate.events(decoded).count()
+            read, good = decoded.count(), gate.good_events(decoded).count()
             run.say(_said(result.name, read, good))
-            return _Requeue(run, result, start.last).close(waiting, gate.events(decoded), good) if good else start.last
+            if not good:
+                return start.last
+            return _Requeue(run, result, start.last).close(waiting, gate.good_events(decoded), good)
         finally:
             decoded.unpersist()
 

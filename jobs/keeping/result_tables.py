@@ -40,7 +40,7 @@ def nothing(spark: SparkSession, columns: StructType) -> DataFrame:
 
 def event_columns(spark: SparkSession, result: Result) -> StructType:
     """The columns that the transform of `result` gets."""
-    return gate.events(gate.decode(nothing(spark, archive.COLUMNS), result.topic)).schema
+    return gate.good_events(gate.decode(nothing(spark, archive.COLUMNS), result.topic)).schema
 
 
 def tables_of(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from jobs.lake import commits
+from jobs.running import spark_plan
 from jobs.running.errors import Refused
 
 try:
@@ -157,7 +158,7 @@ the time."""
 
 def _is_small(frame: DataFrame) -> bool:
     """Only for a frame over cached ones is the size known; Spark takes any other for huge."""
-    return int(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()) <= SMALL_BYTES
+    return spark_plan.size_in_bytes(frame) <= SMALL_BYTES
 
 
 def _columns(table: DeltaTable) -> pa.Schema:

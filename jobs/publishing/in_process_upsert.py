@@ -12,6 +12,7 @@ from jobs.answers.result import Result
 from jobs.answers.windows import KEYS
 from jobs.facts import partials
 from jobs.lake import commits, delta_tables
+from jobs.running.instants import sql_literal
 
 MOST_WINDOWS = 500_000
 """More than so many windows are left to Spark."""
@@ -53,13 +54,10 @@ def _spans(made: pa.Table) -> str:
     """SQL that holds for these windows, and for others of the same kinds and times."""
     spans = made.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
     return " or ".join(
-        f"(\"window\" = '{kind['window']}' and window_start >= '{kind['window_start_min']:{_INSTANT}}' "
-        f"and window_start <= '{kind['window_start_max']:{_INSTANT}}')"
+        f"(\"window\" = '{kind['window']}' and window_start >= {sql_literal(kind['window_start_min'])} "
+        f"and window_start <= {sql_literal(kind['window_start_max'])})"
         for kind in spans.to_pylist()
     )
-
-
-_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:

@@ -16,6 +16,7 @@ from jobs.answers.result import Result
 from jobs.facts import pane_table
 from jobs.lake import delta_tables
 from jobs.running import durations
+from jobs.running.instants import sql_literal
 
 MOST_FILE_BYTES = 512 * 2**20
 """Files of this size together are read here, and no more."""
@@ -102,7 +103,7 @@ class Recent:
         many = sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES
         if many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > delta_tables.LAST_LITERAL:
             return
-        sql = f"select * from panes where pane_start >= '{first:%Y-%m-%dT%H:%M:%S.%fZ}'"
+        sql = f"select * from panes where pane_start >= {sql_literal(first)}"
         known = self._added_up(QueryBuilder().register("panes", table).execute(sql), columns)
         if known is not None:
             self._known, self._since = [known], first

@@ -33,9 +33,9 @@ def seconds(duration: str) -> int:
 
 def _remedy(duration: str) -> str:
     """What to write in its place."""
-    for unit, said in _REMEDIES.items():
+    for unit, remedy in _REMEDIES.items():
         if re.search(rf"\b({unit})\s*$", duration.lower()):
-            return said
+            return remedy
     return f'write a positive whole number and one of {", ".join(SECONDS)}, such as "5 minutes"'
 
 

@@ -12,30 +12,6 @@ if TYPE_CHECKING:
 
 from jobs.running import mistakes, python_errors, spark_errors
 
-
-class Refused(Exception):
-    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
-
-
-class Mistake(Refused, ValueError):
-    """Something that the author of a job file or a schema file can mend; the message says what, and what to do."""
-
-
-@contextmanager
-def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
-    """Turn what went wrong into one line on standard error and exit code 1; `kafka` as in `explain`."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("headrace: stopped", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        print(f"headrace: {explain(error, kafka)}", file=sys.stderr)
-        if os.environ.get("HEADRACE_DEBUG") and (isinstance(error, Mistake) or not isinstance(error, Refused)):
-            raise
-        sys.exit(1)
-
-
 _KNOWN = (
     ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
     ("File too large", "the system allows no larger file. Raise the limit (ulimit -f) and run again"),
@@ -59,9 +35,7 @@ _KNOWN = (
         "Java ran out of memory. Raise spark.driver.memory, or lower max_records_per_batch in the job",
     ),
 )
-
-
-_SAID_WITHOUT_PATH = (
+_KNOWN_WITHOUT_PATH = (
     (
         "No module named 'jobs'",
         "the executors have not got the project: build the zip with `make zip`, give --py-files dist/headrace.zip",
@@ -95,71 +69,92 @@ _SAID_WITHOUT_PATH = (
         "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
     ),
 )
-
-
 _BEYOND_THE_CALENDAR = ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when converting to Spark's microsecond")
+
+
+class Refused(Exception):
+    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
+
+
+class Mistake(Refused, ValueError):
+    """Something that the author of a job file or a schema file can mend; the message says what, and what to do."""
+
+
+@contextmanager
+def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1; `kafka` as in `explain`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("headrace: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        print(f"headrace: {explain(error, kafka)}", file=sys.stderr)
+        if os.environ.get("HEADRACE_DEBUG") and (isinstance(error, Mistake) or not isinstance(error, Refused)):
+            raise
+        sys.exit(1)
 
 
 def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     """One line that says what went wrong and what to do; never the value of a record. With `kafka`, the broker that was
     read, commands for it are complete.
     """
-    said = _refusal(error) or _absurd_timestamp(error, kafka) or _of_the_transform(error)
-    said = said or _of_the_system(error) or _own(error) or _of_python(error) or _unknown(error)
-    return " ".join(said.split())
+    message = _refusal(error) or _absurd_timestamp(error, kafka) or _transform_fault(error)
+    message = message or _system_fault(error) or _engine_message(error) or _python_fault(error) or _unknown(error)
+    return " ".join(message.split())
 
 
 def _refusal(error: BaseException) -> str | None:
-    """What the project's own checks say."""
+    """The message of the project's own checks."""
     if isinstance(error, Mistake):
         return _at(mistakes.place(error), str(error))
     return str(error) if isinstance(error, Refused) else None
 
 
-def _own(error: BaseException) -> str | None:
-    """What a line of the engine says of something that no other words are known for."""
+def _engine_message(error: BaseException) -> str | None:
+    """The message of an error that a line of the engine has raised."""
     return str(error) if mistakes.is_the_engines_own(error) else None
 
 
-def _of_the_transform(error: BaseException) -> str | None:
+def _transform_fault(error: BaseException) -> str | None:
     """What Spark finds wrong with a transform, or with a record that it cannot take."""
-    found, read = spark_errors.conditions(error), mistakes.read(error)
-    if failed := spark_errors.of_udf(found, read):
+    conditions, records = spark_errors.conditions(error), mistakes.records_of(error)
+    if failed := spark_errors.udf_fault(conditions, records):
         return _at(*failed)
-    said = None if spark_errors.is_of_plan(error) else spark_errors.of_data(found, read)
-    said = said or spark_errors.of_plan(found, _at_work(error) is not None)
-    return _at(mistakes.place(error), said) if said else None
+    fault = None if spark_errors.is_plan_error(error) else spark_errors.data_fault(conditions, records)
+    fault = fault or spark_errors.plan_fault(conditions, _at_work(error) is not None)
+    return _at(mistakes.place(error), fault) if fault else None
 
 
-def _of_python(error: BaseException) -> str | None:
-    """What is wrong with a line of the author's that was at work."""
+def _python_fault(error: BaseException) -> str | None:
+    """What is wrong with the author's line that was at work."""
     place = _at_work(error)
-    if place is None or spark_errors.java(error) is not None:
+    if place is None or spark_errors.java_exception(error) is not None:
         return None
-    said = python_errors.told(error)
-    return _at(place, said or f"{type(error).__name__}. Set HEADRACE_DEBUG=1 for the whole story.")
+    message = python_errors.safe_message(error)
+    return _at(place, message or f"{type(error).__name__}. Set HEADRACE_DEBUG=1 for the whole story.")
 
 
 def _at_work(error: BaseException) -> mistakes.Place | None:
-    known = mistakes.where(error)
+    known = mistakes.location_of(error)
     return known.running if known else mistakes.at_work(error.__traceback__)
 
 
-def _at(place: mistakes.Place | None, words: str) -> str:
-    return f"{place}: {words}" if place else words
+def _at(place: mistakes.Place | None, message: str) -> str:
+    return f"{place}: {message}" if place else message
 
 
-def _of_the_system(error: BaseException) -> str | None:
+def _system_fault(error: BaseException) -> str | None:
     """What is wrong with the machine, the broker or the storage."""
     text = "\n".join(_causes(error))
-    for sign, said in _SAID_WITHOUT_PATH:
+    for sign, message in _KNOWN_WITHOUT_PATH:
         if sign in text:
             where = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
-            return f"{said}." + (f" It is at {where[0]}." if where else "")
+            return f"{message}." + (f" It is at {where[0]}." if where else "")
     path = re.search(r"(?:file:)?(/[^\s:'\")]+)", text)
-    for sign, said in _KNOWN:
+    for sign, message in _KNOWN:
         if sign in text:
-            return f"{said} ({path[1]})." if path and "port" not in said else f"{said}."
+            return f"{message} ({path[1]})." if path and "port" not in message else f"{message}."
     return None
 
 
@@ -182,23 +177,25 @@ def _absurd_timestamp(error: BaseException, kafka: "Kafka | None") -> str | None
 
 def _unknown(error: BaseException) -> str:
     """The names of what went wrong: a message may hold a value."""
-    named = [re.match(r"(?:[\w.$]+: )?\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]", said) for said in _causes(error)]
-    classes = [re.match(r"[\w.$]+(?=:|$)", said) for said in _causes(error)[1:]]
-    conditions = [each.name for each in spark_errors.conditions(error)] + [match[1] for match in named if match]
+    texts = _causes(error)
+    named = [re.match(r"(?:[\w.$]+: )?\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]", text) for text in texts]
+    classes = [re.match(r"[\w.$]+(?=:|$)", text) for text in texts[1:]]
+    conditions = [condition.name for condition in spark_errors.conditions(error)]
+    conditions += [match[1] for match in named if match]
     name = (conditions + [match[0] for match in classes if match] + [""])[0]
     what = f"{type(error).__name__}{' ' if name else ''}{name}"
-    if words := python_errors.told(error):
+    if message := python_errors.safe_message(error):
         place = mistakes.place(error)
-        what += f": {words}" + (f", from {place}" if place else "")
+        what += f": {message}" + (f", from {place}" if place else "")
     return f"the run failed: {what}. Set HEADRACE_DEBUG=1 for the whole story."
 
 
 def _causes(error: BaseException) -> list[str]:
-    """What the error says, and what Java says of its causes."""
-    said, cause = [str(error)], spark_errors.java(error)
+    """The text of the error, and those of its causes in Java."""
+    texts, cause = [str(error)], spark_errors.java_exception(error)
     for _ in range(20):
         if cause is None:
             break
-        said.append(str(cause.toString()))
+        texts.append(str(cause.toString()))
         cause = cause.getCause()
-    return said
+    return texts

@@ -1,4 +1,4 @@
-"""Java, as a run needs it: new enough, with what the profile says, and with nothing of the machine's own habits."""
+"""Java as a run needs it: new enough, with the settings of the profile, whatever the machine's own settings are."""
 
 import os
 import pwd
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from jobs.running import jvm
 from jobs.running.errors import Refused
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ JAVA_AT_LEAST = 17
 UTF8_LOCALE = "C.UTF-8"
 """With it Java opens file names that are not ASCII, and says what went wrong in English."""
 
+_OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
+"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
+
 
 def check_java() -> str:
     """The program `java`. Raises Refused if there is none, or one that is too old for Spark."""
@@ -34,10 +38,12 @@ def check_java() -> str:
     )
     if not java or not Path(java).exists():
         raise Refused(f"there is no Java {'at ' + java if java else 'on the PATH'}. {remedy}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    if not found or int(found[1]) < JAVA_AT_LEAST:
-        raise Refused(f"{java} is Java {found[1] if found else 'of an unknown version'}, which is too old. {remedy}")
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", check=False).stderr
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
+    if not version or int(version[1]) < JAVA_AT_LEAST:
+        raise Refused(
+            f"{java} is Java {version[1] if version else 'of an unknown version'}, which is too old. {remedy}"
+        )
     return java
 
 
@@ -61,23 +67,12 @@ def prepare() -> None:
     os.environ["LC_ALL"] = UTF8_LOCALE
 
 
-def pin(spark: "SparkSession") -> None:
-    """Set locale and time zone of the driver's Java to those of the profile, whatever its options were.
-
-    In other locales Delta would look for files whose names have other digits.
-    """
-    jvm = spark._jvm
-    assert jvm
-    jvm.java.util.Locale.setDefault(jvm.java.util.Locale.US)
-    jvm.java.util.TimeZone.setDefault(jvm.java.util.TimeZone.getTimeZone("UTC"))
-
-
 def check_names(spark: "SparkSession", places: "Places", file: Path) -> None:
     """Raises Refused if Java would look elsewhere than Python for what the places `file` names: it was started with a
     locale that has no such letters, or takes a path without a scheme for one on HDFS.
     """
-    encoding = str(spark._jvm.java.lang.System.getProperty("sun.jnu.encoding"))  # type: ignore[union-attr]
-    home = str(spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///"))
+    encoding = jvm.system_property(spark, "sun.jnu.encoding")
+    home = jvm.default_file_system(spark)
     for name in ("archive", "tables", "checkpoints"):
         path = getattr(places, name)
         if "://" in path:
@@ -107,10 +102,6 @@ def profile(path: Path) -> dict[str, str]:
     settings = {name: value.strip() for name, value in pairs}
     root = path.resolve().parent.parent
     return settings if root == Path.cwd() else {name: _below(root, name, value) for name, value in settings.items()}
-
-
-_OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
-"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
 
 
 def _below(root: Path, name: str, value: str) -> str:

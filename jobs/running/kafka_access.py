@@ -49,7 +49,7 @@ class Kafka(BaseModel):
 
     @field_validator("servers")
     @classmethod
-    def _named(cls, servers: str) -> str:
+    def _check_servers(cls, servers: str) -> str:
         for server in servers.split(","):
             if not re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*", server):
                 raise ValueError("give host:port, several with commas")
@@ -57,7 +57,7 @@ class Kafka(BaseModel):
 
     @field_validator("password", "certificate_password")
     @classmethod
-    def _referred(cls, secret: str | None, info: ValidationInfo) -> str | None:
+    def _check_reference(cls, secret: str | None, info: ValidationInfo) -> str | None:
         if secret is None:
             return None
         found = REFERENCE.fullmatch(secret)
@@ -72,11 +72,11 @@ class Kafka(BaseModel):
 
     @field_validator("authorities", "certificate")
     @classmethod
-    def _there(cls, path: str | None, info: ValidationInfo) -> str | None:
+    def _absolute(cls, path: str | None, info: ValidationInfo) -> str | None:
         return None if path is None else _below(info, path)
 
     @model_validator(mode="after")
-    def _together(self) -> "Kafka":
+    def _check_login(self) -> "Kafka":
         if self.security.startswith("SASL") and not (self.username and self.password):
             raise ValueError(f"{self.security} needs a username and a password")
         if not self.security.endswith("SSL") and not self.allow_plaintext:
@@ -90,36 +90,40 @@ class Kafka(BaseModel):
 
     def for_java(self) -> dict[str, str]:
         """Options of Java's client, with references for secrets."""
-        said = {"bootstrap.servers": self.servers, "security.protocol": self.security}
+        options = {"bootstrap.servers": self.servers, "security.protocol": self.security}
         if self.security.startswith("SASL"):
             module = f"org.apache.kafka.common.security.{MODULES.get(self.mechanism, SCRAM)}"
-            said["sasl.mechanism"] = self.mechanism
-            said["sasl.jaas.config"] = f'{module} required username="{self.username}" password="{self.password}";'
+            options["sasl.mechanism"] = self.mechanism
+            options["sasl.jaas.config"] = f'{module} required username="{self.username}" password="{self.password}";'
         if self.authorities:
-            said |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.authorities}
+            options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.authorities}
         if self.certificate:
-            said |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": self.certificate}
+            options |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": self.certificate}
             if self.certificate_password:
-                said["ssl.key.password"] = self.certificate_password
-        return said | (PROVIDERS if "${" in "".join(said.values()) else {})
+                options["ssl.key.password"] = self.certificate_password
+        return options | (PROVIDERS if "${" in "".join(options.values()) else {})
 
     def for_python(self) -> dict[str, Any]:
         """Options of confluent-kafka, with the secrets. Raises OSError, KeyError if one is not where it should be."""
-        said: dict[str, Any] = {"bootstrap.servers": self.servers, "security.protocol": self.security, "log_level": 0}
+        options: dict[str, Any] = {
+            "bootstrap.servers": self.servers,
+            "security.protocol": self.security,
+            "log_level": 0,
+        }
         if self.security.startswith("SASL"):
-            said |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
-            said["sasl.password"] = opened(self.password)
+            options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
+            options["sasl.password"] = resolve_reference(self.password)
         if self.authorities:
-            said["ssl.ca.location"] = self.authorities
+            options["ssl.ca.location"] = self.authorities
         if self.certificate:
-            said |= {"ssl.key.location": self.certificate, "ssl.certificate.location": self.certificate}
+            options |= {"ssl.key.location": self.certificate, "ssl.certificate.location": self.certificate}
             if self.certificate_password:
-                said["ssl.key.password"] = opened(self.certificate_password)
-        return said
+                options["ssl.key.password"] = resolve_reference(self.certificate_password)
+        return options
 
 
-def opened(reference: str | None) -> str:
-    """What a reference stands for. Raises OSError or KeyError, whose text names the file or the variable alone."""
+def resolve_reference(reference: str | None) -> str:
+    """The secret that a reference names. Raises OSError or KeyError, with the name of the file or variable alone."""
     found = REFERENCE.fullmatch(reference or "")
     if not found:
         raise KeyError("no reference")

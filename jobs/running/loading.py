@@ -10,6 +10,9 @@ from types import TracebackType
 from jobs.running import mistakes, python_errors
 from jobs.running.errors import Mistake, Refused
 
+STARTERS = ("start", "job")
+"""Functions of jobs.run that start a job: today's name, and that of version 0.2."""
+
 
 def fault(error: BaseException) -> str | None:
     """File, line and what is wrong, if the author of the file can mend it; None if the error is not theirs."""
@@ -18,7 +21,7 @@ def fault(error: BaseException) -> str | None:
     place = _place(error)
     if place is None or not _is_the_authors(error):
         return None
-    words = " ".join(str(error).split()) if isinstance(error, Mistake) else python_errors.said(error)
+    words = " ".join(str(error).split()) if isinstance(error, Mistake) else python_errors.message(error)
     return f"{place}: {words}"
 
 
@@ -57,11 +60,11 @@ def watch() -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        said = None if os.environ.get("HEADRACE_DEBUG") else fault(error)
-        if said is None:
+        message = None if os.environ.get("HEADRACE_DEBUG") else fault(error)
+        if message is None:
             before(kind, error, traceback)
         else:
-            print(f"headrace: {said}", file=sys.stderr)
+            print(f"headrace: {message}", file=sys.stderr)
 
     sys.excepthook = hook
 
@@ -89,7 +92,3 @@ def _names_of_start(node: ast.AST) -> Iterator[str]:
         yield from STARTERS  # also where the import is what is wrong
         yield from (each.asname for each in node.names if each.name in STARTERS and each.asname)
     yield from (f"{module}.{name}" for module in modules for name in STARTERS)
-
-
-STARTERS = ("start", "job")
-"""Functions of jobs.run that start a job: today's name, and that of version 0.2."""

@@ -30,12 +30,12 @@ class Place:
     line: int
 
     def __str__(self) -> str:
-        return f"{_shown(self.file)}, line {self.line}"
+        return f"{_relative(self.file)}, line {self.line}"
 
 
 @dataclass(frozen=True)
-class Where:
-    """What is known of where an error of a result is."""
+class Location:
+    """Where in the author's files an error is."""
 
     running: Place | None
     """The author's line that was at work, if one was."""
@@ -43,7 +43,7 @@ class Where:
 
 
 def is_authors(file: str) -> bool:
-    """Whether it is a file of the author: none of the engine, of Python and of libraries, and there to be looked at."""
+    """Whether the author has written the file: it exists, and is none of the engine, of Python and of libraries."""
     path = _absolute(file)
     if file.startswith("<") or not (_archive(path) or path).exists():
         return False
@@ -51,7 +51,7 @@ def is_authors(file: str) -> bool:
 
 
 def is_engine(file: str | Path) -> bool:
-    """Whether it is a file of the engine: what lies beside it in jobs/ is a job file."""
+    """Whether it is a file of the engine; other files of jobs/ are job files."""
     path = _absolute(file)
     for above in _above(path, ("jobs", "sketches")):
         inner = path.relative_to(above).parts
@@ -63,9 +63,9 @@ def is_engine(file: str | Path) -> bool:
 
 
 def innermost(traceback: TracebackType | None) -> Place | None:
-    """The author's line that was at work when the error came; None if it is none of theirs."""
-    mine = [step for step in steps(traceback) if is_authors(step.tb_frame.f_code.co_filename)]
-    return Place(_absolute(mine[-1].tb_frame.f_code.co_filename), mine[-1].tb_lineno) if mine else None
+    """The author's line that was at work when the error was raised; None if no line of theirs was."""
+    own = [step for step in steps(traceback) if is_authors(step.tb_frame.f_code.co_filename)]
+    return Place(_absolute(own[-1].tb_frame.f_code.co_filename), own[-1].tb_lineno) if own else None
 
 
 def at_work(traceback: TracebackType | None) -> Place | None:
@@ -84,21 +84,21 @@ def steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 def is_the_engines_own(error: BaseException) -> bool:
     """Whether a line of the engine says `raise`: then the message is the project's, and holds no value of a record."""
-    file = _raising(error)
+    file = _raising_file(error)
     return file is not None and is_engine(file)
 
 
 def is_raised_by_author(error: BaseException) -> bool:
     """Whether a line of the author says `raise`: then nobody knows what the message holds."""
-    file = _raising(error)
+    file = _raising_file(error)
     return file is not None and is_authors(file)
 
 
-def _raising(error: BaseException) -> str | None:
+def _raising_file(error: BaseException) -> str | None:
     """The file whose line says `raise`; None if the error came out of something else, as of a call of C code."""
     last = list(steps(error.__traceback__))[-1:]
     if not last or type(error).__module__.split(".")[0] in ("pyspark", "py4j"):
-        return None  # pyspark makes up the last lines of a traceback, of what a worker has told
+        return None  # pyspark makes up the last lines of a traceback from what a worker reports
     code = last[0].tb_frame.f_code
     return code.co_filename if dis.opname[code.co_code[last[0].tb_lasti]] == "RAISE_VARARGS" else None
 
@@ -112,41 +112,41 @@ def of_function(function: object) -> Place | None:
 
 
 @contextmanager
-def located(transform: Callable[..., Any]) -> Iterator[None]:
+def note_location(transform: Callable[..., Any]) -> Iterator[None]:
     """An error from inside carries the author's line that was at work, and where `transform` begins."""
     try:
         yield
     except Exception as error:
-        if where(error) is None:
-            setattr(error, _WHERE, Where(at_work(error.__traceback__), of_function(transform)))
+        if location_of(error) is None:
+            setattr(error, _WHERE, Location(at_work(error.__traceback__), of_function(transform)))
         raise
 
 
 @contextmanager
-def reading(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterator[None]:
+def note_records(topic: str, starts: dict[int, int], ends: dict[int, int]) -> Iterator[None]:
     """An error from inside carries which records were read: of each partition the offsets [start, end)."""
     try:
         yield
     except Exception as error:
-        spans = [(part, starts.get(part, 0), end) for part, end in sorted(ends.items())]
-        said = [f"partition {part} offsets {start} to {end - 1}" for part, start, end in spans if end > start]
-        setattr(error, _READ, ", ".join([f"topic {topic}", *said]))
+        spans = [(partition, starts.get(partition, 0), end) for partition, end in sorted(ends.items())]
+        read = [f"partition {partition} offsets {start} to {end - 1}" for partition, start, end in spans if end > start]
+        setattr(error, _READ, ", ".join([f"topic {topic}", *read]))
         raise
 
 
-def where(error: BaseException) -> Where | None:
-    """What `located` has found."""
+def location_of(error: BaseException) -> Location | None:
+    """What `note_location` has found."""
     return getattr(error, _WHERE, None)
 
 
-def read(error: BaseException) -> str | None:
-    """What `reading` has said: topic, partitions and offsets."""
+def records_of(error: BaseException) -> str | None:
+    """What `note_records` has noted: topic, partitions and offsets."""
     return getattr(error, _READ, None)
 
 
 def place(error: BaseException) -> Place | None:
-    """Of the author's lines the one to look at: that was at work, else the transform; None if neither is known."""
-    known = where(error)
+    """The author's line to look at: the one that was at work, else the transform; None if neither is known."""
+    known = location_of(error)
     return (known.running or known.transform) if known else innermost(error.__traceback__)
 
 
@@ -162,7 +162,7 @@ def _here() -> Path:
         return Path("/")
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     """Relative to the current folder if it is below it."""
     packed = _archive(path)
     if packed:

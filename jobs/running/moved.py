@@ -1,4 +1,4 @@
-"""Modules that stood elsewhere in version 0.2: whoever imports one by its old name is told the new one."""
+"""Old names of modules, from version 0.2: importing one raises Mistake with what to write instead."""
 
 import sys
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NOW = {
 
 
 class _Finder(MetaPathFinder):
-    """Is asked after Python has found no such module."""
+    """Python asks it last, when it has found no such module."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -35,6 +35,6 @@ class _Finder(MetaPathFinder):
 
 
 def watch() -> None:
-    """Answer imports of the old names from now on."""
+    """Refuse imports of the old names from now on."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())

@@ -1,4 +1,4 @@
-"""The places file: where the log, the tables and the checkpoints are, and whether all that open them can."""
+"""The places file: where the log, the tables and the checkpoints are, and whether every library can open them."""
 
 import os
 import re
@@ -18,9 +18,12 @@ SCHEMES = ("s3", "gs", "abfss", "hdfs")
 FOLDERS = ("archive", "tables", "checkpoints")
 """The fields that are paths."""
 
+_CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\]|%[0-9A-Fa-f]{2}")
+"""What deltalake cannot open, or takes for something else: %41 for A."""
+
 
 class Places(BaseModel):
-    """Where things are. Says nothing about what numbers mean: that is written in the job file."""
+    """Where things are. Nothing here changes what numbers mean: that is written in the job file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +39,7 @@ class Places(BaseModel):
     """Folder of the checkpoints: a cache that may be deleted."""
 
     @model_validator(mode="after")
-    def _reachable(self) -> "Places":
+    def _check_paths(self) -> "Places":
         if self.log == "kafka" and self.kafka is None:
             raise ValueError('log = "kafka" needs a table [kafka] with servers = "host:port"')
         for name in FOLDERS:
@@ -81,10 +84,6 @@ def places(path: Path) -> Places:
         first = error.errors(include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise Refused(f"{shown}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}.") from None
-
-
-_CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\]|%[0-9A-Fa-f]{2}")
-"""What deltalake cannot open, or takes for something else: %41 for A."""
 
 
 def _flaw(path: str) -> str | None:

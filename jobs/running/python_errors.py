@@ -1,6 +1,6 @@
-"""What Python's own errors say in an author's file, and what to do where that is clear.
+"""Python's own errors in an author's file, explained, with the remedy where that is clear.
 
-Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `told`.
+Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `safe_message`.
 """
 
 import builtins
@@ -20,10 +20,18 @@ _LONGEST = 300
 _MOST = 12
 """Names that are listed."""
 
+_UNEXPECTED = r"(.+)\(\) got an unexpected keyword argument '(\w+)'"
+_PLAIN = (TypeError, ValueError, AttributeError, NameError)
+"""What these say can be understood without the name of the class."""
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_NAMES_AND_TYPES = {"arg_name", "arg_names", "arg_type", "attr_name", "func_name", "data_type", "expected_type"}
+_NAMES_AND_TYPES |= {"actual_type", "return_type", "item_type", "allowed_types", "type"}
+_NAMES_AND_TYPES |= {"left_dtype", "right_dtype", "col_name", "col_type", "field_name", "method_name"}
 
-def said(error: BaseException) -> str:
-    """The words of an error that came while a file was loaded: no record was read yet."""
-    words = _of_names(error)
+
+def message(error: BaseException) -> str:
+    """The message of an error while a file is loaded: no record has been read yet."""
+    words = _name_message(error)
     if words is None or _condition(error):
         words = str(error).removeprefix(f"[{_condition(error)}] ")
         if not isinstance(error, _PLAIN):
@@ -31,74 +39,66 @@ def said(error: BaseException) -> str:
     return _one_line(words + _not_started(error))
 
 
-def told(error: BaseException) -> str | None:
-    """The words of an error that came while a result was kept; None if they may hold more than names and types."""
+def safe_message(error: BaseException) -> str | None:
+    """The message of an error while records are read; None if it may hold more than names and types."""
     if mistakes.is_raised_by_author(error):
         return None
     if type(error).__module__ == "builtins" and isinstance(error, NameError | AttributeError | ImportError | TypeError):
-        return _one_line(_of_names(error) or str(error))
-    return _of_pyspark(error)
+        return _one_line(_name_message(error) or str(error))
+    return _pyspark_message(error)
 
 
-def _of_names(error: BaseException) -> str | None:
-    """Of an error that is about a name, its words and the name that was meant; None of another."""
+def _name_message(error: BaseException) -> str | None:
+    """The message of an error about a name, with the name that was meant; None for any other error."""
     if isinstance(error, SyntaxError):
         return f"this is no Python: {error.msg}"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return _of_a_module(error.name)
+        return _no_module(error.name)
     if isinstance(error, ImportError):
-        return str(error) + _of_an_import(str(error))
+        return str(error) + _other_names(str(error))
     frame = _frame(error)
     if isinstance(error, NameError) and error.name and frame:
-        return str(error) + _meant(error.name, {**vars(builtins), **frame.f_globals, **frame.f_locals})
+        return str(error) + _suggestion(error.name, {**vars(builtins), **frame.f_globals, **frame.f_locals})
     if isinstance(error, AttributeError) and error.name and type(error).__module__ == "builtins":
-        return str(error) + _meant(error.name, dir(error.obj))
+        return str(error) + _suggestion(error.name, dir(error.obj))
     if isinstance(error, TypeError) and (found := re.match(_UNEXPECTED, str(error))) and frame:
-        return _of_a_keyword(found[1], found[2], frame)
+        return _no_keyword(found[1], found[2], frame)
     return str(error).replace(".__init__()", "()") if isinstance(error, TypeError) else None
 
 
-_UNEXPECTED = r"(.+)\(\) got an unexpected keyword argument '(\w+)'"
-_PLAIN = (TypeError, ValueError, AttributeError, NameError)
-"""What these say can be understood without the name of the class."""
-
-
-def _of_a_module(name: str) -> str:
+def _no_module(name: str) -> str:
     """That there is no such module, and which there are beside it."""
     above, _, last = name.rpartition(".")
     package = sys.modules.get(above) if above else None
     if package is None:
-        close = _meant(name, {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())})
+        close = _suggestion(name, {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())})
         return f"there is no module {name}{close or ': install it in this Python, or mend the name'}"
     there = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
-    return f"there is no module {name}{_meant(last, there) or _listed(above, there)}"
+    return f"there is no module {name}{_suggestion(last, there) or _list(above, there)}"
 
 
-def _of_an_import(words: str) -> str:
+def _other_names(words: str) -> str:
     found = re.match(r"cannot import name '(.+?)' from '(.+?)'", words)
     module = sys.modules.get(found[2]) if found else None
     if not found or module is None:
         return ""
     there = {name for name in vars(module) if not name.startswith("_")}
     there |= {each.name for each in pkgutil.iter_modules(getattr(module, "__path__", []))}
-    return _meant(found[1], there) or _listed(found[2], there)
+    return _suggestion(found[1], there) or _list(found[2], there)
 
 
-def _of_a_keyword(called: str, keyword: str, frame: FrameType) -> str:
-    name = called.removesuffix(".__init__")
+def _no_keyword(function_name: str, keyword: str, frame: FrameType) -> str:
+    name = function_name.removesuffix(".__init__")
     words = f"{name}() takes no {keyword}"
-    function = _named(name, frame)
+    function = _look_up(name, frame)
     try:
         takes = [each.name for each in inspect.signature(function).parameters.values() if each.kind not in _MANY]
     except (TypeError, ValueError):
         return words
-    return words + _meant(keyword, takes) + f"; it takes {', '.join(takes)}"
+    return words + _suggestion(keyword, takes) + f"; it takes {', '.join(takes)}"
 
 
-_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-def _named(name: str, frame: FrameType) -> Any:
+def _look_up(name: str, frame: FrameType) -> Any:
     """What the file knows by this name, itself or in a module that it has imported."""
     first, *rest = name.split(".")
     known = {**frame.f_globals, **frame.f_locals}
@@ -109,8 +109,8 @@ def _named(name: str, frame: FrameType) -> Any:
     return found
 
 
-def _of_pyspark(error: BaseException) -> str | None:
-    """What pyspark's Python says of a call that is wrong; None if that holds more than names and types."""
+def _pyspark_message(error: BaseException) -> str | None:
+    """pyspark's message about a wrong call; None if it holds more than names and types."""
     parameters = getattr(error, "_messageParameters", None) or {}
     if _condition(error) is None or not set(parameters) <= _NAMES_AND_TYPES:
         return None
@@ -119,13 +119,8 @@ def _of_pyspark(error: BaseException) -> str | None:
     return _one_line(str(error).removeprefix(f"[{_condition(error)}] "))
 
 
-_NAMES_AND_TYPES = {"arg_name", "arg_names", "arg_type", "attr_name", "func_name", "data_type", "expected_type"}
-_NAMES_AND_TYPES |= {"actual_type", "return_type", "item_type", "allowed_types", "type"}
-_NAMES_AND_TYPES |= {"left_dtype", "right_dtype", "col_name", "col_type", "field_name", "method_name"}
-
-
 def _condition(error: BaseException) -> str | None:
-    """That of pyspark's own errors; those that Java raised are told by spark_errors."""
+    """That of pyspark's own errors; spark_errors has those that Java raised."""
     return getattr(error, "_errorClass", None)
 
 
@@ -147,12 +142,12 @@ def _frame(error: BaseException) -> FrameType | None:
     return last[0].tb_frame if last else None
 
 
-def _meant(name: str, there: Iterable[str]) -> str:
+def _suggestion(name: str, there: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, sorted(set(there)), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _listed(where: str, there: Iterable[str]) -> str:
+def _list(where: str, there: Iterable[str]) -> str:
     names = sorted(there)
     return f"; {where} has {', '.join(names[:_MOST])}{' ...' if len(names) > _MOST else ''}" if names else ""
 

@@ -1,4 +1,4 @@
-"""What Spark says is wrong with a transform, or with a record that it meets: names and types, never a value."""
+"""Spark's errors about a transform or a record, explained by names and types, never by a value."""
 
 import builtins
 import os
@@ -8,77 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.running import mistakes
+from jobs.running import jvm, mistakes
 from jobs.running.mistakes import Place
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What Spark calls an error, such as CAST_INVALID_INPUT."""
-
-    name: str
-    state: str
-    """SQLSTATE; those that begin with 22 are of data."""
-    parameters: Mapping[str, str]
-
-    def named(self, parameter: str) -> str:
-        """A parameter that holds names or types, without the quotes around each."""
-        return re.sub(r"[`\"\[\]]", "", self.parameters.get(parameter) or "")
-
-
-def conditions(error: BaseException) -> list[Condition]:
-    """The conditions of an error that came from Java, and of its causes; empty for another."""
-    from pyspark import SparkContext
-
-    found: list[Condition] = []
-    cause: Any = java(error)
-    tell = SparkContext._jvm.PythonErrorUtils if SparkContext._jvm and cause is not None else None
-    for _ in range(20):
-        if cause is None or tell is None:
-            break
-        try:
-            name = tell.getCondition(cause)
-            if name:
-                found.append(Condition(name, tell.getSqlState(cause) or "", dict(tell.getMessageParameters(cause))))
-        except Exception:  # this cause has no condition
-            pass
-        cause = cause.getCause()
-    return found
-
-
-def silence() -> None:
-    """Keep pyspark from writing each error of Java's to standard error, with the values that its message has."""
-    from pyspark.logger import PySparkLogger
-
-    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
-        PySparkLogger.getLogger(name).disabled = not os.environ.get("HEADRACE_DEBUG")
-
-
-def java(error: BaseException) -> Any:
-    """Java's exception behind an error of pyspark or py4j; None if there is none."""
-    return getattr(error, "_origin", None) or getattr(error, "java_exception", None)
-
-
-def is_of_plan(error: BaseException) -> bool:
-    """Whether Spark has refused a plan, before it looked at a record."""
-    return "AnalysisException" in [kind.__name__ for kind in type(error).__mro__]
-
-
-def of_plan(found: list[Condition], at_work: bool) -> str | None:
-    """What is wrong with the columns, functions or types that a transform names; None if it is not about these.
-
-    `at_work`: the error came while the transform was; else the engine was at work with what it has returned.
-    """
-    for condition in found:
-        base = condition.name.partition(".")[0]
-        if base in _WRAPPERS or not (at_work or base in _OF_COLUMNS):
-            continue
-        if base in _SENTENCES:
-            meant = condition.named("proposal")
-            return _SENTENCES[base].format_map(_Names(condition)) + (f"; did you mean {meant}?" if meant else "")
-        return _sparks_words(condition)
-    return None
-
 
 _WRAPPERS = ("INTERNAL_ERROR", "STREAM_FAILED", "PYTHON_EXCEPTION")
 _OF_COLUMNS = (
@@ -90,16 +21,6 @@ _OF_COLUMNS = (
     "COLUMN_ALREADY_EXISTS",
     "DATATYPE_MISMATCH",
 )
-
-
-class _Names(dict[str, str]):
-    def __init__(self, condition: Condition) -> None:
-        self._condition = condition
-
-    def __missing__(self, name: str) -> str:
-        return self._condition.named(name)
-
-
 _SENTENCES = {
     "UNRESOLVED_COLUMN": "there is no column {objectName}",
     "UNRESOLVED_MAP_KEY": "there is no column {objectName}; as the key of a map it needs quotes",
@@ -117,33 +38,6 @@ _SHOWN = re.compile(
     "name|Name|[tT]ype|^(n|proposal|fields?|columnPath|(expected|actual|legacy)Num|paramIndex|other|side|func)$"
 )
 """Parameters that hold names, types and numbers of the author's code; others may hold a literal of it."""
-
-
-def _sparks_words(condition: Condition) -> str:
-    """Spark's own message, with those of its parameters that hold no value."""
-    from pyspark import SparkContext
-
-    jvm = SparkContext._jvm
-    assert jvm
-    shown = {name: condition.named(name) if _SHOWN.search(name) else "..." for name in condition.parameters}
-    if condition.name == "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES":
-        shown |= {side: condition.named(side) for side in ("left", "right")}
-    helper = getattr(jvm, "org.apache.spark.SparkThrowableHelper")
-    try:
-        words = str(helper.getMessage(condition.name, shown))
-    except Exception:  # no message of Spark's, such as one of Delta's
-        return condition.name
-    words = " ".join(re.sub(r" ?SQLSTATE: \w+$", "", words.removeprefix(f"[{condition.name}]")).split())
-    return re.sub(r"^Cannot resolve \.\.\. due to data type mismatch: ", "the types do not fit: ", words)
-
-
-def is_of_data(condition: Condition) -> bool:
-    """Whether a record is the cause, and not how the transform is written."""
-    if condition.name.startswith(("KAFKA_", "DELTA_")):
-        return False
-    return condition.state.startswith("22") or condition.name.startswith(_OF_DATA)
-
-
 _OF_DATA = (
     "USER_RAISED_EXCEPTION",
     "INCONSISTENT_BEHAVIOR_CROSS_VERSION.PARSE_DATETIME",
@@ -172,40 +66,134 @@ _REMEDIES = {
     "USER_RAISED_EXCEPTION": "It is the transform's own raise_error or assert_true: leave such records out with where",
 }
 _ELSE = "Leave such records out with where, or take the function's try_ form, which gives null"
+_EXCEPTIONS = [name for name in dir(builtins) if name.endswith(("Error", "Exception"))]
 
 
-def of_data(found: list[Condition], read: str | None) -> str | None:
-    """That a record cannot be computed, which were read, and what to do; None if that is not what happened."""
-    condition = next((each for each in found if is_of_data(each)), None)
+@dataclass(frozen=True)
+class Condition:
+    """What Spark calls an error, such as CAST_INVALID_INPUT."""
+
+    name: str
+    state: str
+    """SQLSTATE; those that begin with 22 are of data."""
+    parameters: Mapping[str, str]
+
+    def names(self, parameter: str) -> str:
+        """A parameter that holds names or types, without the quotes around each."""
+        return re.sub(r"[`\"\[\]]", "", self.parameters.get(parameter) or "")
+
+
+def conditions(error: BaseException) -> list[Condition]:
+    """The conditions of an error that came from Java, and of its causes; empty for another."""
+    found: list[Condition] = []
+    cause: Any = java_exception(error)
+    utils = None if cause is None else jvm.error_utils()
+    for _ in range(20):
+        if cause is None or utils is None:
+            break
+        try:
+            name = utils.getCondition(cause)
+            if name:
+                found.append(Condition(name, utils.getSqlState(cause) or "", dict(utils.getMessageParameters(cause))))
+        except Exception:  # this cause has no condition
+            pass
+        cause = cause.getCause()
+    return found
+
+
+def silence() -> None:
+    """Keep pyspark from writing each error of Java's to standard error, with the values that its message has."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = not os.environ.get("HEADRACE_DEBUG")
+
+
+def java_exception(error: BaseException) -> Any:
+    """Java's exception behind an error of pyspark or py4j; None if there is none."""
+    return getattr(error, "_origin", None) or getattr(error, "java_exception", None)
+
+
+def is_plan_error(error: BaseException) -> bool:
+    """Whether Spark has refused a plan, before it looked at a record."""
+    return "AnalysisException" in [kind.__name__ for kind in type(error).__mro__]
+
+
+def plan_fault(conditions: list[Condition], at_work: bool) -> str | None:
+    """What is wrong with the columns, functions or types that a transform names; None if it is not about these.
+
+    `at_work`: the error came while the transform was; else the engine was at work with what it has returned.
+    """
+    for condition in conditions:
+        base = condition.name.partition(".")[0]
+        if base in _WRAPPERS or not (at_work or base in _OF_COLUMNS):
+            continue
+        if base in _SENTENCES:
+            meant = condition.names("proposal")
+            return _SENTENCES[base].format_map(_Names(condition)) + (f"; did you mean {meant}?" if meant else "")
+        return _spark_message(condition)
+    return None
+
+
+class _Names(dict[str, str]):
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
+
+    def __missing__(self, name: str) -> str:
+        return self._condition.names(name)
+
+
+def _spark_message(condition: Condition) -> str:
+    """Spark's own message, with those of its parameters that hold no value."""
+    shown = {name: condition.names(name) if _SHOWN.search(name) else "..." for name in condition.parameters}
+    if condition.name == "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES":
+        shown |= {side: condition.names(side) for side in ("left", "right")}
+    try:
+        words = jvm.error_message(condition.name, shown)
+    except Exception:  # no message of Spark's, such as one of Delta's
+        return condition.name
+    words = " ".join(re.sub(r" ?SQLSTATE: \w+$", "", words.removeprefix(f"[{condition.name}]")).split())
+    return re.sub(r"^Cannot resolve \.\.\. due to data type mismatch: ", "the types do not fit: ", words)
+
+
+def is_data_error(condition: Condition) -> bool:
+    """Whether a record is the cause, and not how the transform is written."""
+    if condition.name.startswith(("KAFKA_", "DELTA_")):
+        return False
+    return condition.state.startswith("22") or condition.name.startswith(_OF_DATA)
+
+
+def data_fault(conditions: list[Condition], read: str | None) -> str | None:
+    """That the transform fails on a record, which records were read, and what to do; None for another error."""
+    condition = next((condition for condition in conditions if is_data_error(condition)), None)
     if condition is None:
         return None
-    remedy = next((said for sign, said in _REMEDIES.items() if condition.name.startswith(sign)), _ELSE)
-    kinds = [condition.named(name) for name in ("sourceType", "targetType") if name in condition.parameters]
+    remedy = next((text for sign, text in _REMEDIES.items() if condition.name.startswith(sign)), _ELSE)
+    kinds = [condition.names(name) for name in ("sourceType", "targetType") if name in condition.parameters]
     what = condition.name + (f", {' to '.join(kinds)}" if kinds else "")
     return _unreadable(what, read, remedy)
 
 
-def of_udf(found: list[Condition], read: str | None) -> tuple[Place, str] | None:
-    """The line of the author's Python function that has failed in a worker, and the words; None if none has."""
-    for condition in found:
+def udf_fault(conditions: list[Condition], read: str | None) -> tuple[Place, str] | None:
+    """The line of the author's Python function that failed in a worker, and the message; None if none has."""
+    for condition in conditions:
         if condition.name != "PYTHON_EXCEPTION":
             continue
-        told = condition.parameters.get("traceback") or ""
-        lines = re.findall(r'^  File "(.+)", line (\d+)', told, re.MULTILINE)
-        mine = [Place(Path(file), int(line)) for file, line in lines if mistakes.is_authors(file)]
-        if mine:
-            return mine[-1], _unreadable(_kind(told), read, "Let the Python function give None for such a record")
+        traceback = condition.parameters.get("traceback") or ""
+        lines = re.findall(r'^  File "(.+)", line (\d+)', traceback, re.MULTILINE)
+        places = [Place(Path(file), int(line)) for file, line in lines if mistakes.is_authors(file)]
+        if places:
+            return places[-1], _unreadable(
+                _kind(traceback), read, "Let the Python function give None for such a record"
+            )
     return None
 
 
-def _kind(told: str) -> str:
+def _kind(traceback: str) -> str:
     """The class of the exception that ends a traceback, if it is one of Python's own: another might be a value."""
-    kinds = re.findall(r"^(\w+)(?=:|$)", told, re.MULTILINE)
+    kinds = re.findall(r"^(\w+)(?=:|$)", traceback, re.MULTILINE)
     known = [kind for kind in kinds if kind in _EXCEPTIONS]
     return known[0] if known else "an error in Python"
-
-
-_EXCEPTIONS = [name for name in dir(builtins) if name.endswith(("Error", "Exception"))]
 
 
 def _unreadable(what: str, read: str | None, remedy: str) -> str:

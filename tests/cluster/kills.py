@@ -103,7 +103,7 @@ class World(GrowingLog):
         """What `headrace doctor` finds: never anything that somebody has to mend; and a batch of `first` that was
         stopped between its first commit and its ledger row (it died at the moment `when`) is told of.
         """
-        found = {name: findings.of(self.places, result.name) for name, result in RESULTS.items()}
+        found = {name: findings.examine(self.places, result.name) for name, result in RESULTS.items()}
         wrong = [each.what for all_ in found.values() for each in all_ if each.wrong]
         assert not wrong
         halfway = when.startswith(("after ", "before ledger")) and not when.startswith("after ledger")

@@ -82,7 +82,7 @@ def test_what_it_says_at_its_end_is_what_it_has_done(
         if count:
             send(broker, topic, partition, count)
         progress = run.Progress()
-        copy(spark, places, topic, closed=progress.closed)
+        copy(spark, places, topic, closed=progress.count)
         progress.end("done")
         last = capsys.readouterr().err.splitlines()[-1]
         assert last.startswith(f"done: {count} records, " if count else "done: nothing new in the log")

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from jobs import departure_delay, run
 from jobs.admin import demo_flights
-from jobs.admin.class_archive import made_up
+from jobs.admin.class_archive import sample_departures
 from jobs.keeping import ledger
 from jobs.log.archive import writer
 from jobs.log.audit import audit
@@ -35,7 +35,7 @@ RECORDS = 600
 def departures(records: int) -> pd.DataFrame:
     """Made-up departures of three airports, early, late and very late."""
     dice = random.Random(5)
-    frame = made_up(records)
+    frame = sample_departures(records)
     frame["origin"] = [dice.choice(["JFK", "EWR", "LGA"]) for _ in range(records)]
     frame["delay_minutes"] = [dice.choice([-7, -1, 0, 3, 30, 600]) for _ in range(records)]
     frame["departure_time"] = frame["scheduled_time"] + pd.to_timedelta(frame["delay_minutes"], unit="min")

@@ -22,7 +22,7 @@ import schemas
 from jobs import kafka_archive as archive_job
 from jobs import run
 from jobs.admin import demo_flights
-from jobs.admin.class_archive import made_up
+from jobs.admin.class_archive import sample_departures
 from jobs.log.archive import writer
 from jobs.log.kafka import producer
 from jobs.running.kafka_access import Kafka
@@ -46,7 +46,7 @@ def departures() -> pd.DataFrame:
     before = [DAY - timedelta(seconds=20 - n) for n in range(20)]
     on_it = [DAY + n / 199 * SPAN for n in range(200)]
     after = [DAY + timedelta(days=1, seconds=n) for n in range(30)]
-    frame = made_up(250)
+    frame = sample_departures(250)
     frame["scheduled_time"] = frame["departure_time"] = pd.DatetimeIndex([*before, *on_it, *after]).floor("ms")
     return frame
 
@@ -82,7 +82,7 @@ def type_line(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callab
         given = run.parser(topics).parse_args(arguments)
         main = archive_job.main if topics else loaded(Path(file)).main
         progress, named = run.Progress(), tuple(given.topics) if topics else ()
-        main(run.Run(spark, run.places(given.places), topics=named, closed=progress.closed))
+        main(run.Run(spark, run.places(given.places), topics=named, closed=progress.count))
         progress.end("done")
 
     def run_line(line: str) -> str:
@@ -108,7 +108,7 @@ def loaded(file: Path) -> Any:
 @pytest.mark.slow
 def test_the_lines_about_kafka_do_what_they_say(folder: Path, broker: Broker, type_line: Callable[[str], str]) -> None:
     writer.append(
-        f"{folder}/data/archive", "departures", 4, demo_flights.records(made_up(5))
+        f"{folder}/data/archive", "departures", 4, demo_flights.records(sample_departures(5))
     )  # the demo was run before
     producer.append(
         Kafka(servers=broker.servers), make_anew(broker, "departures", 4), 4, demo_flights.records(departures())

@@ -177,7 +177,7 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})
     read = first.next("batch", batch_id=0, records=3, end_offsets={0: 3, 1: 0, 2: 0}, record_time=records[2].timestamp)
     ledger.write(places, "lagging_v1", read)
-    found = standing.of(places, "lagging_v1")
+    found = standing.read(places, "lagging_v1")
     assert isinstance(found, standing.Facts)
     assert (found.lag.records, found.lag.minutes, found.lag.deleted_time) == (9, 9.0, oldest + week)
     monkeypatch.setattr(findings, "SOON", timedelta(days=8))

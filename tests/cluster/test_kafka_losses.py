@@ -29,7 +29,7 @@ def places(kafka_places: Path) -> run.Places:
 
 def doctor(places: run.Places) -> list[str]:
     """What somebody has to mend, as `headrace doctor` says it."""
-    return [finding.what + finding.remedy for finding in findings.of(places, "counted_v1") if finding.wrong]
+    return [finding.what + finding.remedy for finding in findings.examine(places, "counted_v1") if finding.wrong]
 
 
 def test_a_topic_that_is_deleted_and_made_again_is_refused_also_with_more_records(

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import demo_flights
-from jobs.admin.class_archive import made_up
+from jobs.admin.class_archive import sample_departures
 from jobs.log.kafka import producer, topics
 from jobs.log.kafka.groups import Group
 from jobs.running import kafka_tools
@@ -95,7 +95,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     clear = run.places(kafka_places).kafka
     assert clear
     make_anew(broker, TOPIC, 2)
-    producer.append(clear, TOPIC, 2, demo_flights.records(made_up(30)))
+    producer.append(clear, TOPIC, 2, demo_flights.records(sample_departures(30)))
     for what in (AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
     allow(broker, ResourceType.GROUP, RESULT, ResourcePatternType.PREFIXED, AclOperation.READ)
@@ -108,7 +108,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     forget(broker)
     for what in (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
-    producer.append(clear, TOPIC, 2, demo_flights.records(made_up(5)))
+    producer.append(clear, TOPIC, 2, demo_flights.records(sample_departures(5)))
     bad = submit(secured, tmp_path / "events")
     assert bad.returncode == 1
     assert "does not let this user read the topic: an ACL is missing" in bad.stdout + bad.stderr

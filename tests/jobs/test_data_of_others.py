@@ -177,13 +177,13 @@ def test_records_with_timestamps_of_1970_can_be_read_and_a_run_in_which_none_is_
     columns = {"at": TimestampType(), "v": IntegerType()}
     write(places, [{"at": f"2025-05-05T08:0{n}:00Z", "v": n} for n in range(4)], at=-7200)
     panes, progress = Panes("1 hour", averages=("v",)), Progress()
-    microbatch.keep(a_run(closed=progress.closed), counted(topic(columns), panes, "v"))
+    microbatch.keep(a_run(closed=progress.count), counted(topic(columns), panes, "v"))
     progress.end("r_v1")
     assert progress.none_good
     assert "none of the 4 records of the batch is good: 4 time_after_record of at" in capsys.readouterr().err
     progress = Progress()
     trusting = counted(topic(columns, MAX_AHEAD=None), panes, "v", name="r_v2")
-    microbatch.keep(a_run(closed=progress.closed), trusting)
+    microbatch.keep(a_run(closed=progress.count), trusting)
     progress.end("r_v2")
     assert not progress.none_good and "none of" not in capsys.readouterr().err
     [window] = rows(places, "r_v2")

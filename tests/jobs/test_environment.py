@@ -20,7 +20,7 @@ from jobs.keeping import evaluation
 from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer as archive
 from jobs.publishing import pane_cache
-from jobs.running import java
+from jobs.running import java, jvm
 from tests import delta
 from tests.jobs.keeping import readings, small
 
@@ -132,7 +132,7 @@ def test_the_driver_has_our_language_and_zone_whatever_started_it(spark: SparkSe
         assert util.Locale.getDefault(util.Locale.Category.FORMAT).toString() == "en_US"
         assert util.TimeZone.getDefault().getID() == "UTC"
     finally:
-        java.pin(spark)
+        jvm.pin_locale(spark)
 
 
 NOW = pa.array([datetime(2025, 5, 5, tzinfo=UTC)], pa.timestamp("us", "UTC"))

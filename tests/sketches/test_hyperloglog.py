@@ -191,8 +191,8 @@ def test_each_different_text_counts_the_empty_one_too_and_null_does_not() -> Non
     ]
     cases += [(["\0", "\0a", "a", "", "A", "a "], 6)]
     for values, distinct in cases:
-        assert round(hyperloglog.estimate(hyperloglog.of(values, 12))) == distinct, values
-    parts = [hyperloglog.of(values, 12) for values in ([""], ["", "x"], ["x"])]
+        assert round(hyperloglog.estimate(hyperloglog.sketch_of(values, 12))) == distinct, values
+    parts = [hyperloglog.sketch_of(values, 12) for values in ([""], ["", "x"], ["x"])]
     assert round(hyperloglog.estimate(hyperloglog.merge(parts))) == 2
 
 
@@ -200,5 +200,5 @@ def test_a_sketch_of_an_earlier_version_which_passed_over_the_empty_text_is_merg
     earlier = hll_sketch(12, tgt_hll_type.HLL_8)
     for value in ("", "x", "y"):
         earlier.update(value)
-    merged = hyperloglog.merge([bytes(earlier.serialize_updatable()), hyperloglog.of(["", "x"], 12)])
+    merged = hyperloglog.merge([bytes(earlier.serialize_updatable()), hyperloglog.sketch_of(["", "x"], 12)])
     assert round(hyperloglog.estimate(merged)) == 3

@@ -60,8 +60,8 @@ def test_a_result_that_read_kafka_goes_on_from_the_copy_in_the_archive(
 
 
 def test_doctor_and_status_read_what_the_earlier_version_has_written(begun: run.Places) -> None:
-    assert [found.what for found in findings.of(begun, "carried_v1") if found.wrong] == []
-    found = standing.of(begun, "carried_v1")
+    assert [found.what for found in findings.examine(begun, "carried_v1") if found.wrong] == []
+    found = standing.read(begun, "carried_v1")
     assert isinstance(found, standing.Facts) and found.last.topic_id and found.last.log_home == "kafka"
 
 

@@ -10,7 +10,7 @@ from jobs.admin.options import DEFAULT_PLACES, JobFile, PlacesFile
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.admin.exact_counts import Drawn
+    from jobs.admin.exact_counts import SampledWindow
 
 WORST = 5.0
 """Standard errors; chance alone goes further once in two million times."""
@@ -46,45 +46,45 @@ def accuracy(
     result = find(name, job)
     exact_counts.check(result)
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    drawn = exact_counts.draw(home, result, windows, random.Random(seed))
-    exact_counts.count(home, result, drawn)
+    sampled = exact_counts.sample(home, result, windows, random.Random(seed))
+    exact_counts.count(home, result, sampled)
     console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
     assert result.panes
-    worst = max(_report(console, column, drawn, result.panes.lg_k) for column in result.panes.uniques)
-    console.print(f"{len(drawn)} windows of {name}, drawn with --seed {seed}")
+    worst = max(_report(console, column, sampled, result.panes.lg_k) for column in result.panes.uniques)
+    console.print(f"{len(sampled)} windows of {name}, drawn with --seed {seed}")
     if worst > WORST:
         raise run.Refused(f"an estimate of {name} is {worst:.1f} standard errors off, more than {WORST:.0f}.")
 
 
-def _report(console: "Console", column: str, drawn: "list[Drawn]", lg_k: int) -> float:
+def _report(console: "Console", column: str, windows: "list[SampledWindow]", lg_k: int) -> float:
     """Print what was found for one column; returns the largest error of Spark's estimates, in standard errors."""
     from rich.table import Table
 
     from jobs.admin.exact_counts import second_estimate
     from sketches.hyperloglog import standard_error
 
-    one = standard_error(lg_k)
+    first = standard_error(lg_k)
     second = standard_error(min(lg_k, 16))
     table = Table("window", "from (UTC)", "group", title=f"distinct {column}", title_justify="left")
     for heading in ("exact", "Spark's", "errors", "datasketch's", "errors"):
         table.add_column(heading, justify="right")
     errors: list[tuple[float, float]] = []
-    for each in drawn:
-        truth, sparks = len(each.values[column]), each.estimates[column]
-        theirs = second_estimate(each.values[column], lg_k)
+    for window in windows:
+        truth, sparks = len(window.values[column]), window.estimates[column]
+        theirs = second_estimate(window.values[column], lg_k)
         errors.append((_relative(sparks, truth), _relative(theirs, truth)))
-        group = ", ".join(map(str, each.group)) or "-"
-        numbers = (f"{sparks:,}", f"{errors[-1][0] / one:+.2f}", f"{theirs:,.1f}", f"{errors[-1][1] / second:+.2f}")
-        table.add_row(each.window, f"{each.start:%Y-%m-%d %H:%M}", group, f"{truth:,}", *numbers)
+        group = ", ".join(map(str, window.group)) or "-"
+        numbers = (f"{sparks:,}", f"{errors[-1][0] / first:+.2f}", f"{theirs:,.1f}", f"{errors[-1][1] / second:+.2f}")
+        table.add_row(window.window, f"{window.start:%Y-%m-%d %H:%M}", group, f"{truth:,}", *numbers)
     console.print(table)
     summary = Table("estimator", "root mean square error", "one standard error", "within 1", "within 2", "within 3")
-    for who, bound, which in (("Spark", one, 0), ("datasketch", second, 1)):
-        off = [pair[which] for pair in errors]
+    for estimator, bound, place in (("Spark", first, 0), ("datasketch", second, 1)):
+        off = [pair[place] for pair in errors]
         mean = math.sqrt(sum(error**2 for error in off) / len(off))
         within = (f"{sum(abs(error) <= n * bound for error in off)} of {len(off)}" for n in (1, 2, 3))
-        summary.add_row(who, f"{mean:.3%}", f"{bound:.3%}", *within)
+        summary.add_row(estimator, f"{mean:.3%}", f"{bound:.3%}", *within)
     console.print(summary)
-    return max(abs(sparks) for sparks, _ in errors) / one
+    return max(abs(sparks) for sparks, _ in errors) / first
 
 
 def _relative(estimate: float, truth: int) -> float:

@@ -23,32 +23,32 @@ def audit(
     from rich.table import Table
 
     from jobs import run
-    from jobs.log.audit import audit as audited
+    from jobs.log.audit import audit as audit_topic
 
-    found = audited(run.places(places), topic)
+    rows = audit_topic(run.places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "doubled", "missing", "rightly no record")
-    for one in found:
-        why = "; ".join(f"{offsets:,} {reason}" for reason, offsets in one.explained.items())
-        gone = _offsets(one.missing) + _offsets(one.in_kafka)
-        numbers = (one.partition, one.first, one.end - 1, f"{one.records:,}", _offsets(one.doubles), gone)
+    for row in rows:
+        why = "; ".join(f"{offsets:,} {reason}" for reason, offsets in row.explained.items())
+        gone = _offsets(row.missing) + _offsets(row.in_kafka)
+        numbers = (row.partition, row.first, row.end - 1, f"{row.records:,}", _offsets(row.doubles), gone)
         table.add_row(*map(str, numbers), why or "-")
     console = Console()
     console.print(table)
-    for line in (line for one in found for line in _faults(topic, one)):
+    for line in (line for row in rows for line in _faults(topic, row)):
         console.print(line, soft_wrap=True)
-    if not all(one.whole for one in found):
+    if not all(row.whole for row in rows):
         sys.exit(1)
     console.print(f"{topic}: every offset is there once, or rightly not.")
 
 
-def _faults(topic: str, one: "Audit") -> list[str]:
+def _faults(topic: str, row: "Audit") -> list[str]:
     """What is wrong with a partition, in words."""
-    said = [
-        (one.doubles, "stand more than once: bring the archive back from a backup, or restore an older version of it"),
-        (one.in_kafka, "are in Kafka and not in the archive: copy the topic into a new archive while Kafka has them"),
-        (one.missing, "have no record, and nothing says why: they were deleted from the archive or never copied"),
+    faults = [
+        (row.doubles, "stand more than once: bring the archive back from a backup, or restore an older version of it"),
+        (row.in_kafka, "are in Kafka and not in the archive: copy the topic into a new archive while Kafka has them"),
+        (row.missing, "have no record, and nothing says why: they were deleted from the archive or never copied"),
     ]
-    return [f"{topic}, partition {one.partition}: offsets {_spans(spans)} {what}." for spans, what in said if spans]
+    return [f"{topic}, partition {row.partition}: offsets {_spans(spans)} {fault}." for spans, fault in faults if spans]
 
 
 def _spans(spans: list[tuple[int, int]]) -> str:

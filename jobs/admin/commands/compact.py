@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def compact(
     topic: Annotated[str, typer.Argument(help="Topic of the archive, declared COMPACTED = True in its schema file.")],
     tombstones_for: Annotated[
-        str, typer.Option(help="So long a record without a value stays after compaction first met it.")
+        str, typer.Option(help="How long a record without a value stays after compaction first met it.")
     ] = "24 hours",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     places: PlacesFile = DEFAULT_PLACES,
@@ -39,15 +39,15 @@ def compact(
     log = Snapshot(home.archive, topic).refresh()
     if not log.ends:
         raise run.Refused(f"topic {topic} has no records in {home.archive}.")
-    known = readers.of(home, topic, log.keeps)
-    counting = [reader.name for reader in known if reader.counts_every_record]
+    topic_readers = readers.find(home, topic, log.keeps)
+    counting = [reader.name for reader in topic_readers if reader.counts_every_record]
     if counting:
         raise run.Refused(
             f"topic {topic} is read by {', '.join(counting)}, which counts every record: built again from a compacted "
             "topic it would count less. Keep the topic whole, or move the tables of the result away."
         )
     now = int(time.time() * 1000)
-    parts = compaction.plan(home.archive, topic, readers.read_by_all(known, log.ends), now, wait)
+    parts = compaction.plan(home.archive, topic, readers.read_by_all(topic_readers, log.ends), now, wait)
     if dry_run:
         _show(parts, log.ends)
         return
@@ -65,10 +65,10 @@ def _check_declared(topic: str) -> None:
     from jobs.admin.input import topic_schema
     from jobs.running.errors import Refused
 
-    mine = topic_schema.files(topic)
-    if not mine:
+    modules = topic_schema.files(topic)
+    if not modules:
         raise Refused(f"topic {topic} has no file in schemas/ with that TOPIC, so nothing says that it is compacted.")
-    for module in mine:
+    for module in modules:
         if getattr(module, "COMPACTED", False) is not True:
             raise Refused(
                 f"topic {topic} holds events, and each of them counts: compaction would lose some. If in this topic "

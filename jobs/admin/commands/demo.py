@@ -46,7 +46,7 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
         places = run.places(places_file)
         if places.log != "archive":
             raise run.Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
-        if _filled(places) and _all_read(places, list(QUESTIONS)):
+        if _is_filled(places) and _is_all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:
             spark = run.session(run.profile(Path(places_file).parent / run.LOCAL_PROFILE))
@@ -54,7 +54,7 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
                 _fill(places, evening)
                 for job in (departure_delay, unique_aircraft, first_sighting):
                     progress = run.Progress()
-                    job.main(run.Run(spark, places, closed=progress.closed))
+                    job.main(run.Run(spark, places, closed=progress.count))
                     progress.end(job.RESULT.name)
             spark.stop()
         for name, (question, sql) in QUESTIONS.items():
@@ -62,7 +62,7 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
         print(_next_steps(places))
 
 
-def _filled(places: "Places", evening: bool = False) -> bool:
+def _is_filled(places: "Places", evening: bool = False) -> bool:
     """Whether the log has all departures, or those until the evening."""
     from jobs.log.archive.snapshot import ends
     from schemas import departure
@@ -77,18 +77,18 @@ def _fill(places: "Places", evening: bool) -> None:
     from jobs.log.archive import writer
     from schemas import departure
 
-    if _filled(places, evening):
+    if _is_filled(places, evening):
         return
-    which = "until the last evening" if evening else "of the last night"
-    print(f"Filling topic {departure.TOPIC} with the departures of 2013 {which} ...", file=sys.stderr, flush=True)
-    every = demo_flights.departures(demo_flights.table())
-    some = every[(every["departure_time"] < EVENING) == evening]
-    done = writer.append(places.archive, departure.TOPIC, 4, demo_flights.records(some))
+    part = "until the last evening" if evening else "of the last night"
+    print(f"Filling topic {departure.TOPIC} with the departures of 2013 {part} ...", file=sys.stderr, flush=True)
+    departures = demo_flights.departures(demo_flights.table())
+    departures = departures[(departures["departure_time"] < EVENING) == evening]
+    done = writer.append(places.archive, departure.TOPIC, 4, demo_flights.records(departures))
     print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
 
 
-def _all_read(places: "Places", names: list[str]) -> bool:
-    """Whether each result stands at the end of the log, its windows published: then Spark need not start."""
+def _is_all_read(places: "Places", names: list[str]) -> bool:
+    """Whether each result has read all of the log and published its windows: then Spark need not start."""
     from jobs.keeping import ledger
     from jobs.log.archive.snapshot import ends
     from schemas import departure
@@ -106,14 +106,14 @@ def _show(places: "Places", name: str, question: str, sql: str) -> None:
     from jobs.publishing import results
 
     frame: pd.DataFrame = results.query(places, sql.format(name), name).to_pandas()
-    shown = Table(title=question, title_justify="left", title_style="bold")
+    table = Table(title=question, title_justify="left", title_style="bold")
     for column in frame.columns:
-        shown.add_column(column, justify="right" if frame[column].dtype.kind in "if" else "left")
+        table.add_column(column, justify="right" if frame[column].dtype.kind in "if" else "left")
     for row in frame.itertuples(index=False):
-        shown.add_row(*map(_text, row))
+        table.add_row(*map(_text, row))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
-    console.print(shown)
+    console.print(table)
     console.print(f"{places.table(name)}", soft_wrap=True, highlight=False)
 
 

@@ -21,14 +21,14 @@ def doctor(
     if name is not None and name not in names:
         raise run.Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
     wrong = False
-    for each in [name] if name else names:
-        found = findings.of(home, each)
+    for result in [name] if name else names:
+        found = findings.examine(home, result)
         wrong |= any(finding.wrong for finding in found)
         if not found:
-            typer.echo(f"{each}: all is well")
+            typer.echo(f"{result}: all is well")
         for finding in sorted(found, key=lambda finding: not finding.wrong):
             remedy = f" -> {finding.remedy}" if finding.remedy else ""
-            typer.echo(f"{each}: {'WRONG' if finding.wrong else 'note'}: {finding.what}{remedy}")
+            typer.echo(f"{result}: {'WRONG' if finding.wrong else 'note'}: {finding.what}{remedy}")
     if not names:
         typer.echo(f"no results yet in {home.tables}: run a job")
     sys.exit(1 if wrong else 0)

@@ -17,17 +17,17 @@ def log(
     from rich.table import Table
 
     from jobs import run
-    from jobs.log import home as source
+    from jobs.log import home
 
-    partitions = source.ends(run.places(places), topic)
+    partitions = home.ends(run.places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
     for end in partitions:
         numbers = (end.partition, end.first_offset, end.last_offset, end.records)
-        table.add_row(*(_shown(number) for number in numbers), _time(end.first_time), _time(end.last_time))
+        table.add_row(*(_text(number) for number in numbers), _time(end.first_time), _time(end.last_time))
     Console().print(table)
 
 
-def _shown(number: int | None) -> str:
+def _text(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How records stand in a file."""
+    """How records are written in a file."""
 
     NDJSON = "ndjson"
     CSV = "csv"
@@ -90,28 +90,28 @@ def produce(
     _check_csv(csv, list(formats.values()), keep_bad)
     home = run.places(places)
     fields = Fields(key, timestamp, lambda: time.time_ns() // 1000, timestamp_unit)
-    reading = csv.reading(topic) if Format.CSV in formats.values() else None
+    reading = csv.reading_of(topic) if Format.CSV in formats.values() else None
 
-    def found() -> "Iterator[pa.RecordBatch]":
+    def record_batches() -> "Iterator[pa.RecordBatch]":
         return batches(_records(names, formats, fields, reading, keep_bad))
 
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
             raise run.Refused("--commit-every is for the archive; Kafka takes each record by itself.")
-        known = timestamp is not None and all(Path(name).is_file() for name in names)
-        oldest = (lambda: _oldest_ms(found())) if known else None
-        done = producer.append(home.kafka, topic, partitions, found(), _retention_ms(retention), oldest)
+        is_rereadable = timestamp is not None and all(Path(name).is_file() for name in names)
+        oldest = (lambda: _oldest_ms(record_batches())) if is_rereadable else None
+        done = producer.append(home.kafka, topic, partitions, record_batches(), _retention_ms(retention), oldest)
     else:
         if retention is not None:
             raise run.Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
-        done = append(home.archive, topic, partitions, found(), commit_every)
+        done = append(home.archive, topic, partitions, record_batches(), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
     typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {where}")
 
 
 def _retention_ms(words: str | None) -> int | None:
-    """What is said of a new topic's retention, in milliseconds; -1 is forever. Raises Refused."""
+    """The retention of a new topic, in milliseconds; -1 is forever, None the broker's default. Raises Refused."""
     from jobs.log.kafka.topic_retention import FOREVER
     from jobs.running import durations
     from jobs.running.errors import Mistake, Refused
@@ -144,8 +144,8 @@ def _format(name: str, given: Format | None) -> Format:
 def _check_csv(csv: CsvOptions, formats: list[Format | None], keep_bad: bool) -> None:
     from jobs.running.errors import Refused
 
-    if csv.given() and set(formats) != {Format.CSV}:
-        raise Refused(f"{csv.given()[0]} is for CSV: give CSV files alone, or --format csv.")
+    if csv.option_names() and set(formats) != {Format.CSV}:
+        raise Refused(f"{csv.option_names()[0]} is for CSV: give CSV files alone, or --format csv.")
     if keep_bad and Format.CSV in formats:
         raise Refused("--keep-bad is for lines of JSON; CSV rows that cannot be read are refused.")
 
@@ -170,5 +170,5 @@ def _records(
         if sheet:
             yield from sheet.records(kinds)
             continue
-        with files.opened(name) as stream:
+        with files.open_file(name) as stream:
             yield from ndjson.ndjson(name, stream, fields, keep_bad) if formats[name] else ndjson.raw(stream, fields)

@@ -19,20 +19,20 @@ def read(
 ) -> None:
     """Print records as lines of JSON; bytes that are not UTF-8 stand as base64 under key_base64 or value_base64."""
     from jobs import run
-    from jobs.log import home as log
+    from jobs.log import home
 
-    home = run.places(places)
-    known = sorted(log.topic(home, topic).ends)
-    if partition is not None and partition not in known:
-        raise run.Refused(f"topic {topic} has partitions 0 to {known[-1]}, none of the number {partition}.")
-    for number in known if partition is None else [partition]:
-        found = log.records(home, topic, number, offset, limit)
-        for row in found.to_pylist():
-            typer.echo(json.dumps(_shown(row), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
-        limit -= len(found)
+    where = run.places(places)
+    partitions = sorted(home.topic(where, topic).ends)
+    if partition is not None and partition not in partitions:
+        raise run.Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")
+    for number in partitions if partition is None else [partition]:
+        records = home.records(where, topic, number, offset, limit)
+        for row in records.to_pylist():
+            typer.echo(json.dumps(_row(row), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        limit -= len(records)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _row(row: dict[str, Any]) -> dict[str, Any]:
     time = row["timestamp"].isoformat().replace("+00:00", "Z")
     place = {"topic": row["topic"], "partition": row["partition"], "offset": row["offset"], "timestamp": time}
     return place | _bytes("key", row["key"]) | _bytes("value", row["value"])

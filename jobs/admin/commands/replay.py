@@ -38,12 +38,12 @@ def replay(
     if home.kafka is None:
         raise run.Refused(f"{places} does not say how Kafka is reached: add a table [kafka].")
     starts, ends = replaying.span(home, topic, start, end)
-    there = topics.describe(home.kafka, into or topic)
-    if into is None and there is not None and there.firsts != there.ends:
+    target = topics.describe(home.kafka, into or topic)
+    if into is None and target is not None and target.firsts != target.ends:
         raise run.Refused(
             f"topic {topic} holds records in Kafka, and its readers would see them twice: name another with --into."
         )
-    retention_ms = topic_retention.FOREVER if there is None else None
+    retention_ms = topic_retention.FOREVER if target is None else None
     done = producer.append(
         home.kafka,
         into or topic,
@@ -52,6 +52,6 @@ def replay(
         retention_ms,
         lambda: replaying.oldest_ms(home, topic, starts, ends),
     )
-    made = "" if there else "; the topic is new and keeps its records forever (retention.ms=-1, retention.bytes=-1)"
+    note = "" if target else "; the topic is new and keeps its records forever (retention.ms=-1, retention.bytes=-1)"
     where = f"{len(done.ranges)} partitions of {home.kafka.servers}"
-    typer.echo(f"{into or topic}: {done.records:,} records into {where}{made}")
+    typer.echo(f"{into or topic}: {done.records:,} records into {where}{note}")

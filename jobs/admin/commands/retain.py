@@ -26,7 +26,9 @@ def retain(
         str | None,
         typer.Option(help='Oldest files of a partition go while no less than this stays in it: "10 GB", "500 MiB".'),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and who has not read it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and which results have not read it.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also remove what a result has not read yet.")] = False,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
@@ -52,16 +54,16 @@ def retain(
     going = {p: retention.counted(home.archive, files.get(p, []), 0, cut) for p, cut in cuts.items()}
     behind = [
         (reader.name, partition, start, cut, retention.counted(home.archive, files.get(partition, []), start, cut))
-        for reader in readers.of(home, topic, log.keeps)
+        for reader in readers.find(home, topic, log.keeps)
         for partition, start, cut in _unread(reader, firsts, cuts)
     ]
     if dry_run:
         _show(log, cuts, going, behind)
         return
     if behind and not force:
-        said = "; ".join(f"{name}, partition {p}: {count:,}" for name, p, _, _, count in behind)
+        unread = "; ".join(f"{name}, partition {p}: {count:,}" for name, p, _, _, count in behind)
         raise run.Refused(
-            f"topic {topic}: results have not read records that would go ({said}). Run their jobs first, or give "
+            f"topic {topic}: results have not read records that would go ({unread}). Run their jobs first, or give "
             "--force: each then refuses to go on until it is run once with --accept-loss."
         )
     if cuts != firsts:
@@ -101,12 +103,12 @@ def _cuts(log: "Snapshot", since: "datetime | None", most: int | None) -> dict[i
 
     cuts = log.firsts()
     for partition, end in log.ends.items():
-        mine = [file for file in log.files if file.partition == partition]
+        files = [file for file in log.files if file.partition == partition]
         if since is not None:
-            young = first_since(mine, since)
+            young = first_since(files, since)
             cuts[partition] = max(cuts[partition], end if young is None else young)
         if most is not None:
-            cuts[partition] = retention.by_size(mine, most, cuts[partition])
+            cuts[partition] = retention.by_size(files, most, cuts[partition])
     return cuts
 
 

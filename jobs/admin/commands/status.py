@@ -25,14 +25,14 @@ def status(
     from rich.console import Console
 
     from jobs import run
-    from jobs.admin import standing as facts
+    from jobs.admin import standing
 
     home = run.places(places)
     console = Console(
         markup=False, highlight=False, emoji=False, soft_wrap=False, width=None if sys.stdout.isatty() else WIDTH
     )
     try:
-        names = facts.results(home)
+        names = standing.results(home)
     except OSError as error:
         console.print(f"cannot read the folder of tables {home.tables}: {error.strerror or error}.", soft_wrap=True)
         return
@@ -40,31 +40,31 @@ def status(
         if name not in names:
             known = f"there are {', '.join(names)}" if names else "there are none yet"
             raise run.Refused(f"no result {name} in {home.tables}; {known}.")
-        found = facts.of(home, name)
-        if isinstance(found, str):
-            console.print(f"{name}: {found}", soft_wrap=True)
+        facts = standing.read(home, name)
+        if isinstance(facts, str):
+            console.print(f"{name}: {facts}", soft_wrap=True)
             return
-        for table in _details(found):
+        for table in _details(facts):
             console.print(table)
         return
     if not names:
         console.print(f"no results yet in {home.tables}: run a job.", soft_wrap=True)
         return
-    every = {each: facts.of(home, each) for each in names}
-    console.print(_summary([found for found in every.values() if not isinstance(found, str)]))
-    for each, found in every.items():
-        if isinstance(found, str):
-            console.print(f"{each}: {found}", soft_wrap=True)
+    by_name = {result: standing.read(home, result) for result in names}
+    console.print(_summary([facts for facts in by_name.values() if not isinstance(facts, str)]))
+    for result, facts in by_name.items():
+        if isinstance(facts, str):
+            console.print(f"{result}: {facts}", soft_wrap=True)
 
 
-def _summary(every: "list[Facts]") -> "Table":
+def _summary(results: "list[Facts]") -> "Table":
     from rich.table import Table
 
     table = Table("result", "last batch (UTC)")
     for heading in ("records", "lag", "lag minutes", "quarantined", "late", "p99 late", "false positives"):
         table.add_column(heading, justify="right")
     table.add_column("windows")
-    for facts in every:
+    for facts in results:
         rate = facts.last.filter_false_positive_rate
         table.add_row(
             facts.name,
@@ -76,7 +76,7 @@ def _summary(every: "list[Facts]") -> "Table":
             f"{facts.late:,}",
             seconds(facts.lateness[1]),
             "-" if rate is None else f"{rate:.2g}",
-            facts.published,
+            facts.windows_state,
         )
     return table
 
@@ -95,7 +95,7 @@ def _details(facts: "Facts") -> "list[Table]":
         ("quarantined", f"{facts.waiting:,} waiting, {facts.requeued:,} requeued"),
         ("out of order", f"{facts.out_of_order:,}, late {facts.late:,}"),
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
-        ("windows", facts.published),
+        ("windows", facts.windows_state),
     ]
     if last.filter_fill is not None:
         rate = f"{last.filter_false_positive_rate or 0:.2g}"
@@ -109,7 +109,7 @@ def _details(facts: "Facts") -> "list[Table]":
         first.add_row(*line)
     partitions = Table("partition", "read to offset", "log ends at", "waiting")
     for partition, (read, end) in sorted(facts.lag.offsets.items()):
-        partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _waiting(read, end))
+        partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _unread(read, end))
     reasons = Table("quarantined for", "field", "waiting", "requeued")
     for reason, field, waiting, requeued in facts.reasons:
         reasons.add_row(reason, field or "-", f"{waiting:,}", f"{requeued:,}")
@@ -119,7 +119,7 @@ def _details(facts: "Facts") -> "list[Table]":
     return [first, partitions, *([reasons] if facts.reasons else []), tables]
 
 
-def _waiting(read: int, end: int | None) -> str:
+def _unread(read: int, end: int | None) -> str:
     return "-" if end is None else f"{max(0, end - read):,}"
 
 

@@ -25,7 +25,7 @@ WITH_COMMA = re.compile(CERTAIN.pattern.replace(r"\.", ","))
 MOST_DIGITS = 400
 """A longer number is text: no reader takes it."""
 
-quoted: Write = encode_basestring
+quote: Write = encode_basestring
 """A text as JSON, as json.dumps(ensure_ascii=False) writes it."""
 
 
@@ -38,8 +38,8 @@ class Kind:
     """An empty cell as JSON, in quotes or not."""
 
 
-TEXT = Kind(quoted, '""')
-QUOTED = Kind(quoted)
+TEXT = Kind(quote, '""')
+QUOTED = Kind(quote)
 """Texts of which none is empty: times, dates."""
 
 
@@ -62,15 +62,15 @@ NUMBERS = Kind(_number)
 
 
 def _comma(write: Write) -> Write:
-    def written(cell: str) -> str:
+    def write_cell(cell: str) -> str:
         if "." in cell:
             raise ValueError("a point in a number, where --decimal-comma wants a comma")
         return write(cell.replace(",", "."))
 
-    return written
+    return write_cell
 
 
-def guessed(cell: str, decimal_comma: bool) -> Kind:
+def guess(cell: str, decimal_comma: bool) -> Kind:
     """The kind of which a cell that is not empty is for certain."""
     pattern = WITH_COMMA if decimal_comma else CERTAIN
     if pattern.fullmatch(cell) and len(cell) <= MOST_DIGITS:
@@ -81,7 +81,7 @@ def guessed(cell: str, decimal_comma: bool) -> Kind:
 NUMBERS_WITH_COMMA = Kind(_comma(_number))
 
 
-def declared(kind: types.DataType, decimal_comma: bool) -> Kind:
+def declared_kind(kind: types.DataType, decimal_comma: bool) -> Kind:
     """The kind of a column that a schema file declares; its numbers are of the declared type."""
     if isinstance(kind, (types.StringType, types.CharType, types.VarcharType)):
         return TEXT
@@ -91,7 +91,7 @@ def declared(kind: types.DataType, decimal_comma: bool) -> Kind:
     if write:
         return Kind(_comma(write) if decimal_comma else write)
     if isinstance(kind, (types.ArrayType, types.MapType, types.StructType, types.VariantType)):
-        return Kind(_nested)
+        return Kind(_refuse_nested)
     return QUOTED
 
 
@@ -102,41 +102,41 @@ def _declared_number(kind: types.DataType) -> Write | None:
     if isinstance(kind, types.DecimalType):
         return _decimal(kind.precision, kind.scale)
     if isinstance(kind, (types.FloatType, types.DoubleType)):
-        return _floating(3.4028235e38 if isinstance(kind, types.FloatType) else math.inf)
+        return _fraction(3.4028235e38 if isinstance(kind, types.FloatType) else math.inf)
     return None
 
 
 def _whole(bits: int) -> Write:
-    def written(cell: str) -> str:
+    def write_cell(cell: str) -> str:
         _number(cell)
         if not cell.removeprefix("-").isdigit() or not -(2 ** (bits - 1)) <= int(cell) < 2 ** (bits - 1):
             raise ValueError(f"not a whole number of {bits} bits")
         return cell
 
-    return written
+    return write_cell
 
 
 def _decimal(precision: int, scale: int) -> Write:
-    def written(cell: str) -> str:
+    def write_cell(cell: str) -> str:
         digits = Decimal(_number(cell)).as_tuple()
-        shown = "".join(map(str, digits.digits)).lstrip("0")
+        significant = "".join(map(str, digits.digits)).lstrip("0")
         places = -int(digits.exponent)
-        after = places - (len(shown) - len(shown.rstrip("0"))) if shown else 0
-        if after > scale or len(shown) - places > precision - scale:
+        after = places - (len(significant) - len(significant.rstrip("0"))) if significant else 0
+        if after > scale or len(significant) - places > precision - scale:
             raise ValueError(f"more digits than decimal({precision},{scale}) holds")
         return cell
 
-    return written
+    return write_cell
 
 
-def _floating(largest: float) -> Write:
-    def written(cell: str) -> str:
+def _fraction(largest: float) -> Write:
+    def write_cell(cell: str) -> str:
         if not abs(float(_number(cell))) <= largest or math.isinf(float(cell)):
             raise ValueError("larger than its type holds")
         return cell
 
-    return written
+    return write_cell
 
 
-def _nested(_: str) -> str:
+def _refuse_nested(_: str) -> str:
     raise ValueError("a cell, where the type is a list, a map or an object: give NDJSON")

@@ -60,13 +60,13 @@ class CsvOptions:
     text: list[str] | None = None
     null: list[str] | None = None
 
-    def given(self) -> list[str]:
+    def option_names(self) -> list[str]:
         """The options that were given, as they are typed."""
         return [f"--{name.replace('_', '-')}" for name, value in asdict(self).items() if value not in (None, False)]
 
-    def reading(self, topic: str) -> "Reading":
+    def reading_of(self, topic: str) -> "Reading":
         """How CSV for the topic is read. Raises Refused for what no file can be read with."""
-        from jobs.admin.input.cells import declared
+        from jobs.admin.input.cells import declared_kind
         from jobs.admin.input.sheets import Reading
         from jobs.admin.input.topic_schema import column_types
 
@@ -78,7 +78,7 @@ class CsvOptions:
             _columns(self.columns),
             tuple(self.text or ()),
             frozenset(self.null or ()),
-            {name: declared(kind, self.decimal_comma) for name, kind in types.items()},
+            {name: declared_kind(kind, self.decimal_comma) for name, kind in types.items()},
         )
 
 

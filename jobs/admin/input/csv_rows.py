@@ -9,7 +9,7 @@ import io
 from collections.abc import Generator, Iterator
 from typing import IO
 
-from jobs.admin.input.files import HEAD_BYTES, check_unpacked, encoding_of, shown
+from jobs.admin.input.files import HEAD_BYTES, check_unpacked, display_name, encoding_of
 from jobs.admin.input.ndjson import MARK
 from jobs.running.errors import Refused
 
@@ -32,28 +32,28 @@ def rows(name: str, stream: IO[bytes], delimiter: str, encoding: str) -> Generat
     """
     _check_head(name, stream, encoding)
     csv.field_size_limit(MOST_CHARACTERS)
-    text = _decoding(stream, encoding, "")
+    text = _text_stream(stream, encoding, "")
     number = 0
     try:
         # Where lines end with \n, a lone \r ends no row, as it does in files of old Macs.
         line_end = "\n" if "\n" in text.read(PROBED_CHARACTERS) else ""
         text.detach()
         stream.seek(0)
-        text = _decoding(stream, encoding, line_end)
+        text = _text_stream(stream, encoding, line_end)
         for number, cells in enumerate(csv.reader(_lines(text, encoding), delimiter=delimiter, strict=True), 1):
             if cells:
                 yield number, cells
     except csv.Error as error:
-        raise Refused(f"{shown(name)}, row {number + 1}: {_said(str(error))}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1}: {_csv_fault(str(error))}.") from None
     except UnicodeError:
-        raise Refused(f"{shown(name)}, row {number + 1} or later: {_not_in(encoding)}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1} or later: {_not_in(encoding)}.") from None
     except ValueError as why:
-        raise Refused(f"{shown(name)}, row {number + 1}: {why}.") from None
+        raise Refused(f"{display_name(name)}, row {number + 1}: {why}.") from None
     finally:
         text.detach()
 
 
-def _decoding(stream: IO[bytes], encoding: str, line_end: str) -> io.TextIOWrapper:
+def _text_stream(stream: IO[bytes], encoding: str, line_end: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline=line_end)
 
 
@@ -61,11 +61,11 @@ def _check_head(name: str, stream: IO[bytes], encoding: str) -> None:
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
     check_unpacked(name, head)
-    found, given = encoding_of(head), codecs.lookup(encoding).name
-    if found and not given.startswith(("utf-16", "utf-32")):
-        raise Refused(f"{shown(name)} is in {found.upper()}: give --encoding {found}.")
-    if head.startswith(MARK) and not given.startswith("utf-8"):
-        raise Refused(f"{shown(name)} begins with the mark of UTF-8: give --encoding utf-8.")
+    actual, named = encoding_of(head), codecs.lookup(encoding).name
+    if actual and not named.startswith(("utf-16", "utf-32")):
+        raise Refused(f"{display_name(name)} is in {actual.upper()}: give --encoding {actual}.")
+    if head.startswith(MARK) and not named.startswith("utf-8"):
+        raise Refused(f"{display_name(name)} begins with the mark of UTF-8: give --encoding utf-8.")
 
 
 def _lines(text: io.TextIOWrapper, encoding: str) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _is_utf8(line: str, encoding: str) -> bool:
 
 
 def _is_text(line: str) -> bool:
-    """False if bytes that cannot be decoded stand in it, or half of a surrogate pair."""
+    """False if it holds bytes that cannot be decoded, or half of a surrogate pair."""
     try:
         line.encode()
     except UnicodeEncodeError:
@@ -112,8 +112,8 @@ def _not_in(encoding: str) -> str:
     return f"not {encoding}: give the --encoding that the file has"
 
 
-def _said(message: str) -> str:
-    """What the message of Python's csv means for the person who has the file."""
+def _csv_fault(message: str) -> str:
+    """The message of Python's csv in terms of the file."""
     if "unexpected end of data" in message:
         return "a cell begins with a quotation mark, and none ends it before the end of the file"
     if "field limit" in message:

@@ -18,13 +18,13 @@ HEAD_BYTES = 1024
 """So much of a file's beginning is looked at to see what it is."""
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """The file's name in messages."""
     return "standard input" if name == STANDARD_INPUT else name
 
 
 @contextmanager
-def opened(name: str) -> Iterator[IO[bytes]]:
+def open_file(name: str) -> Iterator[IO[bytes]]:
     """A file's bytes, unpacked if its name ends in .gz; `-` is the standard input. Raises Refused."""
     try:
         if name == STANDARD_INPUT:
@@ -51,10 +51,10 @@ class Rereadable:
         self._copy: IO[bytes] | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[IO[bytes]]:
+    def open(self) -> Iterator[IO[bytes]]:
         """The bytes from the first one on. Raises Refused."""
         if self._copy is None:
-            with opened(self.name) as stream:
+            with open_file(self.name) as stream:
                 if self.name != STANDARD_INPUT and stream.seekable():
                     yield stream
                     return
@@ -67,9 +67,9 @@ class Rereadable:
 def check_unpacked(name: str, head: bytes) -> None:
     """Raises Refused if the first bytes are those of a packed file or of a workbook."""
     if head.startswith(b"\x1f\x8b"):
-        raise Refused(f"{shown(name)} is packed with gzip: give it a name that ends in .gz, or unpack it.")
+        raise Refused(f"{display_name(name)} is packed with gzip: give it a name that ends in .gz, or unpack it.")
     if head.startswith(b"PK\x03\x04"):
-        raise Refused(f"{shown(name)} is a zip file or a workbook: unpack it, or save the sheet as CSV.")
+        raise Refused(f"{display_name(name)} is a zip file or a workbook: unpack it, or save the sheet as CSV.")
 
 
 def encoding_of(head: bytes) -> str | None:

@@ -6,9 +6,9 @@ from datetime import datetime
 from difflib import get_close_matches
 
 MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What may part fields, and what it is called."""
+"""Characters that may delimit fields, and their names."""
 SPELT = {"\t": "tab"}
-"""What is written in a command for it, if not the character in quotes."""
+"""How a command names it, if not by the character in quotes."""
 _NUMBER = re.compile(r"[+-]?[.,]?[0-9][0-9.,' _]*([eE][+-]?[0-9]+)?%?")
 _DAY = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}.*)?")
 
@@ -18,10 +18,10 @@ def option(mark: str) -> str:
     return f"--delimiter {SPELT.get(mark, repr(mark))}"
 
 
-def parted_otherwise(cells: list[str], delimiter: str) -> str | None:
-    """What seems to part fields within cells, if it parts as many as the delimiter or more; in words, with the remedy.
+def other_delimiter(cells: list[str], delimiter: str) -> str | None:
+    """That another character seems to delimit fields, at least as many as the delimiter does, and the remedy; or None.
 
-    For files whose delimiter nobody named: it might be another one.
+    For files whose delimiter was not named: it might be another one.
     """
     text = "".join(cells)
     mark = max((mark for mark in MARKS if mark != delimiter), key=text.count)
@@ -30,8 +30,8 @@ def parted_otherwise(cells: list[str], delimiter: str) -> str | None:
     return f"fields look parted by {MARKS[mark]}: give {option(mark)}, or {option(delimiter)} if they are not"
 
 
-def missing(column: str, names: list[str]) -> str:
-    """What to say of a column that is not there. Of the names only one that is like it, as they may be data."""
+def missing_column(column: str, names: list[str]) -> str:
+    """The message about a column that does not exist. Shows only the most similar name, as names may be data."""
     like = get_close_matches(column, names, 1)
     if like:
         return f"there is no column {column}, but {' '.join(like[0].split())}"
@@ -46,9 +46,9 @@ def doubt(names: list[str]) -> str | None:
         return "an object of JSON, not a header: give --format ndjson"
     remedy = "If the first row is data, name its columns with --columns"
     for place, name in enumerate(names, 1):
-        said = _kind(name)
-        if said:
-            return f"the header's column {place} {said}. {remedy}; else give it a name in the file"
+        fault = _fault(name)
+        if fault:
+            return f"the header's column {place} {fault}. {remedy}; else give it a name in the file"
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         first, second = [place for place, other in enumerate(names, 1) if other == name][:2]
@@ -56,7 +56,7 @@ def doubt(names: list[str]) -> str | None:
     return None
 
 
-def _kind(name: str) -> str | None:
+def _fault(name: str) -> str | None:
     name = name.strip()
     if not name:
         return "has no name"

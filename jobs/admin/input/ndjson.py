@@ -1,6 +1,6 @@
 """Lines of text as records: newline-delimited JSON, or lines as they are.
 
-A record's value is the line's bytes, unchanged. Messages name file and line, never what stands in it.
+A record's value is the line's bytes, unchanged. Messages name file and line, never its content.
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any, NoReturn
 
-from jobs.admin.input.files import HEAD_BYTES, argument, check_unpacked, encoding_of, shown
+from jobs.admin.input.files import HEAD_BYTES, argument, check_unpacked, display_name, encoding_of
 from jobs.admin.input.records import Fields, NoField, Record
 from jobs.running.errors import Refused
 
@@ -35,27 +35,27 @@ def ndjson(name: str, stream: IO[bytes], fields: Fields, keep_bad: bool) -> Iter
         if not value.strip():
             continue
         try:
-            record = fields.record(value, _decoded(name, value))
+            record = fields.record(value, _decode(name, value))
             good = True
         except ValueError as why:
             if not keep_bad:
-                raise Refused(f"{shown(name)}, line {number}: {why}.") from None
+                raise Refused(f"{display_name(name)}, line {number}: {why}.") from None
             if isinstance(why, NoField):
                 lacking = why
             record = value, None, fields.clock()
         yield record
     if lacking and not good:
-        raise Refused(f"{shown(name)}: not one line is good; the last fault is: {lacking}.")
+        raise Refused(f"{display_name(name)}: not one line is good; the last fault is: {lacking}.")
 
 
 def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
     """The lines; of the first that is not empty the beginning is looked at before the rest is read: it may be large."""
     while line := stream.readline(HEAD_BYTES):
-        said = line.removeprefix(MARK).strip()
-        if said:
+        is_text = bool(line.removeprefix(MARK).strip())
+        if is_text:
             _check_head(name, line.removeprefix(MARK))
         yield line if line.endswith(b"\n") else line + stream.readline()
-        if said:
+        if is_text:
             break
     yield from stream
 
@@ -65,16 +65,17 @@ def _check_head(name: str, head: bytes) -> None:
     encoding = encoding_of(head)
     if encoding:
         raise Refused(
-            f"{shown(name)} is in {encoding.upper()}, JSON is wanted in UTF-8: "
+            f"{display_name(name)} is in {encoding.upper()}, JSON is wanted in UTF-8: "
             f"{_command(f'iconv -f {encoding} -t utf-8', name)}."
         )
     if ARRAY.match(head):
         raise Refused(
-            f"{shown(name)} is a JSON array, one object a line is wanted: {_command(JQ_ARRAY, name)} writes it so."
+            f"{display_name(name)} is a JSON array, one object a line is wanted: {_command(JQ_ARRAY, name)} "
+            "writes it so."
         )
     if head.strip() == b"{":
         raise Refused(
-            f"{shown(name)} holds a JSON object over several lines, one object a line is wanted: "
+            f"{display_name(name)} holds a JSON object over several lines, one object a line is wanted: "
             f"{_command('jq -c .', name)} writes it so."
         )
 
@@ -83,7 +84,7 @@ def _command(words: str, name: str) -> str:
     return f"{words} {argument(name)}".strip()
 
 
-def _decoded(name: str, value: bytes) -> Any:
+def _decode(name: str, value: bytes) -> Any:
     """What the line holds, numbers as the text they are. Raises ValueError, with a reason that shows no value."""
     try:
         text = value.decode()
@@ -110,6 +111,6 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_n
 
 
 def raw(stream: IO[bytes], fields: Fields) -> Iterator[Record]:
-    """One record a line, whatever stands in it, without a key."""
+    """One record a line, whatever it holds, without a key."""
     for line in stream:
         yield line.removesuffix(b"\n"), None, fields.clock()

@@ -1,7 +1,7 @@
 """CSV files as records: each row a JSON object, as the schema file says or as all the cells of a column allow.
 
-A file is read twice: first all of it is looked at, so that a column is of one kind from its first row to its last, and
-nothing is written of a file that has a fault; then its records are made. Only one row is held in memory.
+A file is read twice: first to find the kind of each column over all rows, and every fault, so that nothing of a
+faulty file is written; then to make its records. Only one row is held in memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from jobs.admin.input import header
-from jobs.admin.input.cells import TEXT, Kind, guessed, quoted
+from jobs.admin.input.cells import TEXT, Kind, guess, quote
 from jobs.admin.input.csv_rows import Row, rows
-from jobs.admin.input.files import Rereadable, shown
+from jobs.admin.input.files import Rereadable, display_name
 from jobs.admin.input.records import Fields, Record
 from jobs.running.errors import Refused
 
 SETTLED_ROWS = 1000
-"""After so many rows, columns that have turned out as text are no longer looked at."""
+"""After so many rows, columns known to be text are no longer checked."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sheet:
 
     def __init__(self, name: str, reading: Reading, fields: Fields) -> None:
         self._file, self._reading, self._fields = Rereadable(name), reading, fields
-        self._name = shown(name)
+        self._name = display_name(name)
         self._delimiter = reading.delimiter or ("\t" if name.removesuffix(".gz").endswith(".tsv") else ",")
 
     def look(self, guesses: dict[str, Kind]) -> None:
@@ -63,7 +63,7 @@ class Sheet:
                 for index, name in unknown:
                     cell = row[index]
                     if cell and cell not in nulls:
-                        kind = guessed(cell, comma)
+                        kind = guess(cell, comma)
                         if guesses.setdefault(name, kind) is not kind:
                             guesses[name] = TEXT
                 for index, kind in known:
@@ -75,19 +75,19 @@ class Sheet:
         """One record a row. Raises Refused, also for a key or a timestamp that cannot be read."""
         kinds, nulls = {**guesses, **self._reading.kinds()}, self._reading.nulls
         with self._table() as (names, body):
-            own = [kinds.get(name, TEXT) for name in names]
+            row_kinds = [kinds.get(name, TEXT) for name in names]
             asked = [(names.index(name), name) for name in (self._fields.key, self._fields.timestamp) if name]
-            template = "{" + ",".join(quoted(name).replace("%", "%%") + ":%s" for name in names) + "}"
+            template = "{" + ",".join(quote(name).replace("%", "%%") + ":%s" for name in names) + "}"
             for number, row in body:
                 try:
                     written = [
                         (kind.write(cell) if cell not in nulls else "null") if cell else kind.empty
-                        for kind, cell in zip(own, row, strict=True)
+                        for kind, cell in zip(row_kinds, row, strict=True)
                     ]
                     fields = {name: _plain(row[index], written[index]) for index, name in asked}
                     record = self._fields.record((template % tuple(written)).encode(), fields)
                 except ValueError as why:
-                    for kind, cell, name in zip(own, row, names, strict=True):
+                    for kind, cell, name in zip(row_kinds, row, names, strict=True):
                         self._check(kind, cell, number, name)
                     raise Refused(f"{self._name}, row {number}: {why}.") from None
                 yield record
@@ -100,7 +100,7 @@ class Sheet:
             kind.write(cell)
         except ValueError as why:
             declared = " (its type is in the schema file)" if column in self._reading.declared else ""
-            column = " ".join(column.split())  # what is said is one line
+            column = " ".join(column.split())  # the message is one line
             raise Refused(
                 f"{self._name}, row {number}, column {column}{declared}: {why}. --text {column} keeps the column as it "
                 "is; --null WORD takes a cell of that word for an empty one."
@@ -110,7 +110,7 @@ class Sheet:
     def _table(self) -> Iterator[tuple[list[str], Iterator[Row]]]:
         """The columns' names, and the rows below them, each as wide as the names are many. Raises Refused."""
         with (
-            self._file.opened() as stream,
+            self._file.open() as stream,
             closing(rows(self._file.name, stream, self._delimiter, self._reading.encoding)) as found,
         ):
             first = next(found, None)
@@ -129,14 +129,14 @@ class Sheet:
     def _check_names(self, first: Row) -> None:
         number, names = first
         is_named = self._reading.delimiter or (self._delimiter == "\t" and len(names) > 1)
-        doubt = (not is_named and header.parted_otherwise(names, self._delimiter)) or header.doubt(names)
+        doubt = (not is_named and header.other_delimiter(names, self._delimiter)) or header.doubt(names)
         if doubt:
             raise Refused(f"{self._name}, row {number}: {doubt}.")
 
     def _check_asked(self, names: list[str]) -> None:
         for column in (self._fields.key, self._fields.timestamp, *self._reading.text):
             if column and column not in names:
-                raise Refused(f"{self._name}: {header.missing(column, names)}.")
+                raise Refused(f"{self._name}: {header.missing_column(column, names)}.")
 
     def _body(self, names: list[str], head: list[Row], found: Iterator[Row]) -> Iterator[Row]:
         doubtful = len(names) == 1 and not self._reading.delimiter
@@ -148,16 +148,18 @@ class Sheet:
 
     def _check_width(self, row: Row, names: list[str]) -> None:
         number, cells = row
-        parted = None if self._reading.delimiter else header.parted_otherwise(cells, self._delimiter)
+        other = None if self._reading.delimiter else header.other_delimiter(cells, self._delimiter)
         if len(cells) != len(names):
             named = "--columns names" if self._reading.columns else "the header names"
-            mend = "A cell that holds the delimiter or a line end stands in quotation marks; mend the row or remove it"
-            said = f"{len(cells)} cells, and {named} {len(names)}. {parted or mend}"
-        elif parted:
-            said = parted
+            remedy = (
+                "A cell that holds the delimiter or a line end stands in quotation marks; mend the row or remove it"
+            )
+            fault = f"{len(cells)} cells, and {named} {len(names)}. {other or remedy}"
+        elif other:
+            fault = other
         else:
             return
-        raise Refused(f"{self._name}, row {number}: {said}.")
+        raise Refused(f"{self._name}, row {number}: {fault}.")
 
 
 def _plain(cell: str, written: str) -> str | None:

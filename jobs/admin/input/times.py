@@ -2,10 +2,12 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from jobs.running.instants import EPOCH, to_micros
 
 
 class Unit(StrEnum):
@@ -25,13 +27,9 @@ PER_SECOND = {
 }
 MOST_SECONDS = 10**11
 """Without a unit, a number below this is seconds, from it on milliseconds."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLAUSIBLE_SECONDS = tuple(int((datetime(year, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) for year in (1980, 2100))
 """Between these a guessed time is believed."""
-CALENDAR = tuple(
-    (moment - EPOCH) // timedelta(microseconds=1)
-    for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-)
+CALENDAR = tuple(map(to_micros, (datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))))
 """The first and the last microsecond of the years 1 to 9999."""
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
@@ -45,7 +43,7 @@ def microseconds(field: Any, unit: Unit | None = None) -> int:
     text = field if isinstance(field, str) else json.dumps(field)
     if NUMBER.fullmatch(text):
         number = Decimal(text)
-        moment = round(number * 1_000_000 / PER_SECOND[unit or _guessed(number)])
+        moment = round(number * 1_000_000 / PER_SECOND[unit or _guess_unit(number)])
     else:
         moment = _iso(text)
     if not CALENDAR[0] <= moment <= CALENDAR[1]:
@@ -53,7 +51,7 @@ def microseconds(field: Any, unit: Unit | None = None) -> int:
     return moment
 
 
-def _guessed(number: Decimal) -> Unit:
+def _guess_unit(number: Decimal) -> Unit:
     unit = Unit.SECONDS if abs(number) < MOST_SECONDS else Unit.MILLISECONDS
     if number == 0 or _is_plausible(number, unit):
         return unit
@@ -73,4 +71,4 @@ def _iso(text: str) -> int:
         raise ValueError("the timestamp is not ISO-8601 or a number: check --timestamp") from None
     if time.tzinfo is None:
         raise ValueError("the timestamp has no zone, such as Z or +01:00")
-    return (time - EPOCH) // timedelta(microseconds=1)
+    return to_micros(time)

@@ -14,7 +14,7 @@ from jobs.running.errors import Mistake
 
 
 def column_types(topic: str) -> dict[str, DataType]:
-    """The types of the topic's columns by name; of two files that declare a column differently neither is heard.
+    """The types of the topic's columns by name; a column that two files declare differently is left out.
     Raises Mistake as `files` does.
     """
     types: dict[str, DataType] = {}
@@ -33,11 +33,11 @@ def files(topic: str) -> list[ModuleType]:
     """
     import schemas
 
-    modules = [_loaded(found.name, topic) for found in pkgutil.iter_modules(schemas.__path__)]
+    modules = [_load(module.name, topic) for module in pkgutil.iter_modules(schemas.__path__)]
     return [module for module in modules if module is not None and getattr(module, "TOPIC", None) == topic]
 
 
-def _loaded(name: str, topic: str) -> ModuleType | None:
+def _load(name: str, topic: str) -> ModuleType | None:
     """The module, or None if it cannot be loaded and is not of the topic."""
     try:
         return importlib.import_module(f"schemas.{name}")

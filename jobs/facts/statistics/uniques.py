@@ -72,7 +72,7 @@ class Uniques:
         """A sketch of the values of each group."""
         values = events[self.column].take(pa.array(groups.order)).to_pylist()
         spans = zip(groups.begins.tolist(), [*groups.begins[1:].tolist(), len(values)], strict=True)
-        return {self._sketch: _part([hyperloglog.of(values[start:end], self.lg_k) for start, end in spans])}
+        return {self._sketch: _part([hyperloglog.sketch_of(values[start:end], self.lg_k) for start, end in spans])}
 
     def of_panes(self, panes: pa.Table) -> dict[str, Part]:
         """The sketch."""

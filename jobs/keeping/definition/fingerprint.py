@@ -14,10 +14,11 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 
 from jobs.answers.result import Result
 from jobs.events import event_time
-from jobs.events.topic_schema import quoted
+from jobs.events.topic_schema import quote
 from jobs.keeping import result_tables
 from jobs.keeping.definition import transform_plan, wider_types
 from jobs.keeping.definition.transform_plan import Path
+from jobs.running import spark_plan
 
 MARK = "2:"
 """Begins a fingerprint of this kind. Version 0.2.0 wrote another one, without a mark."""
@@ -43,7 +44,7 @@ def of(spark: SparkSession, result: Result, events: StructType, was: StructType 
     transformed = result.transform(transform_plan.empty(spark, events))
     rows, columns = transform_plan.read(transformed, events.fieldNames())
     kept = sorted(result.kept(transformed.columns))
-    text = "\n".join([rows.text, *(f"{quoted(name)} is {columns[name].text}" for name in kept)])
+    text = "\n".join([rows.text, *(f"{quote(name)} is {columns[name].text}" for name in kept)])
     said = [rows, *(columns[name] for name in kept)]
     uses = {_of_topic(path, result) for one in said for path in one.uses}
     by_type = frozenset(_of_topic(path, result) for one in said for path in one.by_type)
@@ -52,7 +53,7 @@ def of(spark: SparkSession, result: Result, events: StructType, was: StructType 
 
 def _of_topic(path: Path, result: Result) -> Path:
     """The event time comes of a column of the topic's own."""
-    return event_time.of(result.topic).path if path == ("event_time",) else path
+    return event_time.of_topic(result.topic).path if path == ("event_time",) else path
 
 
 def _used(columns: StructType, uses: set[Path]) -> StructType:
@@ -91,13 +92,13 @@ def columns_of(said: str) -> StructType:
 
 
 def _name(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE) else quoted(name)
+    return name if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE) else quote(name)
 
 
 def of_version_0_2_0(spark: SparkSession, result: Result, events: StructType) -> str:
     """The fingerprint as version 0.2.0 wrote it: Spark's whole plan, with all columns of the schema file."""
     transformed = result.transform(result_tables.nothing(spark, events))
-    text = transformed._jdf.queryExecution().analyzed().canonicalized().toString()
+    text = spark_plan.canonical_text(transformed)
     return hashlib.sha256(re.sub(r"#\d+L?", "#", text).encode()).hexdigest()
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.events.topic_schema import quoted
+from jobs.events.topic_schema import quote
+from jobs.running import spark_plan
+from jobs.running.spark_plan import members, node_name
 
 Path = tuple[str, ...]
 """A column of the source, or a field inside of it."""
@@ -51,16 +53,14 @@ Columns = dict[int, Said]
 def read(transformed: DataFrame, source: list[str]) -> tuple[Said, dict[str, Said]]:
     """The rows and, by name, the columns of `transformed`, which was made over an `empty` source of these columns."""
     with _untruncated(transformed.sparkSession):
-        analysed = transformed._jdf.queryExecution().analyzed()
+        analysed = spark_plan.analysed_plan(transformed)
         rows, columns = _node(analysed, source)
-        return rows, {column.name(): columns[_number(column)] for column in _each(analysed.output())}
+        return rows, {column.name(): columns[_number(column)] for column in members(analysed.output())}
 
 
 def empty(spark: SparkSession, columns: Any) -> DataFrame:
     """A source for `read`: no rows of these columns (a StructType)."""
-    jvm: Any = spark._jvm
-    schema = jvm.org.apache.spark.sql.types.DataType.fromJson(columns.json())
-    return DataFrame(spark._jsparkSession.createDataFrame(jvm.java.util.ArrayList(), schema), spark)
+    return spark_plan.empty_relation(spark, columns)
 
 
 _FIELDS = "spark.sql.debug.maxToStringFields"
@@ -77,27 +77,18 @@ def _untruncated(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(_FIELDS, str(before))
 
 
-def _each(sequence: Any) -> list[Any]:
-    """Of a sequence of Scala's."""
-    return [sequence.apply(place) for place in range(sequence.size())]
-
-
-def _kind(node: Any) -> str:
-    return str(node.getClass().getSimpleName())
-
-
 def _number(column: Any) -> int:
     return int(column.exprId().id())
 
 
 def _node(plan: Any, source: list[str]) -> tuple[Said, Columns]:
-    kind = _kind(plan)
-    if kind == "LocalRelation" and [column.name() for column in _each(plan.output())] == source:
-        own = {_number(column): (column.name(),) for column in _each(plan.output())}
+    kind = node_name(plan)
+    if kind == "LocalRelation" and [column.name() for column in members(plan.output())] == source:
+        own = {_number(column): (column.name(),) for column in members(plan.output())}
         return Said("source"), {
-            number: Said(quoted(path[0]), frozenset([path]), path=path) for number, path in own.items()
+            number: Said(quote(path[0]), frozenset([path]), path=path) for number, path in own.items()
         }
-    below = [_node(child, source) for child in _each(plan.children())]
+    below = [_node(child, source) for child in members(plan.children())]
     columns = {number: said for _, some in below for number, said in some.items()}
     if kind in ("SubqueryAlias", "View"):
         return below[0][0], columns
@@ -115,8 +106,8 @@ def _node(plan: Any, source: list[str]) -> tuple[Said, Columns]:
 
 def _projected(plan: Any, columns: Columns, source: list[str]) -> Columns:
     made = {}
-    for column in _each(plan.projectList()):
-        if _kind(column) == "Alias":
+    for column in members(plan.projectList()):
+        if node_name(column) == "Alias":
             made[_number(column)] = _expression(column.child(), columns, source).named()
     return made
 
@@ -126,7 +117,7 @@ def _generated(plan: Any, rows: Said, columns: Columns, source: list[str]) -> tu
     made = _joined(f"{rows.text}\nfor each {generator.text}, or none: {plan.outer()}", [rows, generator])
     new = {
         _number(column): _joined(f"{place} of {made.text}", [generator]).named()
-        for place, column in enumerate(_each(plan.generatorOutput()))
+        for place, column in enumerate(members(plan.generatorOutput()))
     }
     return made, columns | new
 
@@ -134,7 +125,7 @@ def _generated(plan: Any, rows: Said, columns: Columns, source: list[str]) -> tu
 def _united(plan: Any, below: list[tuple[Said, Columns]]) -> tuple[Said, Columns]:
     """Rows of several, whose columns belong together by their places."""
     rows = _joined("\nand ".join(f"({rows.text})" for rows, _ in below), [rows for rows, _ in below])
-    places = zip(_each(plan.output()), *(_each(child.output()) for child in _each(plan.children())), strict=True)
+    places = zip(members(plan.output()), *(members(child.output()) for child in members(plan.children())), strict=True)
     columns = {}
     for column, *parts in places:
         said = [some[_number(part)] for part, (_, some) in zip(parts, below, strict=True)]
@@ -155,7 +146,7 @@ def _other(plan: Any, rows: list[Said], columns: Columns) -> tuple[Said, Columns
     made = _joined("\n".join([text, *(f"over {one.text}" for one in rows)]), parts)
     given = {
         _number(column): columns.get(_number(column)) or _joined(f"{place} of {made.text}", parts).named()
-        for place, column in enumerate(_each(plan.output()))
+        for place, column in enumerate(members(plan.output()))
     }
     return made, given
 
@@ -173,7 +164,7 @@ def _expression(expression: Any, columns: Columns, source: list[str]) -> Said:
     variables: dict[int, int] = {}
 
     def visit(node: Any, by_type: bool) -> None:
-        known, kind = _column(node, columns), _kind(node)
+        known, kind = _column(node, columns), node_name(node)
         if known:
             found.append((str(node.toString()), known.text))
             parts.append(Said("", known.uses, known.uses if by_type else known.by_type))
@@ -182,7 +173,7 @@ def _expression(expression: Any, columns: Columns, source: list[str]) -> Said:
             found.append((str(node.toString()), f"variable {variables.setdefault(_number(node), len(variables))}"))
         if kind in _SUBQUERIES:
             rows, some = _node(node.plan(), source)
-            given = [some[_number(column)] for column in _each(node.plan().output())]
+            given = [some[_number(column)] for column in members(node.plan().output())]
             found.append((str(node.toString()), f"{kind} ({rows.text}: {', '.join(one.text for one in given)})"))
             parts.extend([rows, *given])
         if kind in _SEEDED:
@@ -190,7 +181,7 @@ def _expression(expression: Any, columns: Columns, source: list[str]) -> Said:
         if kind.startswith("Python"):
             found.append((str(node.toString()), re.sub(r"#\d+L?$", "", str(node.toString()))))
         binary = kind == "Cast" and node.dataType().simpleString() == "binary"
-        for child in _each(node.children()):
+        for child in members(node.children()):
             visit(child, by_type or binary or kind in _BY_TYPE)
 
     known = _column(expression, columns)
@@ -205,7 +196,7 @@ def _expression(expression: Any, columns: Columns, source: list[str]) -> Said:
 
 def _column(node: Any, columns: Columns) -> Said | None:
     """What is known of a column, or of a field of a column of the source; None if `node` is something else."""
-    kind = _kind(node)
+    kind = node_name(node)
     if kind == "AttributeReference":
         return columns.get(_number(node))
     if kind != "GetStructField":
@@ -214,4 +205,4 @@ def _column(node: Any, columns: Columns) -> Said | None:
     if of is None or of.path is None:
         return None
     path = (*of.path, str(node.extractFieldName()))
-    return Said(f"{of.text}.{quoted(path[-1])}", frozenset([path]), path=path)
+    return Said(f"{of.text}.{quote(path[-1])}", frozenset([path]), path=path)

@@ -19,7 +19,7 @@ class Number(str):
 
 
 def made(*files: Path | str, topic: str = "no topic", key: str | None = None, **options: Any) -> list[Record]:
-    reading = CsvOptions(**options).reading(topic)
+    reading = CsvOptions(**options).reading_of(topic)
     sheets = [Sheet(str(file), reading, Fields(key, None, lambda: 0)) for file in files]
     kinds: dict[str, Kind] = {}
     for sheet in sheets:

@@ -46,7 +46,7 @@ DEFINITION = {
     ],
 )
 def test_a_remedy_fits_its_reason(waiting: tuple[str, str | None], said: str) -> None:
-    words = remedies.of("r_v1", DEFINITION, [waiting])
+    words = remedies.advice("r_v1", DEFINITION, [waiting])
     assert words.startswith(f"{waiting[0]}: ") and said in words
     assert ("requeue" in words) == ("schema file" in words)
 
@@ -91,5 +91,5 @@ def counted(places: Places) -> dict[tuple[str | None, int], int]:
 
 
 def waiting(places: Places) -> str:
-    [remedy] = [found.remedy for found in findings.of(places, "sales_v1") if "in quarantine" in found.what]
+    [remedy] = [found.remedy for found in findings.examine(places, "sales_v1") if "in quarantine" in found.what]
     return remedy

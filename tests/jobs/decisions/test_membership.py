@@ -40,12 +40,12 @@ class Keeper:
             F.timestamp_micros(F.col("micros") + F.lit(START)).alias("event_time"),
         )
         before = pa.Table.from_pylist(list(self.filters.values()), to_arrow_schema(schema.COLUMNS, timezone="UTC"))
-        sightings = task_facts.telling(self.spark)
-        hashed = membership.hashed(membership.in_order(frame))
-        rows = membership.marking(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
-        facts = task_facts.heard(sightings)
-        assert task_facts.is_whole(facts)
-        for row in membership.changed(facts).to_pylist():
+        sightings = task_facts.accumulator(self.spark)
+        hashed = membership.with_key_hash(membership.in_order(frame))
+        rows = membership.mark_step(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
+        facts = task_facts.drain(sightings)
+        assert task_facts.partitions_read_whole(facts)
+        for row in membership.changed_filters(facts).to_pylist():
             self.filters[row["partition"], row["bucket_time"]] = row | {"sequence": 0}
         self._retire()
         return {(row.record_partition, row.record_offset): row.seen_before for row in rows}
@@ -175,9 +175,9 @@ def test_records_in_another_order_or_in_pieces_are_noticed(spark: SparkSession) 
     nothing = pa.table({name: [] for name in schema.COLUMNS.names})
     found = []
     for frame in (made.coalesce(1), made.orderBy("record_offset", ascending=False).coalesce(1), made.repartition(2)):
-        sightings = task_facts.telling(spark)
-        hashed = membership.hashed(frame)
-        marking = membership.marking(hashed.schema, nothing, TWO_DAYS, ALLOWED, sightings)
+        sightings = task_facts.accumulator(spark)
+        hashed = membership.with_key_hash(frame)
+        marking = membership.mark_step(hashed.schema, nothing, TWO_DAYS, ALLOWED, sightings)
         assert marking.over(hashed).count() == 40
-        found.append(task_facts.is_whole(task_facts.heard(sightings)))
+        found.append(task_facts.partitions_read_whole(task_facts.drain(sightings)))
     assert found == [True, False, False]

@@ -147,7 +147,7 @@ def judged(spark: SparkSession) -> dict[str, list[Row]]:
 @pytest.mark.parametrize("name", KINDS)
 def test_the_gate_and_python_tell_the_same_instant(name: str, judged: dict[str, list[Row]]) -> None:
     schema, cases = KINDS[name]
-    event = event_time.of(schema)
+    event = event_time.of_topic(schema)
     for row, (text, due) in zip(judged[name], cases, strict=True):
         if isinstance(due, str):
             assert tuple(row["__fault"]) == (due, "at"), text
@@ -217,12 +217,12 @@ def test_an_event_time_that_cannot_be_is_refused_by_name(name: str) -> None:
     schema, said = REFUSED[name]
     with pytest.raises(Mistake, match=said):
         topic_schema.check(schema)
-        event_time.of(schema)
+        event_time.of_topic(schema)
 
 
 def test_a_definition_says_what_differs_from_the_default() -> None:
     def shown(*arguments: Any, **more: Any) -> str:
-        return event_time.of(a_topic(*arguments, **more)).shown()
+        return event_time.of_topic(a_topic(*arguments, **more)).definition()
 
     assert shown(LongType()) == shown(LongType(), EVENT_TIME_UNIT="milliseconds") == shown(TimestampType()) == "at"
     assert shown(LongType(), EVENT_TIME_UNIT="seconds") == "at (seconds)"

@@ -102,8 +102,8 @@ def test_headers_of_a_doubtful_record_are_kept(spark: SparkSession) -> None:
     headers.append([("large", b"x" * fast_decoder.LONGEST_BYTES)])
     rows = [(b"k", b"no", "readings", 0, offset, moment, 1, some) for offset, some in enumerate(headers)]
     made = spark.createDataFrame(rows, archive.COLUMNS).coalesce(1)
-    looked = fast_decoder.look(made, TOPIC, {}, 60, task_facts.telling(spark))
-    bad = gate.quarantined(fast_decoder.settled(made, looked, TOPIC), "readings").orderBy("offset").collect()
+    looked = fast_decoder.decode(made, TOPIC, {}, 60, task_facts.accumulator(spark))
+    bad = gate.bad_records(fast_decoder.resolve_doubtful(made, looked, TOPIC), "readings").orderBy("offset").collect()
     kept = [row.headers and [(h.key, h.value and bytes(h.value)) for h in row.headers] for row in bad]
     assert kept == [[("a", b"\x00\xff"), ("b", None), ("a", b"")], [], None, headers[-1]]
     assert {row.timestampType for row in bad} == {1}
@@ -112,9 +112,9 @@ def test_headers_of_a_doubtful_record_are_kept(spark: SparkSession) -> None:
 def test_facts_of_each_partition(spark: SparkSession) -> None:
     minutes = [0, 5, 3, 9, 9, 1] + [9] * 26
     values = [but(taken_time=f"2013-06-01T11:{minute:02}:00Z") for minute in minutes] + [b"bad"] * 32
-    seen = task_facts.telling(spark)
-    assert fast_decoder.look(records(spark, [(b"k", value) for value in values]), TOPIC, {}, 120, seen).count() == 64
-    [((partition, first), facts)] = task_facts.heard(seen).items()
+    seen = task_facts.accumulator(spark)
+    assert fast_decoder.decode(records(spark, [(b"k", value) for value in values]), TOPIC, {}, 120, seen).count() == 64
+    [((partition, first), facts)] = task_facts.drain(seen).items()
     assert (partition, first) == (0, 0)
     ends = tuple(facts[name] for name in ("records", "quarantined", "out_of_order", "late", "in_order"))
     assert ends == (64, 32, 2, 1, True)  # 2 and 8 minutes behind
@@ -123,6 +123,6 @@ def test_facts_of_each_partition(spark: SparkSession) -> None:
 
 def test_records_in_another_order_are_noticed(spark: SparkSession) -> None:
     backwards = frame(spark, [(b"k", GOOD)] * 3).orderBy("offset", ascending=False).coalesce(1)
-    seen = task_facts.telling(spark)
-    assert fast_decoder.look(backwards, TOPIC, {}, 60, seen).count() == 3
-    assert not task_facts.is_whole(task_facts.heard(seen))
+    seen = task_facts.accumulator(spark)
+    assert fast_decoder.decode(backwards, TOPIC, {}, 60, seen).count() == 3
+    assert not task_facts.partitions_read_whole(task_facts.drain(seen))

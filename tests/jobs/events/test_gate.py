@@ -51,8 +51,8 @@ def test_a_good_record_has_its_values(case: str, judged: dict[str, Any]) -> None
 def test_good_and_bad_are_all_and_the_bad_are_kept_as_they_came(spark: SparkSession) -> None:
     some = [GOOD, b"hello", None, b"\xff", but(site=5), GOOD]
     decoded = gate.decode(frame(spark, [(b"\x00\xff", value) for value in some]), TOPIC)
-    good = [row.record_offset for row in gate.events(decoded).select("record_offset").collect()]
-    bad = {row.offset: row for row in gate.quarantined(decoded, "readings").collect()}
+    good = [row.record_offset for row in gate.good_events(decoded).select("record_offset").collect()]
+    bad = {row.offset: row for row in gate.bad_records(decoded, "readings").collect()}
     assert sorted([*good, *bad]) == list(range(len(some)))
     assert {offset: row.value and bytes(row.value) for offset, row in bad.items()} == {1: b"hello", 2: None, 3: b"\xff",
                                                                                        4: but(site=5)}  # fmt: skip

@@ -22,9 +22,9 @@ def said(decoded: DataFrame) -> list[dict[str, Any]]:
 def same(spark: SparkSession, values: Sequence[tuple[bytes | None, bytes | None]], topic: Any = TOPIC) -> list[Any]:
     """Looked at and settled, which must be what the gate says; the rows that were certain at a look."""
     some = records(spark, values).persist()
-    looked = fast_decoder.look(some, topic, {}, 60, task_facts.telling(spark)).persist()
-    assert said(fast_decoder.settled(some, looked, topic)) == said(gate.decode(some, topic))
-    return said(fast_decoder.events(looked))
+    looked = fast_decoder.decode(some, topic, {}, 60, task_facts.accumulator(spark)).persist()
+    assert said(fast_decoder.resolve_doubtful(some, looked, topic)) == said(gate.decode(some, topic))
+    return said(fast_decoder.good_events(looked))
 
 
 def at_a_look(values: list[bytes], topic: Any = TOPIC) -> list[datetime | None]:
@@ -37,6 +37,6 @@ def at_a_look(values: list[bytes], topic: Any = TOPIC) -> list[datetime | None]:
             "timestamp": pa.array([NOW] * len(values), pa.timestamp("us", "UTC")),
         }
     )
-    found = arrow_json.certain(batch, arrow_json.described(topic, columns))
+    found = arrow_json.decode_certain(batch, arrow_json.plain_topic(topic, columns))
     times: list[datetime] = found["event_time"].to_pylist()
     return [time if good else None for time, good in zip(times, found["__good"].to_pylist(), strict=True)]

@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.answers.windows import Tumbling
-from jobs.events import fast_decoder
 from jobs.facts.panes import Panes
 from jobs.keeping import evaluation
 from jobs.keeping.evaluation import Before, Pass
+from jobs.running import spark_plan
 from schemas import archive, filters
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
@@ -77,7 +77,7 @@ def test_all_passes_come_to_the_same(kind: str, spark: SparkSession, monkeypatch
         assert isinstance(few.output, pa.Table) and isinstance(quick.output, DataFrame)
         assert trips(quick.output) == (1 if kind in ONE_TRIP else 2)
         with monkeypatch.context() as patch:
-            patch.setattr(fast_decoder, "picked", lambda *_: False)
+            patch.setattr(spark_plan, "is_selection", lambda *_: False)
             twice = evaluation.quick(records, result, before(result), cached, few=False)
         assert twice and isinstance(twice.output, DataFrame) and trips(twice.output) == 2
         assert said(twice) == said(quick)
@@ -115,5 +115,5 @@ def test_a_transform_that_does_more_than_pick_columns_is_not_taken_for_one(spark
         events.filter("number > 0").select("number"),
         events.select("name", F.explode(F.array("number")).alias("number")),
     ]
-    assert [fast_decoder.picked(events, frame) for frame in picks] == [True] * 3
-    assert [fast_decoder.picked(events, frame) for frame in more] == [False] * len(more)
+    assert [spark_plan.is_selection(events, frame) for frame in picks] == [True] * 3
+    assert [spark_plan.is_selection(events, frame) for frame in more] == [False] * len(more)

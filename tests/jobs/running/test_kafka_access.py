@@ -6,7 +6,7 @@ import pytest
 
 from jobs import run
 from jobs.running.errors import Refused
-from jobs.running.kafka_access import Kafka, opened
+from jobs.running.kafka_access import Kafka, resolve_reference
 
 HOMES = 'log = "kafka"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n'
 
@@ -74,7 +74,7 @@ def test_java_gets_references_and_python_gets_secrets(tmp_path: Path, monkeypatc
     assert python["sasl.password"] == "a=b"
     assert not [value for value in java.values() if "a=b" in value]
     monkeypatch.setenv("KAFKA_PASSWORD", "from here")
-    assert opened("${env:KAFKA_PASSWORD}") == "from here"
+    assert resolve_reference("${env:KAFKA_PASSWORD}") == "from here"
 
 
 def test_without_secrets_java_needs_no_providers() -> None:

@@ -66,7 +66,7 @@ def test_what_the_project_itself_checks_is_told_with_the_transform(
 ) -> None:
     file = job_files.write(tmp_path, change=('"bike", minutes', "minutes"))
     result = job_files.load(file, monkeypatch)["RESULT"]
-    with pytest.raises(run.Mistake) as failed, mistakes.located(result.transform):
+    with pytest.raises(run.Mistake) as failed, mistakes.note_location(result.transform):
         result_tables.tables_of(spark, result)
     line = run.explain(failed.value)
     where = f"{file}, line {job_files.line_of(file, 'def transform')}"
@@ -108,7 +108,7 @@ BY_A_RECORD = {
 def test_a_record_that_cannot_be_computed(what: str, spark: SparkSession) -> None:
     make, condition, remedy = BY_A_RECORD[what]
     frame = spark.createDataFrame([(SECRET, NUMBER)], "text string, number bigint").repartition(1)
-    with pytest.raises(Exception) as failed, mistakes.reading("rides", {0: 4, 1: 7}, {0: 4, 1: 9, 2: 3}):
+    with pytest.raises(Exception) as failed, mistakes.note_records("rides", {0: 4, 1: 7}, {0: 4, 1: 9, 2: 3}):
         frame.select(make()).collect()
     line = run.explain(failed.value)
     assert "a record among those of topic rides, partition 1 offsets 7 to 8, partition 2 offsets 0 to 2 (" in line

@@ -27,7 +27,7 @@ NAME = RESULT.name
 
 def look(folder: Path) -> list[tuple[bool, str]]:
     """(wrong, what and remedy) of all but the quarantine, in which the log's bad records wait."""
-    found = findings.of(places_in(folder), NAME)
+    found = findings.examine(places_in(folder), NAME)
     return [(each.wrong, f"{each.what} -> {each.remedy}") for each in found if "in quarantine" not in each.what]
 
 

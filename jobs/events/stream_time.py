@@ -1,0 +1,34 @@
+"""Stream time of one partition of the log: the largest event time at any earlier offset."""
+
+import numpy as np
+
+
+class StreamTime:
+    """Follows the records of one partition, batch by batch, and checks that they come in order of offset."""
+
+    def __init__(self, micros: int | None) -> None:
+        """`micros`: stream time before the first record, in microseconds since 1970; None if there is none."""
+        self.micros = micros
+        self.first_offset = -1
+        """Offset of the first record that was followed; -1 before it."""
+        self.in_order = True
+        """Whether every offset so far was larger than the one before it."""
+        self._last_offset = -1
+
+    def follow(self, offsets: np.ndarray, event_micros: np.ndarray) -> np.ndarray:
+        """For each of the next event times the microseconds by which it is behind stream time; 0 or less if it is not.
+
+        `offsets`: those of the next records, at least one. `event_micros`: event times of the good ones among them, in
+        microseconds since 1970; the first event time of a partition is behind nothing.
+        """
+        if self._last_offset < 0:
+            self.first_offset = int(offsets[0])
+        self.in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
+        self._last_offset = int(offsets[-1])
+        if not len(event_micros):
+            return event_micros
+        start = event_micros[0] if self.micros is None else self.micros
+        stream = np.maximum.accumulate(np.concatenate([[start], event_micros]))
+        self.micros = int(stream[-1])
+        behind: np.ndarray = stream[:-1] - event_micros
+        return behind

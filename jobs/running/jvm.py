@@ -1,0 +1,82 @@
+"""The Java process behind a session: its settings, its errors, and the files that it and its Hadoop open.
+
+Private attributes of pyspark (`_jvm`, `_jsc`, `_gateway`), tried with pyspark 4.2.0, not there under Spark Connect.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from pyspark.sql import SparkSession
+
+
+def process(spark: "SparkSession") -> "Popen[bytes]":
+    """The process of Java, if this one has started it."""
+    java: Popen[bytes] = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
+    return java
+
+
+def pin_locale(spark: "SparkSession") -> None:
+    """Set Java's locale to that of the United States and its time zone to UTC, whatever its options were.
+
+    In other locales Delta would look for files whose names have other digits.
+    """
+    util = _java(spark).java.util
+    util.Locale.setDefault(util.Locale.US)
+    util.TimeZone.setDefault(util.TimeZone.getTimeZone("UTC"))
+
+
+def system_property(spark: "SparkSession", name: str) -> str:
+    """A property of Java's, such as sun.jnu.encoding; "None" if it is not set."""
+    return str(_java(spark).java.lang.System.getProperty(name))
+
+
+def default_file_system(spark: "SparkSession") -> str:
+    """The address of the file system that a path without a scheme is on."""
+    return str(spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///"))
+
+
+def file_channel(spark: "SparkSession", path: str) -> Any:
+    """A java.nio FileChannel of a file on this machine, which is made if it is not there: it can be locked."""
+    return _java(spark).java.io.RandomAccessFile(path, "rw").getChannel()
+
+
+def file_system(spark: "SparkSession", path: str) -> Any:
+    """Hadoop's FileSystem that `path` is on."""
+    return hadoop_path(spark, path).getFileSystem(spark._jsc.hadoopConfiguration())
+
+
+def hadoop_path(spark: "SparkSession", path: str) -> Any:
+    """The path as Hadoop's FileSystem takes it."""
+    return _java(spark).org.apache.hadoop.fs.Path(path)
+
+
+def read_text(spark: "SparkSession", path: str) -> str:
+    """A file's text in UTF-8. Raises Py4JJavaError if Java cannot read it."""
+    stream = file_system(spark, path).open(hadoop_path(spark, path))
+    try:
+        return str(_java(spark).org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+    finally:
+        stream.close()
+
+
+def error_utils() -> Any:
+    """Spark's own reader of Java's exceptions, PythonErrorUtils; None while there is no Java."""
+    from pyspark import SparkContext
+
+    return SparkContext._jvm.PythonErrorUtils if SparkContext._jvm else None
+
+
+def error_message(condition: str, parameters: Mapping[str, str]) -> str:
+    """Spark's message of an error condition, filled with these parameters. Raises Py4JError if it has none."""
+    from pyspark import SparkContext
+
+    helper = getattr(SparkContext._jvm, "org.apache.spark.SparkThrowableHelper")
+    return str(helper.getMessage(condition, parameters))
+
+
+def _java(spark: "SparkSession") -> Any:
+    assert spark._jvm
+    return spark._jvm
