@@ -222,10 +222,10 @@ def test_the_definition_in_the_ledger(stored: run.Places) -> None:
         "topic": "readings",
         "key": "device",
         "event_time": "taken_time",
-        "panes": "{'every': '30 minutes', 'by': ('site',), 'count': 'records', 'averages': ('reading', 'amount'), "
+        "panes": "{'every': '30 minutes', 'by': ('site',), 'averages': ('reading', 'amount'), "
         "'uniques': ('site',), 'counts': ('seen_before',), 'lg_k': 4}",
         "windows": "tumbling 1 hour; hopping 1 hour every 30 minutes without uniques; day Europe/Berlin",
-        "membership": "{'horizon': '2 days', 'bucket': '1 day', 'expected_keys': 10, 'false_positive_rate': 0.01}",
+        "membership": "{'horizon': '2 days', 'expected_keys': 10}",
         "allowed_lateness": "1 hour",
         "rules": "2",
         "columns": "amount decimal(38,2), reading int, site string, taken_time timestamp",
@@ -246,8 +246,8 @@ EMPTY = {"topic": "readings", "event_time": "taken_time", "membership": "None", 
             EMPTY
             | {
                 "key": "device",
-                "panes": "{'every': '30 minutes', 'by': ('site',), 'count': 'records', 'averages': ('reading', "
-                "'level'), 'uniques': ('device',), 'counts': ('ok',), 'lg_k': 12}",
+                "panes": "{'every': '30 minutes', 'by': ('site',), 'averages': ('reading', 'level'), "
+                "'uniques': ('device',), 'counts': ('ok',)}",
                 "windows": "tumbling 1 hour; hopping 1 hour every 30 minutes; day America/New_York",
                 "allowed_lateness": "2 hours",
             },

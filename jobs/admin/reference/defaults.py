@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from jobs.admin import findings
 from jobs.admin.input import csv_rows as rows
 from jobs.admin.input import times
-from jobs.admin.reference.markdown import attributes, path, shown, table
+from jobs.admin.reference.markdown import attributes, path, render_default, table
 from jobs.answers import days
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
@@ -71,18 +71,22 @@ ENGINE = "They bound memory, or say what is left to Spark. None of them shows in
 
 
 def _fields(kind: type) -> str:
-    said = attributes(kind)
+    sentences = attributes(kind)
     rows = [
-        (f"`{field.name}`", "must be given" if field.default is MISSING else shown(field.default), said[field.name])
+        (
+            f"`{field.name}`",
+            "must be given" if field.default is MISSING else render_default(field.default),
+            sentences[field.name],
+        )
         for field in fields(kind)
     ]
     return f"### {kind.__name__}\n\nIn {path(kind)}.\n\n{table(('field', 'default', 'meaning'), rows)}"
 
 
 def _keys(kind: type[BaseModel]) -> str:
-    said = attributes(kind)
+    sentences = attributes(kind)
     rows = [
-        (f"`{name}`", "must be given" if field.is_required() else shown(field.default), said[name])
+        (f"`{name}`", "must be given" if field.is_required() else render_default(field.default), sentences[name])
         for name, field in kind.model_fields.items()
     ]
     return table(("key", "default", "meaning"), rows)
@@ -96,7 +100,7 @@ def _settings() -> list[Row]:
 def _constant(what: str, module: ModuleType, name: str, words: str = "{}", by: int = 1) -> Row:
     """A row for a constant; `words` say its value, in units of `by`."""
     value = getattr(module, name)
-    return what, words.format(shown(value // by if by > 1 else value)), f"`{name}` in {path(module)}"
+    return what, words.format(render_default(value // by if by > 1 else value)), f"`{name}` in {path(module)}"
 
 
 def _own(what: str, value: str, module: ModuleType) -> Row:

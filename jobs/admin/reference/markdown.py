@@ -25,12 +25,12 @@ def attributes(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            said = after.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
-            found[statement.target.id] = str(said.value) if said else ""
+            text = after.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+            found[statement.target.id] = str(text.value) if text else ""
     return found
 
 
-def shown(value: Any) -> str:
+def render_default(value: Any) -> str:
     """A default, as a person reads it."""
     if value is None or value == ():
         return "none"

@@ -10,7 +10,7 @@ import typer
 
 from jobs import run
 from jobs.admin.headrace import app
-from jobs.admin.reference.markdown import shown, table
+from jobs.admin.reference.markdown import render_default, table
 
 HEADS = ("", "default", "meaning")
 
@@ -26,9 +26,9 @@ def sections() -> Iterator[tuple[str, str]]:
 
 
 def _command(name: str, command: Any) -> str:
-    said = (command.help or "").strip()
+    help_text = (command.help or "").strip()
     rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
-    return f"### headrace {name}\n\n{said}\n\n{table(HEADS, rows)}"
+    return f"### headrace {name}\n\n{help_text}\n\n{table(HEADS, rows)}"
 
 
 def _parameter(parameter: Any) -> tuple[str, str, str]:
@@ -55,7 +55,7 @@ def _default(parameter: Any) -> str:
     value = parameter.default
     if value is None or value is False:
         return ""
-    return f"`{value.as_posix()}`" if isinstance(value, Path) else shown(getattr(value, "value", value))
+    return f"`{value.as_posix()}`" if isinstance(value, Path) else render_default(getattr(value, "value", value))
 
 
 def _argument(action: argparse.Action) -> tuple[str, str, str]:

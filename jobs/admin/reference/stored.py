@@ -62,7 +62,7 @@ def sections() -> Iterator[tuple[str, str]]:
         REASON_HEAD.format(path(gate)) + table(("reason", "meaning", "mended by"), _reasons()),
     )
     yield "Tables", "\n".join(_tables())
-    parts = (_names(title, *said) for title, said in NAMES.items())
+    parts = (_names(title, *names) for title, names in NAMES.items())
     yield "Persisted names", PERSISTED + "\n".join(parts)
 
 
@@ -92,8 +92,8 @@ def _tables() -> Iterator[str]:
     yield _columns("NAME_panes", "Partial panes: one set for each batch.", made["NAME_panes"])
     kept = Result("NAME", departure, lambda events: events, membership=Membership("30 days"))
     [rows] = [one.columns for one in result_tables.tables_from(kept, RECORD) if one.name == "NAME"]
-    said = "One row for each record: the columns that the transform returns, and these."
-    yield _columns("NAME of a result without panes", said, [f for f in rows if f.name not in RECORD.names])
+    sentence = "One row for each record: the columns that the transform returns, and these."
+    yield _columns("NAME of a result without panes", sentence, [f for f in rows if f.name not in RECORD.names])
     yield _columns("NAME_filters", "Bloom filters, by bucket of time and partition.", filters.COLUMNS)
     yield _columns("NAME_quarantine", "Records that could not be read, whole.", quarantine.COLUMNS)
     yield _columns("NAME_ledger", "One row for each batch that is closed.", ledger.COLUMNS)
@@ -110,11 +110,11 @@ def _plain(kinds: dict[str, DataType]) -> list[StructField]:
     return [StructField(name, kind) for name, kind in kinds.items()]
 
 
-def _meaning(field: StructField) -> str:
+def _describe(field: StructField) -> str:
     ended = (meaning for end, meaning in ENDINGS.items() if field.name.endswith(end))
     return str(field.metadata.get("comment") or next(ended, ""))
 
 
 def _columns(title: str, sentence: str, columns: Iterable[StructField]) -> str:
-    rows = [(f"`{field.name}`", field.dataType.simpleString(), _meaning(field)) for field in columns]
+    rows = [(f"`{field.name}`", field.dataType.simpleString(), _describe(field)) for field in columns]
     return f"### {title}\n\n{sentence}\n\n{table(COLUMN_HEADS, rows)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.admin import demo_flights
 from tests import delta
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[4]
 FLIGHTS = 3_000
 EVENING = datetime(2013, 1, 4, 1, tzinfo=UTC)
 """20 o'clock in New York on the third day."""
