@@ -8,6 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from jobs.keeping.ledger import Row
+from jobs.running import storage
 
 
 class Unreadable(Exception):
@@ -22,7 +23,7 @@ def folder(checkpoints: str, name: str, generation: int) -> str:
 def exists(spark: SparkSession | None, path: str) -> bool:
     """Whether there is such a file or folder. Here and below: without Spark, pyarrow looks."""
     if spark is None:
-        system, place = _system(path)
+        system, place = storage.filesystem(path)
         return bool(system.get_file_info(place).type != fs.FileType.NotFound)
     return bool(_files(spark, path).exists(_path(spark, path)))
 
@@ -104,7 +105,7 @@ def _newest(spark: SparkSession | None, path: str, log: str) -> int:
     if not exists(spark, f"{path}/{log}"):
         return -1
     if spark is None:
-        system, place = _system(f"{path}/{log}")
+        system, place = storage.filesystem(f"{path}/{log}")
         names = [info.base_name for info in system.get_file_info(fs.FileSelector(place))]
     else:
         names = [status.getPath().getName() for status in _files(spark, path).listStatus(_path(spark, f"{path}/{log}"))]
@@ -119,7 +120,7 @@ def _text(spark: SparkSession | None, path: str) -> str:
 
 
 def _read(path: str) -> str:
-    system, place = _system(path)
+    system, place = storage.filesystem(path)
     try:
         with system.open_input_file(place) as file:
             return bytes(file.read()).decode(errors="replace")
@@ -139,11 +140,6 @@ def _read_by_java(spark: SparkSession, path: str) -> str:
     except Py4JJavaError as error:
         cause = error.java_exception.getClass().getSimpleName()
         raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
-
-
-def _system(path: str) -> tuple[fs.FileSystem, str]:
-    found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
-    return found
 
 
 def _path(spark: SparkSession, path: str):  # type: ignore[no-untyped-def]
