@@ -64,4 +64,4 @@ def test_the_log_of_a_table_of_our_own_keeps_a_day(tmp_path: Path) -> None:
     assert commits.foreign(path) == []
     assert commits.is_written(path, replace(commit, sequence=89))
     assert not commits.is_written(path, replace(commit, sequence=89, step="another"))
-    assert len(commits.after(path, 85)) == 5
+    assert len(commits.metadata_since(path, 85)) == 5
