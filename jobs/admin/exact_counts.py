@@ -154,7 +154,7 @@ def _values(places: Places, result: Result, drawn: list[Drawn]) -> Iterator[byte
         since = min(window.start for window in drawn) - timedelta(seconds=time.max_ahead_seconds)
     near = _dates(drawn) if time.unit is None else None
     for partition, end in ends.items():
-        files = [f for f in log.files if f.partition == partition and (since is None or f.last_time >= since)]
+        files = [file for file in log.files_of(partition) if since is None or file.last_time >= since]
         waiting = pa.array(sorted(skipped.get(partition, ())), pa.int64())
         for batch in batches(files, topic, partition, 0, end):
             wanted = pa.repeat(True, len(batch))
