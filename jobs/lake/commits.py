@@ -72,14 +72,14 @@ def _metadata(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
     return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
 
 
-def foreign(path: str) -> list[tuple[int, str]]:
+def foreign_commits(path: str) -> list[tuple[int, str]]:
     """(version, operation) of the commits that changed rows and are not ours, oldest first."""
-    foreign_commits = []
+    foreign = []
     for entry in DeltaTable(path).history():
         metadata = json.loads(entry.get("userMetadata") or "{}")
         if entry.get("operation") in _CHANGING_OPERATIONS and not {"sequence", "step"} & metadata.keys():
-            foreign_commits.append((int(entry["version"]), str(entry["operation"])))
-    return foreign_commits[::-1]
+            foreign.append((int(entry["version"]), str(entry["operation"])))
+    return foreign[::-1]
 
 
 def is_written(path: str, commit: Commit) -> bool:

@@ -6,18 +6,18 @@ Spark.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.lake import commits
+from jobs.lake import commits, table_queries
 from jobs.running.errors import Refused
 
 try:
@@ -162,29 +162,12 @@ def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_
     with ThreadPoolExecutor(1) as reader:
         write_deltalake(
             table,
-            pa.RecordBatchReader.from_batches(target, _cast(_batches(table, reader), target)),
+            pa.RecordBatchReader.from_batches(target, table_queries.batches(table, target, reader)),
             mode="overwrite",
             schema_mode="overwrite",
             target_file_size=target_file_bytes,
             commit_properties=_properties(commit),
         )
-
-
-def _batches(table: DeltaTable, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
-    """All rows, file after file. deltalake cannot read in the thread in which it writes: the `reader` reads."""
-    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
-    stream = reader.submit(query.execute, "select * from it").result()
-    while (batch := reader.submit(next, stream, None).result()) is not None:
-        yield pa.record_batch(batch)
-
-
-def _cast(batches: Iterator[pa.RecordBatch], target: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        arrays = [
-            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
-            for field in target
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
 
 def merge(

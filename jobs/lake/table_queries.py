@@ -1,5 +1,7 @@
 """Small questions to a Delta table, answered in this process: Spark takes seconds for each."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -43,3 +45,19 @@ def days(path: str, column: str, where: str) -> list[int]:
     rows = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
     micros = rows["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     return [int(day) for day in np.unique(micros // 86_400_000_000)]
+
+
+def batches(table: DeltaTable, columns: pa.Schema, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+    """All rows, file after file, with these columns; one that the table does not have is null.
+
+    The `reader` reads, as deltalake cannot do so in the thread in which it writes.
+    """
+    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
+    stream = reader.submit(query.execute, "select * from it").result()
+    while (rows := reader.submit(next, stream, None).result()) is not None:
+        batch = pa.record_batch(rows)
+        arrays = [
+            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
+            for field in columns
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=columns)

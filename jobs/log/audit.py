@@ -65,7 +65,7 @@ def _audit_partition(log: Snapshot, partition: int, source: Kafka | None) -> Aud
     files = log.files_of(partition)
     gaps = _find_gaps(result, files)
     gaps = _explain(result, gaps, "lost, and accepted", _accepted_losses(log, partition, gaps))
-    compacted = log.mark(marks.compacted(log.topic, partition)) or 0
+    compacted = log.mark(marks.compacted_end(log.topic, partition)) or 0
     gaps = _explain(result, gaps, "compacted", [(result.start, compacted)] if compacted > result.start else [])
     if source is not None:
         gaps = _explain_by_kafka(result, gaps, source, log.topic)
@@ -100,7 +100,7 @@ def _find_gaps(result: Audit, files: list[DataFile]) -> list[Span]:
 def _accepted_losses(log: Snapshot, partition: int, gaps: list[Span]) -> Iterator[Span]:
     """Gaps whose loss was accepted: a mark has their end."""
     for start, _ in gaps:
-        end = log.mark(marks.lost(log.topic, partition, start))
+        end = log.mark(marks.loss(log.topic, partition, start))
         if end is not None:
             yield start, end
 

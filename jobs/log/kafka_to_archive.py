@@ -23,18 +23,18 @@ from schemas.archive import PARTITIONED_BY
 FILES = "path string, partition long, start long, end long, records long, first_us long, last_us long, bytes long"
 
 
-def keep(run: Run) -> None:
-    """Copy what is new in the topics of the run, and again after each interval if it is continuous.
+def copy_topics(run: Run) -> None:
+    """Copy what is new in the topics of the run; in a continuous run again after each interval.
 
     Raises Refused when a topic is not there, is another one than was copied, or has lost records that were not read.
     """
     if run.places.log != "kafka":
-        raise Refused('the archive is kept from Kafka: the places file must say log = "kafka".')
+        raise Refused('topics are copied from Kafka into the archive: the places file must say log = "kafka".')
     shared_folder.check(run.spark, "archive", run.places.archive)
     while True:
         try:
             for topic in run.topics:
-                keep_topic(run, topic)
+                copy_topic(run, topic)
             if run.continuous is None:
                 return
             time.sleep(durations.seconds(run.continuous))
@@ -45,7 +45,7 @@ def keep(run: Run) -> None:
             return
 
 
-def keep_topic(run: Run, topic: str) -> int:
+def copy_topic(run: Run, topic: str) -> int:
     """Copy what is new in one topic; returns the number of records. Raises Refused."""
     check_name(topic)
     now = home.topic(run.places, topic)
@@ -104,7 +104,7 @@ def _start(run: Run, topic: str, now: Topic, state: CopyState) -> tuple[dict[int
         )
     if lost:
         run.say(f"{topic}: lost, and accepted: {ranges}")
-    return starts, {marks.lost(topic, partition, start): end for partition, (start, end) in lost.items()}
+    return starts, {marks.loss(topic, partition, start): end for partition, (start, end) in lost.items()}
 
 
 def _copy(run: Run, topic: str, state: CopyState, copied: CopyRange) -> list[NewFile]:

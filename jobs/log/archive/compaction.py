@@ -136,7 +136,7 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[Partit
             new_marks[marks.tombstones(topic, partition_plan.partition)] = partition_plan.until
             new_marks[marks.tombstones_time(topic, partition_plan.partition)] = now_ms
         if partition_plan.removed:
-            new_marks[marks.compacted(topic, partition_plan.partition)] = partition_plan.until
+            new_marks[marks.compacted_end(topic, partition_plan.partition)] = partition_plan.until
     with rewrite.Rewrite(marks=new_marks) as change:
         for partition_plan in plans:
             # Files side by side that lose records become one: compaction leaves little of each.

@@ -39,7 +39,7 @@ class CopyRange:
 def find(path: str, topic: str, topic_id: str) -> CopyState:
     """How far the copy of the topic with this id in Kafka goes."""
     log = Snapshot(path, topic).refresh()
-    marked = {partition: log.mark(marks.covered(topic, partition)) for partition in log.ends}
+    marked = {partition: log.mark(marks.covered_end(topic, partition)) for partition in log.ends}
     covered = {partition: log.ends[partition] if mark is None else mark for partition, mark in marked.items()}
     return CopyState(log.ends, covered, bool(log.ends) and not log.is_copy_of(topic_id))
 
@@ -52,7 +52,7 @@ def add(path: str, topic: str, topic_id: str, before: CopyState, copied: CopyRan
     for partition, end in copied.ends.items():
         covered = before.covered.get(partition, copied.starts[partition])
         new_marks[marks.end(topic, partition)] = end
-        new_marks[marks.covered(topic, partition)] = end if partition in with_files else covered
+        new_marks[marks.covered_end(topic, partition)] = end if partition in with_files else covered
     read = {str(partition): [copied.starts[partition], end] for partition, end in copied.ends.items()}
 
     def write(log: Snapshot) -> None:

@@ -21,7 +21,7 @@ def first(topic: str, partition: int) -> str:
     return f"first:{topic}:{partition}"
 
 
-def compacted(topic: str, partition: int) -> str:
+def compacted_end(topic: str, partition: int) -> str:
     """The offset up to which compaction has removed records of a partition."""
     return f"compacted:{topic}:{partition}"
 
@@ -46,12 +46,12 @@ def kafka_topic(topic: str, topic_id: str) -> str:
     return f"kafka:{topic}:{topic_id}"
 
 
-def covered(topic: str, partition: int) -> str:
+def covered_end(topic: str, partition: int) -> str:
     """The offset up to which the files of a copied partition say which offsets were read for them."""
     return f"covered:{topic}:{partition}"
 
 
-def lost(topic: str, partition: int, start: int) -> str:
+def loss(topic: str, partition: int, start: int) -> str:
     """The end of a gap that begins at offset `start`: its records were gone from Kafka before they were copied, and a
     person accepted the loss.
     """

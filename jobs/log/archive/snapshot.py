@@ -68,13 +68,13 @@ class Snapshot:
 
     def files_of(self, partition: int, start: int = 0, end: int | None = None) -> list[DataFile]:
         """The files of a partition that may hold an offset in [start, end), by offset; without `end`, from `start`."""
-        mine = (file for file in self.files if file.partition == partition)
-        return [file for file in mine if file.end > start and (end is None or file.start < end)]
+        files = (file for file in self.files if file.partition == partition)
+        return [file for file in files if file.end > start and (end is None or file.start < end)]
 
     def offsets_since(self, time: datetime) -> Offsets:
         """By partition, the first offset whose record timestamp is `time` or later; the end where there is none."""
-        found = {partition: first_offset_since(self.files_of(partition), time) for partition in self.ends}
-        return {partition: self.ends[partition] if offset is None else offset for partition, offset in found.items()}
+        offsets = {partition: first_offset_since(self.files_of(partition), time) for partition in self.ends}
+        return {p: self.ends[p] if offset is None else offset for p, offset in offsets.items()}
 
     def is_kafka_copy(self) -> bool:
         """Whether the topic is a copy of one in Kafka."""

@@ -22,7 +22,7 @@ from jobs.running.errors import Refused
 from schemas.archive import COLUMNS, PARTITIONED_BY
 
 CHECKPOINT_COMMITS = 10
-"""A Delta checkpoint is made after so many commits, as Spark's Delta does."""
+"""A Delta checkpoint is made after this many commits, as Spark's Delta does."""
 ATTEMPTS = 50
 """How often a commit is tried again after another producer was faster."""
 WAIT_SECONDS = 0.02
@@ -32,10 +32,11 @@ WAIT_SECONDS = 0.02
 def retry_on_conflict(
     path: str, topic: str, new_files: Callable[[], Iterable[NewFile]], write: Callable[[Snapshot], None]
 ) -> None:
-    """Make one commit, with `write`, which gets the topic as it is at each attempt; makes the table if there is none.
+    """Make one commit with `write`, which gets the topic as it is now, and try again after a conflict. Creates the
+    table if there is none.
 
-    `new_files` gives the files that the attempt before has tried to commit: if the table has them, that commit came
-    through although it seemed to fail. Raises Refused after ATTEMPTS conflicts, and whatever `write` raises.
+    `new_files` gives the files of the last attempt: if the table has them, that commit came through although it seemed
+    to fail. Raises Refused after ATTEMPTS conflicts, and whatever `write` raises.
     """
     with producer_lock(path):
         for attempt in range(ATTEMPTS):

@@ -27,13 +27,13 @@ def connect(kafka: Kafka, make: Callable[[dict[str, Any]], Any], **options: Any)
     """A client of confluent-kafka, and the list in which it collects its errors, for `refusal`. Raises Refused."""
     client_errors: list[KafkaError] = []
     try:
-        made = make(kafka.for_python() | {"error_cb": client_errors.append} | options)
+        made_client = make(kafka.for_python() | {"error_cb": client_errors.append} | options)
     except (OSError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.args[0]
         raise Unreachable(f"a secret of [kafka] cannot be read: {reason}.") from None
     except KafkaException as error:
         raise refusal(kafka, error, client_errors) from None
-    return made, client_errors
+    return made_client, client_errors
 
 
 def refusal(kafka: Kafka, error: KafkaException, client_errors: list[KafkaError]) -> Refused:

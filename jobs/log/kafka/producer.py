@@ -65,7 +65,7 @@ class _Sender:
         times = batch["timestamp"].cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_pylist()
         oldest = min(times, default=None)
         self._check_age(oldest)
-        if self._target.new:
+        if self._target.is_new:
             self._target.make()
             self._check_age(oldest)  # the new topic may have got a retention that the broker does not tell
         headers = batch["headers"].to_pylist() if "headers" in batch.schema.names else [None] * batch.num_rows

@@ -57,7 +57,7 @@ def offsets(kafka: Kafka, topic: str, partition: int, span: tuple[int, int], com
 
 
 class _Reader:
-    """A consumer that is told where to read."""
+    """A consumer that is assigned what to read, and commits nothing."""
 
     def __init__(self, kafka: Kafka, topic: str, committed: bool = True) -> None:
         self._kafka, self._topic = kafka, topic

@@ -22,7 +22,7 @@ class Target:
         self._asked, self._retention_ms = partitions, retention_ms
         self.partitions = self._count_partitions(0)
         existing = topics.describe(kafka, topic)
-        self.new = existing is None
+        self.is_new = existing is None
         if existing:
             self._use(existing)
         else:
@@ -62,7 +62,7 @@ class Target:
         keeps = (
             f"keeps records {topic_retention.words(self._deletion_age_ms)} after their timestamp, and some are older"
         )
-        if self.new:
+        if self.is_new:
             return Refused(
                 f"a new topic {self.topic} on {self._kafka.servers} {keeps}: Kafka would delete them at once. Nothing "
                 "was sent and no topic was made. Give --retention forever, or a time that is long enough."
@@ -74,9 +74,9 @@ class Target:
 
     def make(self) -> None:
         """Make the topic if it is not there. Raises Refused, also when somebody else was faster with another one."""
-        if self.new:
+        if self.is_new:
             self._asked = self.partitions  # by now the keys have their partitions
             config = topic_retention.settings(self._retention_ms)
             topics.create(self._kafka, self.topic, self.partitions, config)
             self._use(topics.require(self._kafka, self.topic))
-            self.new = False
+            self.is_new = False

@@ -1,4 +1,4 @@
-"""What the broker says of a topic: its id, its partitions and offsets, its settings."""
+"""Topics of a broker: id, partitions and offsets, settings; and how one is created."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -75,13 +75,13 @@ class TopicProbe:
 
 def require(kafka: Kafka, name: str) -> Topic:
     """The topic. Raises Refused if there is none."""
-    found = describe(kafka, name)
-    if found is None:
+    topic = describe(kafka, name)
+    if topic is None:
         raise Refused(
             f"there is no topic {name} on {kafka.servers}, or this user may not see it. Make it, or fill it with "
             f"`headrace produce {name} FILE`."
         )
-    return found
+    return topic
 
 
 def _offsets(
@@ -91,9 +91,9 @@ def _offsets(
     client_errors: list[KafkaError],
     isolation: IsolationLevel = COMMITTED,
 ) -> dict[int, int]:
-    asked = dict.fromkeys(partitions, spec)
-    futures = admin.list_offsets(asked, isolation_level=isolation, request_timeout=TIMEOUT_SECONDS)
-    return {each.partition: wait(admin, future, client_errors).offset for each, future in futures.items()}
+    specs = dict.fromkeys(partitions, spec)
+    futures = admin.list_offsets(specs, isolation_level=isolation, request_timeout=TIMEOUT_SECONDS)
+    return {asked.partition: wait(admin, future, client_errors).offset for asked, future in futures.items()}
 
 
 def _list_offsets(
@@ -113,8 +113,8 @@ def offsets_since(kafka: Kafka, name: str, milliseconds: int) -> dict[int, int]:
     none. Raises Refused.
     """
     topic = require(kafka, name)
-    found = _list_offsets(kafka, name, topic.ends, OffsetSpec.for_timestamp(milliseconds))
-    return {partition: topic.ends[partition] if offset < 0 else offset for partition, offset in found.items()}
+    offsets = _list_offsets(kafka, name, topic.ends, OffsetSpec.for_timestamp(milliseconds))
+    return {partition: topic.ends[partition] if offset < 0 else offset for partition, offset in offsets.items()}
 
 
 def written_ends(kafka: Kafka, name: str, partitions: Iterable[int]) -> dict[int, int]:
@@ -128,15 +128,15 @@ def settings(kafka: Kafka, name: str) -> Mapping[str, str]:
     asked = ConfigResource(ResourceType.TOPIC, name)
     try:
         futures = admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS)
-        found = wait(admin, futures[asked], client_errors)
+        entries = wait(admin, futures[asked], client_errors)
     except KafkaException as error:
         raise refusal(kafka, error, client_errors) from None
-    return {name: entry.value for name, entry in found.items()}
+    return {name: entry.value for name, entry in entries.items()}
 
 
 def create(kafka: Kafka, name: str, partitions: int, config: Mapping[str, str]) -> None:
-    """Make the topic with these settings, the broker's defaults for the rest, and wait until it is there. One that is
-    there already stays as it is. Raises Refused.
+    """Create the topic with these settings, the broker's defaults for the rest, and wait until it is there. An existing
+    topic stays as it is. Raises Refused.
     """
     admin, client_errors = connect(kafka, AdminClient)
     new = NewTopic(name, partitions, config=dict(config))

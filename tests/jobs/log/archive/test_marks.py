@@ -16,13 +16,13 @@ STORED = [
     ("partitions:orders", marks.partitions("orders")),
     ("end:orders:3", marks.end("orders", 3)),
     ("first:orders:3", marks.first("orders", 3)),
-    ("compacted:orders:3", marks.compacted("orders", 3)),
+    ("compacted:orders:3", marks.compacted_end("orders", 3)),
     ("tombstones:orders:3", marks.tombstones("orders", 3)),
     ("tombstones_time:orders:3", marks.tombstones_time("orders", 3)),
     ("kept:orders", marks.kafka_copy("orders")),
     ("kafka:orders:x7", marks.kafka_topic("orders", "x7")),
-    ("covered:orders:3", marks.covered("orders", 3)),
-    ("lost:orders:3:12", marks.lost("orders", 3, 12)),
+    ("covered:orders:3", marks.covered_end("orders", 3)),
+    ("lost:orders:3:12", marks.loss("orders", 3, 12)),
 ]
 
 
