@@ -39,7 +39,7 @@ class Home(Protocol):
         """At most `limit` records of a partition from `offset` on, in order, in the columns of schemas/archive.py."""
 
     def retention_deadline(self, places: Places, name: str, read: Offsets) -> datetime | None:
-        """When it begins to delete records from the offsets in `read` on, which a job has not read; None: never."""
+        """When it begins to delete records that a job, which has read up to `read`, lacks; None: never, or none."""
 
     def open_transactions(self, places: Places, name: str) -> list[Extent]:
         """Of each partition with an open transaction, what it holds from the transaction's first record on."""
@@ -82,9 +82,7 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
 
 
 def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
-    """When the log begins to delete records from the offsets in `read` on, which a job has not read; None: never, or
-    there are none.
-    """
+    """When the log begins to delete records that a job, which has read up to `read`, lacks; None: never, or none."""
     return _home(places).retention_deadline(places, name, read)
 
 
@@ -105,7 +103,7 @@ def read(
 ) -> DataFrame:
     """The records of topic `name`, as a stream.
 
-    `starting_offsets` is "earliest", "latest" or Kafka's JSON; a checkpoint goes before it. A batch holds about
+    `starting_offsets` is "earliest", "latest" or Kafka's JSON; a checkpoint overrides it. A batch holds about
     `max_records_per_batch` records, shared over the partitions by their backlog; None: all there are. `group` is the
     prefix of the consumer groups' names with which Spark reads Kafka.
     Raises Refused when the topic is not there, or an argument is wrong.
@@ -119,7 +117,7 @@ def read(
         raise Refused(str(error)) from None
     stream = _home(places).stream(spark, places, name, group or f"headrace-{name}")
     if max_records_per_batch is not None:
-        # Spark's own source rounds each partition's share down, and would leave a batch of a few records over.
+        # Spark's Kafka source rounds each partition's share down, which would leave a small batch at the end.
         limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
         stream = stream.option("maxOffsetsPerTrigger", limit)
     return stream.option("startingOffsets", kafka_json(name, start)).load()

@@ -1,11 +1,11 @@
-"""Compaction of the archive: of the records of a key in a topic the last one stays.
+"""Compaction of the archive: of all records with the same key in a topic only the last one stays.
 
 What stays keeps its offset, and the gaps are no loss: marks say where a partition begins, and up to where it has been
 compacted. Records without a key all stay (Kafka would refuse them on a compacted topic).
 
 A record without a value is a tombstone: its key is deleted. The compaction that meets it first marks its offset and the
-time; a later one removes it when it has waited long enough for every reader, also one that nobody knows of, to see it.
-The wait is measured by the clock, as the record's timestamp may be the time of an event of years ago.
+time; a later one removes it, once every reader, even an unknown one, has had long enough to see it. That time is
+measured by the clock: the record's timestamp may be the time of an event of years ago.
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def _plan_partition(files: list[DataFile], until: int, tombstones_until: int, ma
 
 
 def _latest_offsets(files: list[DataFile]) -> pa.Table:
-    """The last offset of each key: key, offset."""
+    """The last offset of each key, as a table of key and offset."""
     latest = pa.schema([SCHEMA.field("key"), SCHEMA.field("offset")]).empty_table()
     for file in files:
         rows = read_columns(file, latest.column_names)
@@ -104,10 +104,10 @@ def _latest_offsets(files: list[DataFile]) -> pa.Table:
 
 
 def _leaving_offsets(file: DataFile, latest: pa.Table, until: int, tombstones_until: int) -> tuple[pa.Array, pa.Array]:
-    """The offsets that leave the file: of records with a later one, and of tombstones."""
+    """The offsets that leave the file: of superseded records, and of tombstones."""
     none = pa.array([], pa.int64())
     if file.start >= until or (covered_offsets(file) or (0, 0))[1] > until:
-        return none, none  # its footer speaks of offsets from `until` on, too, and that has to stay
+        return none, none  # the file's footer covers offsets from `until` on, and has to stay for them
     may_be_dead = file.start < tombstones_until
     rows = read_columns(file, ["key", "offset", *(["value"] if may_be_dead else [])])
     offsets = rows["offset"].combine_chunks()
@@ -125,30 +125,30 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[Partit
 
     Raises Refused when another run was faster, ArchiveError, OSError and deltalake's DeltaError from the store.
     """
-    if not any(
-        partition_plan.marks_tombstones or partition_plan.superseded or partition_plan.tombstones
-        for partition_plan in plans
-    ):
+    if not any(step.marks_tombstones or step.removed for step in plans):
         return
-    new_marks = {marks.first(topic, partition): first for partition, first in firsts.items()}
-    for partition_plan in plans:
-        if partition_plan.marks_tombstones:
-            new_marks[marks.tombstones(topic, partition_plan.partition)] = partition_plan.until
-            new_marks[marks.tombstones_time(topic, partition_plan.partition)] = now_ms
-        if partition_plan.removed:
-            new_marks[marks.compacted_end(topic, partition_plan.partition)] = partition_plan.until
-    with rewrite.Rewrite(marks=new_marks) as change:
-        for partition_plan in plans:
+    with rewrite.Rewrite(marks=_new_marks(topic, firsts, plans, now_ms)) as change:
+        for step in plans:
             # Files side by side that lose records become one: compaction leaves little of each.
-            for is_changed, side_by_side in groupby(partition_plan.files, key=lambda file: file[1] is not None):
+            for is_changed, side_by_side in groupby(step.files, key=lambda file: file[1] is not None):
                 if is_changed:
                     old, leaving = zip(*side_by_side, strict=True)
                     change.old += old
-                    change.new.append(PartitionFiles(path, topic, partition_plan.partition, 0))
+                    change.new.append(PartitionFiles(path, topic, step.partition, 0))
                     rewrite.copy(old, change.new[-1], partial(_is_staying, pa.chunked_array(leaving)))
                     change.new[-1].close()
-        removed = {str(partition_plan.partition): partition_plan.removed for partition_plan in plans}
-        rewrite.commit(path, topic, change, {"compaction": removed})
+        rewrite.commit(path, topic, change, {"compaction": {str(step.partition): step.removed for step in plans}})
+
+
+def _new_marks(topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan], now_ms: int) -> dict[str, int]:
+    new_marks = {marks.first(topic, partition): first for partition, first in firsts.items()}
+    for step in plans:
+        if step.marks_tombstones:
+            new_marks[marks.tombstones(topic, step.partition)] = step.until
+            new_marks[marks.tombstones_time(topic, step.partition)] = now_ms
+        if step.removed:
+            new_marks[marks.compacted_end(topic, step.partition)] = step.until
+    return new_marks
 
 
 def _is_staying(leaving: pa.ChunkedArray, rows: pa.Table) -> pa.Array:

@@ -79,7 +79,7 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self._pinned = dict(self._log.refresh().ends)
 
     def latestOffset(self, start: dict[str, int], limit: ReadLimit) -> dict[str, int]:  # noqa: N802
-        starts = self._check_ends(start)
+        starts = self._offsets_in_log(start)
         rows = limit.max_rows if isinstance(limit, ReadMaxRows) else None
         ends = self._log.ends if self._pinned is None else self._pinned
         return _to_json(starts | batch_ends(starts, ends, rows))
@@ -88,7 +88,7 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return _to_json(self._log.ends) or None
 
     def partitions(self, start: dict[str, int], end: dict[str, int]) -> Sequence[InputPartition]:
-        starts, ends = _from_json(start), self._check_ends(end)
+        starts, ends = _from_json(start), self._offsets_in_log(end)
         firsts = self._log.firsts()
         slices = []
         for partition, slice_end in sorted(ends.items()):
@@ -107,8 +107,8 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         assert isinstance(partition, Slice)
         return batches(partition.files, self._log.topic, partition.partition, partition.start, partition.end)
 
-    def _check_ends(self, json: dict[str, int]) -> Offsets:
-        """The offsets. Raises ArchiveError if the log ends before one of them."""
+    def _offsets_in_log(self, json: dict[str, int]) -> Offsets:
+        """The offsets of Spark's JSON. Raises ArchiveError if the log ends before one of them."""
         log = self._log.refresh()
         offsets = _from_json(json)
         for partition, offset in offsets.items():

@@ -51,7 +51,7 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
 
 
 def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
-    """When the topic's retention.ms is over for the first record that is not read; None without such a limit."""
+    """When retention.ms has passed for the oldest unread record; None without such a limit or record."""
     kafka = _access(places)
     retention_ms = int(topics.settings(kafka, name).get("retention.ms", -1))
     if retention_ms < 0:
