@@ -13,7 +13,7 @@ from jobs.run import Run, start
 
 def main(run: Run) -> None:
     """Copy what is new in the topics."""
-    kafka_to_archive.keep(run)
+    kafka_to_archive.copy_topics(run)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from jobs.admin.reference.names import NAMES, REASONS
 from jobs.answers.contract import SUFFIXES
 from jobs.keeping import beginning, recovery
 from jobs.keeping.definition import comparison, widening
-from jobs.log.archive import file_writer
+from jobs.log.archive import data_file
 from schemas import ledger
 from tests import delta
 from tests.pages import ROOT
@@ -56,7 +56,7 @@ def test_each_mark_that_the_code_spells_is_in_the_reference() -> None:
 
 def test_constants_have_the_names_that_are_stored() -> None:
     assert recovery.PUBLISH == "publish" and widening.STEP == "widen"
-    assert file_writer.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
+    assert data_file.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
     assert SUFFIXES == ("_panes", "_filters", "_quarantine", "_ledger")
     assert set(beginning.ENDINGS) == {"", "_panes", "_filters", "_quarantine"}
     assert {f"NAME{suffix}" for suffix in SUFFIXES} <= FILES.keys()

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.log.archive import compaction, kafka_copy, retention, writer
 from jobs.log.archive.file_writer import PartitionFiles
-from jobs.log.archive.kafka_copy import Kept, Portion
+from jobs.log.archive.kafka_copy import CopyRange, CopyState
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.audit import audit
 from jobs.running.places import Places
@@ -97,8 +97,8 @@ def copied(path: Path, **marks: int) -> Path:
     headers = pa.nulls(2, pa.list_(pa.struct({"key": pa.string(), "value": pa.binary()})))
     files.add(batch(b"a", b"b", **offsets, headers=headers))
     files.close(10)
-    found = Kept({}, {}, False)
-    kafka_copy.add(str(path), "t", "Ab-c_1", found, Portion({0: 5}, {0: 10}, files.written), marks)
+    found = CopyState({}, {}, False)
+    kafka_copy.add(str(path), "t", "Ab-c_1", found, CopyRange({0: 5}, {0: 10}, files.written), marks)
     return path / files.written[0].path
 
 
@@ -113,8 +113,8 @@ def test_a_copy_of_a_topic_of_kafka(path: Path) -> None:
     }
     assert delta_log.metadata(path)[-1] == {"topic": "t", "read": {"0": [5, 10]}}
     assert pq.read_metadata(file).metadata[b"headrace.covers"] == b"5-10"
-    assert Snapshot(str(path), "t").refresh().keeps("Ab-c_1")
-    assert not Snapshot(str(path), "t").refresh().keeps("another")
+    assert Snapshot(str(path), "t").refresh().is_copy_of("Ab-c_1")
+    assert not Snapshot(str(path), "t").refresh().is_copy_of("another")
 
 
 @pytest.mark.parametrize(

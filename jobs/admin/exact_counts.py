@@ -157,7 +157,7 @@ def _values(places: Places, result: Result, windows: list[SampledWindow]) -> Ite
         since = min(window.start for window in windows) - timedelta(seconds=time.max_ahead_seconds)
     near = _dates(windows) if time.unit is None else None
     for partition, end in ends.items():
-        files = [f for f in log.files if f.partition == partition and (since is None or f.last_time >= since)]
+        files = [file for file in log.files_of(partition) if since is None or file.last_time >= since]
         waiting = pa.array(sorted(quarantined.get(partition, ())), pa.int64())
         for batch in batches(files, topic, partition, 0, end):
             wanted = pa.repeat(True, len(batch))

@@ -125,7 +125,7 @@ def _with_existing_tables(places: Places, last: Row) -> Row:
 def _foreign_commits(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows that somebody else wrote or took away."""
     for table in _with_existing_tables(places, last).tables:
-        for version, operation in commits.foreign(places.table(table)):
+        for version, operation in commits.foreign_commits(places.table(table)):
             what = f"somebody else changed rows of {places.table(table)}: {operation}, version {version}"
             remedy = f"the numbers are doubtful: move {places.table(name)}* away and run its job, it builds them anew"
             yield Finding(True, what, remedy)

@@ -48,7 +48,7 @@ def _line(error: Exception) -> str | None:
     """The message of an error that is not the program's own fault; None if it is."""
     from deltalake.exceptions import DeltaError
 
-    from jobs.log.archive.file_reader import ArchiveError
+    from jobs.log.archive.data_file import ArchiveError
     from jobs.running import mistakes
     from jobs.running.errors import Refused, explain
 

@@ -8,7 +8,7 @@ from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables as tables
 from jobs.log import home
-from jobs.log.archive.snapshot import Ends
+from jobs.log.topic import Extent
 from jobs.publishing.results import query
 from jobs.running.places import Places
 from sketches import quantiles
@@ -86,12 +86,11 @@ def results(places: Places) -> list[str]:
     """The names of the results in the folder of tables; raises OSError if it cannot be read."""
     from pyarrow import fs
 
-    if "://" in places.tables:
-        system, path = fs.FileSystem.from_uri(places.tables)
-    else:
-        system, path = fs.LocalFileSystem(), places.tables
-    infos = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    folders = sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+    from jobs.running import storage
+
+    system, path = storage.filesystem(places.tables)
+    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
     return [name.removesuffix(LEDGER) for name in folders if name.endswith(LEDGER)]
 
 
@@ -136,25 +135,25 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
 def _lag(places: Places, last: Row) -> Lag:
     topic, read = last.definition.get("topic", ""), last.end_offsets
     try:
-        ends = home.ends(places, topic)
+        extents = home.extents(places, topic)
         deleted = home.retention_deadline(places, topic, read)
     except Exception:  # the log is away or damaged: what the ledger says is shown all the same
         return Lag({partition: (offset, None) for partition, offset in read.items()}, None, None, None)
-    after = {end.partition: _after(end, read) for end in ends}
-    at = {end.partition: max(read.get(end.partition, 0), end.first_offset or 0) for end in ends}
+    after = {each.partition: _end(each, read) for each in extents}
+    at = {each.partition: max(read.get(each.partition, 0), each.first_offset or 0) for each in extents}
     waiting = sum(max(0, after[partition] - at[partition]) for partition in after)
     offsets: dict[int, tuple[int, int | None]]
     offsets = {partition: (read.get(partition, 0), end) for partition, end in after.items()}
-    newest = max((end.last_time for end in ends if end.last_time), default=None)
-    begun = last.record_time or min((end.first_time for end in ends if end.first_time), default=None)
+    newest = max((each.last_time for each in extents if each.last_time), default=None)
+    begun = last.record_time or min((each.first_time for each in extents if each.first_time), default=None)
     if not waiting or newest is None or begun is None:
         return Lag(offsets, waiting, 0.0, None)
     return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds() / 60), deleted)
 
 
-def _after(end: Ends, read: dict[int, int]) -> int:
+def _end(extent: Extent, read: dict[int, int]) -> int:
     """The offset after the last of a partition; of one that holds nothing any more, what was read."""
-    return read.get(end.partition, 0) if end.last_offset is None else end.last_offset + 1
+    return read.get(extent.partition, 0) if extent.last_offset is None else extent.last_offset + 1
 
 
 def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:

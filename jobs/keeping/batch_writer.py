@@ -21,9 +21,9 @@ from jobs.keeping import batch_row, checkpoint, evaluation, housekeeping, ledger
 from jobs.keeping.batch_size import BatchSize
 from jobs.keeping.definition import fingerprint
 from jobs.keeping.ledger import Row
-from jobs.lake import commits, delta_tables
+from jobs.lake import commits, delta_tables, table_queries
 from jobs.log.kafka import topics
-from jobs.log.kafka.groups import Shown
+from jobs.log.kafka.groups import OffsetReporter
 from jobs.publishing import publication
 from jobs.publishing.pane_cache import Recent
 from jobs.run import Run
@@ -50,9 +50,9 @@ class Keeper:
     """Whether the next batch is likely to hold doubtful records: a log that had some in one has some in the next."""
     failure: Exception | None = None
     query: StreamingQuery | None = None
-    shown: Shown | None = None
+    shown: OffsetReporter | None = None
     """The result's consumer group, if the log is in Kafka."""
-    looking: topics.Looking | None = None
+    looking: topics.TopicProbe | None = None
     """At the topic, if the log is in Kafka."""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever writes: a batch, in Spark's thread, or a publishing between batches."""
@@ -69,8 +69,8 @@ class Keeper:
         if self.run.places.log == "kafka":
             kafka, topic = self.run.places.kafka, self.result.topic.TOPIC
             assert kafka
-            self.shown = Shown(kafka, self.result.name, topic, self.run.say)
-            self.looking = topics.Looking(kafka, topic)
+            self.shown = OffsetReporter(kafka, self.result.name, topic, self.run.say)
+            self.looking = topics.TopicProbe(kafka, topic)
         if self.result.windows:
             self.recent = Recent(self.run.places.table(f"{self.result.name}_panes"), self.result)
         floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
@@ -147,7 +147,7 @@ class Keeper:
         result, filters = self.result, None
         if result.membership:
             name = f"{result.name}_filters"
-            filters = delta_tables.read(self.run.places.table(name), self.last.tables[name]["version"])
+            filters = table_queries.read(self.run.places.table(name), self.last.tables[name]["version"])
         before = evaluation.Before(batch_row.stream_micros(self.last), filters)
         passed = None if self.careful else evaluation.quick(records, result, before, cached, few)
         passed = passed or evaluation.careful(records, result, before, cached)

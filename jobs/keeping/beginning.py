@@ -17,6 +17,7 @@ from jobs.keeping import checkpoint, ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
 from jobs.lake import commits, delta_tables
+from jobs.running import storage
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -110,7 +111,7 @@ def _is_empty(path: str) -> bool:
 
 def _is_ours(path: str) -> bool:
     """Whether there is a table that headrace has made."""
-    return delta_tables.find(path) is not None and commits.after(path, -1)[:1] == [{"step": "create"}]
+    return delta_tables.find(path) is not None and commits.metadata_since(path, -1)[:1] == [{"step": "create"}]
 
 
 def _made(path: str) -> datetime:
@@ -119,6 +120,6 @@ def _made(path: str) -> datetime:
 
 def _remove(path: str) -> None:
     """A folder and what is in it; nothing if it is not there."""
-    system, place = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+    system, place = storage.filesystem(path)
     if system.get_file_info(place).type != fs.FileType.NotFound:
         system.delete_dir(place)

@@ -8,7 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from jobs.keeping.ledger import Row
-from jobs.running import jvm
+from jobs.running import jvm, storage
 
 
 class Unreadable(Exception):
@@ -23,7 +23,7 @@ def folder(checkpoints: str, name: str, generation: int) -> str:
 def exists(spark: SparkSession | None, path: str) -> bool:
     """Whether there is such a file or folder. Here and below: without Spark, pyarrow looks."""
     if spark is None:
-        system, place = _system(path)
+        system, place = storage.filesystem(path)
         return bool(system.get_file_info(place).type != fs.FileType.NotFound)
     return bool(jvm.file_system(spark, path).exists(jvm.hadoop_path(spark, path)))
 
@@ -106,7 +106,7 @@ def _newest(spark: SparkSession | None, path: str, log: str) -> int:
     if not exists(spark, f"{path}/{log}"):
         return -1
     if spark is None:
-        system, place = _system(f"{path}/{log}")
+        system, place = storage.filesystem(f"{path}/{log}")
         names = [info.base_name for info in system.get_file_info(fs.FileSelector(place))]
     else:
         listed = jvm.file_system(spark, path).listStatus(jvm.hadoop_path(spark, f"{path}/{log}"))
@@ -122,7 +122,7 @@ def _text(spark: SparkSession | None, path: str) -> str:
 
 
 def _read(path: str) -> str:
-    system, place = _system(path)
+    system, place = storage.filesystem(path)
     try:
         with system.open_input_file(place) as file:
             return bytes(file.read()).decode(errors="replace")
@@ -136,8 +136,3 @@ def _read_by_java(spark: SparkSession, path: str) -> str:
     except Py4JJavaError as error:
         cause = error.java_exception.getClass().getSimpleName()
         raise Unreadable(f"{'/'.join(path.split('/')[-2:])} ({cause})") from None
-
-
-def _system(path: str) -> tuple[fs.FileSystem, str]:
-    found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
-    return found

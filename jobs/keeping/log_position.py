@@ -6,7 +6,8 @@ from jobs.answers.result import Result
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.log import home
-from jobs.log.kafka.topics import Looking, Topic
+from jobs.log.kafka.topics import TopicProbe
+from jobs.log.topic import Topic
 from jobs.run import Run
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -53,7 +54,7 @@ def compare(places: Places, name: str, topic: str, last: Row) -> Topic:
     return now
 
 
-def check_not_remade(looking: Looking, result: Result, last: Row) -> None:
+def check_not_remade(looking: TopicProbe, result: Result, last: Row) -> None:
     """See that what a batch has read is of the topic that the ledger knows: one that is made again while a run goes on
     may have records at the next offsets, and Spark would go on with them. Raises Refused.
     """

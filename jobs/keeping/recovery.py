@@ -11,7 +11,7 @@ from jobs.keeping import beginning, checkpoint, ledger, result_tables, table_che
 from jobs.keeping.definition import comparison, fingerprint, upgrade, widening, window_change
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables
-from jobs.log.kafka.topics import Topic
+from jobs.log.topic import Topic
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -136,7 +136,7 @@ def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables and not in the ledger: of a batch that was not closed."""
     found = []
     for name, known in last.tables.items():
-        newer = commits.after(places.table(name), known["version"])
+        newer = commits.metadata_since(places.table(name), known["version"])
         found += [commit | {"table": name} for commit in newer if "sequence" in commit]
     return found
 
@@ -165,7 +165,7 @@ def _take_back(places: Places, last: Row) -> list[str]:
     notes = []
     for name, known in last.tables.items():
         path = places.table(name)
-        if any("sequence" in commit for commit in commits.after(path, known["version"])):
+        if any("sequence" in commit for commit in commits.metadata_since(path, known["version"])):
             delta_tables.restore(path, known["version"])
             notes.append(f"an unfinished batch was taken back from {path}")
     return notes

@@ -1,1 +1,3 @@
-"""Delta tables: how they are created, written and restored, and what their commits say."""
+"""Delta tables: created, written and restored (delta_tables), asked (table_queries), and the metadata of their commits,
+which makes each write happen once (commits).
+"""

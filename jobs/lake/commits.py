@@ -1,4 +1,4 @@
-"""What our commits to a table say of themselves, and so whether a step was written already, or by somebody else.
+"""The metadata of our commits: it tells whether a step is written already, or whether another run writes to a table.
 
 Each commit says in its userMetadata which step of which ledger row it is. Delta's transaction ids, which Spark writes
 with its options txnAppId and txnVersion, are not used in these tables: two writes under one id, or ids left in the
@@ -15,6 +15,9 @@ from deltalake import DeltaTable
 
 from jobs.running.errors import Refused
 
+_CHANGING_OPERATIONS = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE", "COPY INTO")
+"""Delta's operations that may change rows."""
+
 
 class WrittenTwice(Refused):
     """Another run writes to the table. The ledger row is not written, and the next run takes the writes back."""
@@ -22,7 +25,7 @@ class WrittenTwice(Refused):
 
 @dataclass(frozen=True)
 class Commit:
-    """What a commit says of itself, and what makes it happen once."""
+    """The metadata of a commit, which makes it happen once."""
 
     job: str
     generation: str
@@ -34,8 +37,8 @@ class Commit:
     reading: str = ""
     """Under which schema file the records were judged; see meaning.reading."""
 
-    def is_said_by(self, metadata: dict[str, object]) -> bool:
-        """Whether a commit that says this of itself is this one."""
+    def matches(self, metadata: dict[str, object]) -> bool:
+        """Whether a commit with this metadata is this one."""
         return (metadata.get("generation"), metadata.get("sequence"), metadata.get("step")) == (
             self.generation,
             self.sequence,
@@ -43,8 +46,8 @@ class Commit:
         )
 
     def metadata(self) -> str:
-        """The commit's userMetadata: which records it covers."""
-        said = {
+        """The commit's userMetadata, as JSON."""
+        metadata: dict[str, object] = {
             "job": self.job,
             "generation": self.generation,
             "sequence": self.sequence,
@@ -52,46 +55,43 @@ class Commit:
             "start_offsets": self.start_offsets,
             "end_offsets": self.end_offsets,
         }
-        said |= {"reading": self.reading} if self.reading else {}
-        return json.dumps(said, separators=(",", ":"))
+        metadata |= {"reading": self.reading} if self.reading else {}
+        return json.dumps(metadata, separators=(",", ":"))
 
 
-def after(path: str, version: int) -> list[dict[str, object]]:
-    """What the commits after `version` say of themselves (Commit.metadata), oldest first; {} for foreign ones."""
-    return _after(DeltaTable(path), version)
+def metadata_since(path: str, version: int) -> list[dict[str, object]]:
+    """The metadata of the commits after `version`, see Commit.metadata, oldest first; {} for foreign ones."""
+    return _metadata_since(DeltaTable(path), version)
 
 
-def _after(table: DeltaTable, version: int) -> list[dict[str, object]]:
+def _metadata_since(table: DeltaTable, version: int) -> list[dict[str, object]]:
     newer = table.version() - version
-    return _said(table, newer)[::-1] if newer > 0 else []
+    return _metadata(table, newer)[::-1] if newer > 0 else []
 
 
-def _said(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
-    """What the newest commits (None: all) say of themselves, newest first; {} for foreign ones."""
+def _metadata(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
+    """The metadata of the `newest` commits (None: of all), newest first; {} for foreign ones."""
     return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
 
 
-def foreign(path: str) -> list[tuple[int, str]]:
+def foreign_commits(path: str) -> list[tuple[int, str]]:
     """(version, operation) of the commits that changed rows and are not ours, oldest first."""
-    found = []
+    foreign = []
     for entry in DeltaTable(path).history():
-        said = json.loads(entry.get("userMetadata") or "{}")
-        if entry.get("operation") in _CHANGES and not {"sequence", "step"} & said.keys():
-            found.append((int(entry["version"]), str(entry["operation"])))
-    return found[::-1]
-
-
-_CHANGES = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE", "COPY INTO")
+        metadata = json.loads(entry.get("userMetadata") or "{}")
+        if entry.get("operation") in _CHANGING_OPERATIONS and not {"sequence", "step"} & metadata.keys():
+            foreign.append((int(entry["version"]), str(entry["operation"])))
+    return foreign[::-1]
 
 
 def is_written(path: str, commit: Commit) -> bool:
     """Whether the table holds this step; looks back to the last commit of an earlier ledger row."""
     table = DeltaTable(path)
     for limit in (10, None):
-        said = _said(table, limit)
-        if any(commit.is_said_by(metadata) for metadata in said):
+        newest = _metadata(table, limit)
+        if any(commit.matches(metadata) for metadata in newest):
             return True
-        if any(metadata.get("sequence", commit.sequence) < commit.sequence for metadata in said):
+        if any(metadata.get("sequence", commit.sequence) < commit.sequence for metadata in newest):
             return False
     return False
 
@@ -103,11 +103,11 @@ def check_only_writer(path: str, id_: str, version: int, closing: Commit) -> int
     table = DeltaTable(path)
     if str(table.metadata().id) != id_:
         raise Refused(f"the table {path} was replaced while it was written. Run again: the next run says what to do.")
-    found = [commit for commit in _after(table, version) if "sequence" in commit]
-    steps = [commit["step"] for commit in found]
-    for commit in found:
-        strange = (commit["generation"], commit["sequence"]) != (closing.generation, closing.sequence)
-        if strange or steps.count(commit["step"]) > 1:
+    ours = [commit for commit in _metadata_since(table, version) if "sequence" in commit]
+    steps = [commit["step"] for commit in ours]
+    for commit in ours:
+        is_of_other_row = (commit["generation"], commit["sequence"]) != (closing.generation, closing.sequence)
+        if is_of_other_row or steps.count(commit["step"]) > 1:
             raise WrittenTwice(
                 f"{path} has {commit['step']} of ledger row {commit['sequence']}, which this run did not write: "
                 f"another run of {closing.job} is writing too. Stop it and run again: what is not in the ledger is "

@@ -1,24 +1,22 @@
-"""Delta tables of a result: made, appended to and merged, each write once however often its batch is tried.
+"""Delta tables of a result: created, appended to, merged and restored.
 
 Only the ledger writes its rows itself (ledger.py). A step that is there already (commits.py) is not written again. What
 is small is written by deltalake in this process, in a tenth of the time that Spark takes; what is large by Spark.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.lake import commits
+from jobs.lake import commits, table_queries
 from jobs.running import spark_plan
 from jobs.running.errors import Refused
 
@@ -28,6 +26,8 @@ except TypeError:  # it reads its own docstrings
     raise Refused("delta-spark needs docstrings: start Python without -OO, and with PYTHONOPTIMIZE below 2.") from None
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+SMALL_BYTES = 32 * 2**20
+"""Up to this size of the cache rows are appended without Spark: a commit then takes a tenth of the time."""
 
 
 def create(
@@ -37,7 +37,7 @@ def create(
     sentence: str,
     settings: Mapping[str, str] | None = None,
 ) -> None:
-    """Make an empty table, with these of Delta's table properties, if there is none."""
+    """Create an empty table, with these Delta table properties, if there is none; `sentence` is its description."""
     if find(path) is not None:
         return
     DeltaTable.create(
@@ -68,10 +68,10 @@ def _write_checksum(log: Path) -> None:
     seconds.
     """
     actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text(encoding="utf-8").splitlines()]
-    said = {name: action[name] for action in actions for name in ("protocol", "metaData") if name in action}
+    by_name = {name: action[name] for action in actions for name in ("protocol", "metaData") if name in action}
     counts = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1}
     lists: dict[str, list[object]] = {"setTransactions": [], "domainMetadata": [], "allFiles": []}
-    content = counts | lists | {"metadata": said["metaData"], "protocol": said["protocol"]}
+    content = counts | lists | {"metadata": by_name["metaData"], "protocol": by_name["protocol"]}
     (log / f"{0:020}.crc").write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -89,75 +89,30 @@ def identity(path: str) -> tuple[str, int]:
     return str(table.metadata().id), table.version()
 
 
-def reaches_into(path: str, column: str, first: datetime, after: datetime) -> bool:
-    """Whether a file of the table may hold a `column` in [first, after), by the statistics in the Delta log."""
-    files = pa.table(DeltaTable(path).get_add_actions(flatten=True))
-    if not len(files):
-        return False
-    low, high = f"min.{column}", f"max.{column}"
-    if low not in files.column_names or files[low].null_count or files[high].null_count:
-        return True
-    slack = timedelta(milliseconds=1)  # statistics are cut to milliseconds
-    spans = zip(files[low].to_pylist(), files[high].to_pylist(), strict=True)
-    return any(_utc(smallest) < after and _utc(largest) + slack >= first for smallest, largest in spans)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def read(path: str, version: int) -> pa.Table:
-    """A small table as it was at `version`. Without Spark, which takes seconds to look into Delta's log."""
-    table = DeltaTable(path, version=version)
-    rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
-    return rows.cast(pa.schema(table.schema().to_arrow()))
-
-
-def days(path: str, column: str, where: str) -> list[int]:
-    """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
-
-    `where` is SQL of Apache DataFusion.
-    """
-    sql = f"select distinct {column} as moment from it where {where}"
-    found = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
-    micros = found["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    days_: list[int] = np.unique(micros // 86_400_000_000).tolist()
-    return days_
-
-
-LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
-"""DataFusion takes the times in a query for nanoseconds, and these end in 2262."""
-
-
 def append(
     rows: DataFrame | pa.Table, path: str, commit: commits.Commit, numbers: Mapping[str, int | None]
 ) -> pa.Table | None:
-    """Append `rows`, with columns that have the same whole number in each, once.
+    """Append `rows` once, with more columns: each of `numbers` is the same whole number in all rows.
 
-    Returns what was appended if it was not more than SMALL_BYTES, and so went through this process.
+    Returns what was appended if it was at most SMALL_BYTES, and so written in this process; else None.
     """
     if commits.is_written(path, commit):
         return None
     if isinstance(rows, DataFrame) and not _is_small(rows):
-        whole = rows.withColumns({name: F.lit(number).cast("bigint") for name, number in numbers.items()})
-        whole.coalesce(1).write.format("delta").mode("append").option("userMetadata", commit.metadata()).save(path)
+        numbered = rows.withColumns({name: F.lit(number).cast("bigint") for name, number in numbers.items()})
+        numbered.coalesce(1).write.format("delta").mode("append").option("userMetadata", commit.metadata()).save(path)
         return None
-    table, here = DeltaTable(path), rows.toArrow() if isinstance(rows, DataFrame) else rows
-    # The numbers come in here, not in Spark, which would compile its code anew for each.
+    table, small = DeltaTable(path), rows.toArrow() if isinstance(rows, DataFrame) else rows
+    # The numbers are added here, not in Spark, which would compile its code again for each.
     for name, number in numbers.items():
-        here = here.append_column(name, pa.repeat(pa.scalar(number, pa.int64()), len(here)))
-    here = here.select(_columns(table).names).cast(_columns(table))
-    write_deltalake(table, here, mode="append", commit_properties=_said_of(commit))
-    return here
-
-
-SMALL_BYTES = 32 * 2**20
-"""What Spark has cached of rows to append, at most, for them to be written without it: then a commit takes a tenth of
-the time."""
+        small = small.append_column(name, pa.repeat(pa.scalar(number, pa.int64()), len(small)))
+    small = small.select(_columns(table).names).cast(_columns(table))
+    write_deltalake(table, small, mode="append", commit_properties=_properties(commit))
+    return small
 
 
 def _is_small(frame: DataFrame) -> bool:
-    """Only for a frame over cached ones is the size known; Spark takes any other for huge."""
+    """Spark knows the size only of a frame over cached ones, and assumes that any other is huge."""
     return spark_plan.size_in_bytes(frame) <= SMALL_BYTES
 
 
@@ -165,7 +120,7 @@ def _columns(table: DeltaTable) -> pa.Schema:
     return pa.schema(table.schema().to_arrow())
 
 
-def _said_of(commit: commits.Commit) -> CommitProperties:
+def _properties(commit: commits.Commit) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": commit.metadata()})
 
 
@@ -174,8 +129,8 @@ def replace(
 ) -> None:
     """Put `rows` in the place of the rows of the table for which `where` holds, once and in one commit.
 
-    Without Spark, which takes seconds for it. `where` is SQL of Apache DataFusion; files none of whose rows it can
-    mean, by their statistics, are left as they are.
+    Without Spark, which takes seconds for it. `where` is SQL of Apache DataFusion; files that cannot have such rows, by
+    their statistics, are left as they are.
     """
     if commits.is_written(path, commit):
         return
@@ -187,13 +142,15 @@ def replace(
         mode="overwrite",
         predicate=where,
         target_file_size=target_file_bytes,
-        commit_properties=_said_of(commit),
+        commit_properties=_properties(commit),
     )
 
 
 def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_bytes: int | None = None) -> None:
-    """Write the table anew in `columns`, which hold all that it has, once and in one commit; a column that it has not
-    is null. Without Spark. Rows keep their order, columns their comments; readers see the same values all the time.
+    """Write the whole table again with `columns`: its own, which may have wider types, and new ones, which are null.
+
+    Once and in one commit, without Spark. Rows keep their order and columns their comments, and readers always see the
+    same values.
     """
     if commits.is_written(path, commit):
         return
@@ -205,29 +162,12 @@ def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_
     with ThreadPoolExecutor(1) as reader:
         write_deltalake(
             table,
-            pa.RecordBatchReader.from_batches(target, _cast(_batches(table, reader), target)),
+            pa.RecordBatchReader.from_batches(target, table_queries.batches(table, target, reader)),
             mode="overwrite",
             schema_mode="overwrite",
             target_file_size=target_file_bytes,
-            commit_properties=_said_of(commit),
+            commit_properties=_properties(commit),
         )
-
-
-def _batches(table: DeltaTable, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
-    """All rows, file after file. deltalake cannot read in the thread in which it writes: the `reader` reads."""
-    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
-    stream = reader.submit(query.execute, "select * from it").result()
-    while (batch := reader.submit(next, stream, None).result()) is not None:
-        yield pa.record_batch(batch)
-
-
-def _cast(batches: Iterator[pa.RecordBatch], target: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        arrays = [
-            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
-            for field in target
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
 
 def merge(

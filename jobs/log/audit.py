@@ -1,9 +1,9 @@
 """Whether the archive has each offset of a topic once, and if not, whether it should.
 
-An offset without a record is explained when the copy began behind it or retention took it, when its loss was accepted,
-when `headrace compact` has been there (which record it took nobody knows any more), when Kafka has no committed record
-there either, or when a file says that the offset was read and held none: Kafka gives offsets to
-markers of transactions, aborted ones are not for readers, and compaction takes records away.
+An offset may rightly have no record: it is before the copy began or before what retention left; its loss was accepted;
+`headrace compact` has been there (which records it removed is not stored); Kafka has no committed record there either;
+or the footer of a file says that the offset was read and had none. Kafka gives offsets to markers and aborted records
+of transactions, and its compaction removes records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jobs.log.archive.file_reader import LogFile, open_file, runs
+from jobs.log.archive import marks
+from jobs.log.archive.data_file import DataFile
+from jobs.log.archive.file_reader import covered_offsets, group_overlapping, read_columns
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.kafka import records as kafka_records
 from jobs.log.kafka import topics
@@ -19,17 +21,16 @@ from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
 
-COVERS = b"headrace.covers"
 Span = tuple[int, int]
-"""Offsets [first, after)."""
+"""Offsets [start, end)."""
 
 
 @dataclass
 class Audit:
-    """What one partition of the archive holds of its offsets [first, end)."""
+    """What one partition of the archive holds of its offsets [start, end)."""
 
     partition: int
-    first: int
+    start: int
     end: int
     records: int = 0
     doubles: list[Span] = field(default_factory=list)
@@ -48,142 +49,129 @@ class Audit:
 
 
 def audit(places: Places, topic: str) -> list[Audit]:
-    """Look at every offset, by partition; Kafka is asked if the archive is kept from it.
+    """Look at every offset, by partition; asks Kafka, too, if the topic is a copy of one there.
 
     Raises Refused when there is no such topic, ArchiveError when a file cannot be read.
     """
     log = Snapshot(places.archive, topic).refresh()
     if not log.ends:
         raise Refused(f"topic {topic} has no records in {places.archive}.")
-    source = _kafka(places, log, topic)
-    found = []
-    for part, end in sorted(log.ends.items()):
-        one = Audit(part, log.mark(f"first:{part}") or 0, end)
-        files = [file for file in log.files if file.partition == part]
-        gaps = _gaps(one, files)
-        gaps = _take(one, gaps, "lost, and accepted", _lost(log, part, gaps))
-        compacted = log.mark(f"compacted:{part}") or 0
-        gaps = _take(one, gaps, "compacted", [(one.first, compacted)] if compacted > one.first else [])
-        if source is not None:
-            gaps = _ask(one, gaps, source, topic)
-        gaps = _take(one, gaps, "no committed record when it was read", _covers(files) if gaps else [])
-        one.missing = gaps
-        found.append(one)
-    return found
+    source = _source(places, log)
+    return [_audit_partition(log, partition, source) for partition in sorted(log.ends)]
 
 
-def _kafka(places: Places, log: Snapshot, topic: str) -> Kafka | None:
-    """How to ask Kafka for the topic; None if it no longer has it, or the archive is no copy."""
-    if places.kafka is None or log.mark("kept") is None:
+def _audit_partition(log: Snapshot, partition: int, source: Kafka | None) -> Audit:
+    result = Audit(partition, log.mark(marks.first(log.topic, partition)) or 0, log.ends[partition])
+    files = log.files_of(partition)
+    gaps = _find_gaps(result, files)
+    gaps = _explain(result, gaps, "lost, and accepted", _accepted_losses(log, partition, gaps))
+    compacted = log.mark(marks.compacted_end(log.topic, partition)) or 0
+    gaps = _explain(result, gaps, "compacted", [(result.start, compacted)] if compacted > result.start else [])
+    if source is not None:
+        gaps = _explain_by_kafka(result, gaps, source, log.topic)
+    covered = [covered_offsets(file) or (file.start, file.end) for file in files] if gaps else []
+    result.missing = _explain(result, gaps, "no committed record when it was read", covered)
+    return result
+
+
+def _source(places: Places, log: Snapshot) -> Kafka | None:
+    """The Kafka that the topic was copied from; None if it no longer has the topic, or this is no copy."""
+    if places.kafka is None or not log.is_kafka_copy():
         return None
-    now = topics.describe(places.kafka, topic)
-    return places.kafka if now is not None and log.keeps(now.id) else None
+    now = topics.describe(places.kafka, log.topic)
+    return places.kafka if now is not None and log.is_copy_of(now.id) else None
 
 
-def _gaps(one: Audit, files: list[LogFile]) -> list[Span]:
+def _find_gaps(result: Audit, files: list[DataFile]) -> list[Span]:
     """Offsets without a record. Counts the records and notes the doubles."""
-    gaps, expected = [], one.first
-    for together in runs([(file.first, file.last, file) for file in files]):
-        offsets = np.sort(np.concatenate([_offsets(file) for file in together]))
-        one.records += len(offsets)
+    gaps, expected = [], result.start
+    for overlapping in group_overlapping([(file.start, file.end, file) for file in files]):
+        offsets = np.sort(np.concatenate([read_columns(file, ["offset"])["offset"].to_numpy() for file in overlapping]))
+        result.records += len(offsets)
         twice = offsets[1:][offsets[1:] == offsets[:-1]]
-        one.doubles = _merged([*one.doubles, *((int(offset), int(offset) + 1) for offset in twice)])
+        result.doubles = _merge([*result.doubles, *((int(offset), int(offset) + 1) for offset in twice)])
         bounds = np.concatenate([[expected - 1], offsets])
         holes = np.flatnonzero(np.diff(bounds) > 1)
         gaps += [(int(bounds[hole]) + 1, int(bounds[hole + 1])) for hole in holes]
         expected = max(expected, int(offsets[-1]) + 1)
-    return gaps + ([(expected, one.end)] if expected < one.end else [])
+    return gaps + ([(expected, result.end)] if expected < result.end else [])
 
 
-def _offsets(file: LogFile) -> np.ndarray:
-    table = open_file(file).read(columns=["offset"], use_threads=False)
-    return np.asarray(table["offset"].to_numpy())
+def _accepted_losses(log: Snapshot, partition: int, gaps: list[Span]) -> Iterator[Span]:
+    """Gaps whose loss was accepted: a mark has their end."""
+    for start, _ in gaps:
+        end = log.mark(marks.loss(log.topic, partition, start))
+        if end is not None:
+            yield start, end
 
 
-def _covers(files: list[LogFile]) -> list[Span]:
-    """What was read for the files."""
-    return [
-        _span((open_file(file).metadata.metadata or {}).get(COVERS)) or (file.first, file.last + 1) for file in files
-    ]
-
-
-def _span(said: bytes | None) -> Span | None:
-    if said is None:
-        return None
-    first, _, after = said.decode().partition("-")
-    return int(first), int(after)
-
-
-def _lost(log: Snapshot, part: int, gaps: list[Span]) -> Iterator[Span]:
-    """Gaps whose loss was accepted: a mark has the offset after them."""
-    for first, _ in gaps:
-        after = log.mark(f"lost:{part}:{first}")
-        if after is not None:
-            yield first, after
-
-
-def _ask(one: Audit, gaps: list[Span], kafka: Kafka, topic: str) -> list[Span]:
-    """Take from the gaps what Kafka still has the say on; what it can no longer tell is returned."""
-    kept = topics.existing(kafka, topic).firsts.get(one.partition, 0)
-    asked = _within(gaps, [(kept, one.end)])
+def _explain_by_kafka(result: Audit, gaps: list[Span], kafka: Kafka, topic: str) -> list[Span]:
+    """Explain, or report as missing here, the offsets that Kafka still has; returns the gaps before them."""
+    first = topics.require(kafka, topic).firsts.get(result.partition, 0)
+    asked = _intersect(gaps, [(first, result.end)])
     if not asked:
         return gaps
     span = (asked[0][0], asked[-1][1])
-    committed = kafka_records.offsets(kafka, topic, one.partition, span, committed=True)
-    every = kafka_records.offsets(kafka, topic, one.partition, span, committed=False)
-    one.in_kafka = _merged(_within([(offset, offset + 1) for offset in committed], asked))
-    aborted = _within([(offset, offset + 1) for offset in sorted(set(every) - set(committed))], asked)
-    _count(one, "of aborted transactions", aborted)
-    nothing = _without(asked, [(offset, offset + 1) for offset in sorted({*every, *committed})])
-    _count(one, "transaction markers, or compacted by Kafka", nothing)
-    return _without(gaps, asked)
+    committed = kafka_records.offsets(kafka, topic, result.partition, span, committed=True)
+    every = kafka_records.offsets(kafka, topic, result.partition, span, committed=False)
+    result.in_kafka = _merge(_intersect(_spans(committed), asked))
+    aborted = _intersect(_spans(sorted(set(every) - set(committed))), asked)
+    _count(result, "of aborted transactions", aborted)
+    without_record = _subtract(asked, _spans(sorted({*every, *committed})))
+    _count(result, "transaction markers, or compacted by Kafka", without_record)
+    return _subtract(gaps, asked)
 
 
-def _take(one: Audit, gaps: list[Span], why: str, spans: Iterable[Span]) -> list[Span]:
-    """Explain what of the gaps lies in the spans; returns the rest."""
-    known = _merged(spans)
-    _count(one, why, _within(gaps, known))
-    return _without(gaps, known)
+def _spans(offsets: list[int]) -> list[Span]:
+    return [(offset, offset + 1) for offset in offsets]
 
 
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, without overlaps."""
-    found: list[Span] = []
-    for first, after in sorted(spans):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(after, found[-1][1]))
-        else:
-            found.append((first, after))
-    return found
+def _explain(result: Audit, gaps: list[Span], reason: str, spans: Iterable[Span]) -> list[Span]:
+    """Explain the offsets of the gaps that are in the spans; returns the rest."""
+    explained = _merge(spans)
+    _count(result, reason, _intersect(gaps, explained))
+    return _subtract(gaps, explained)
 
 
-def _count(one: Audit, why: str, spans: list[Span]) -> None:
-    offsets = sum(after - first for first, after in spans)
+def _count(result: Audit, reason: str, spans: list[Span]) -> None:
+    offsets = sum(end - start for start, end in spans)
     if offsets:
-        one.explained[why] = one.explained.get(why, 0) + offsets
+        result.explained[reason] = result.explained.get(reason, 0) + offsets
 
 
-def _within(gaps: list[Span], spans: list[Span]) -> list[Span]:
-    """What of the gaps lies in the spans; both are in order."""
-    found, place = [], 0
-    for first, after in gaps:
-        while place < len(spans) and spans[place][1] <= first:
+def _merge(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, without overlaps."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _intersect(gaps: list[Span], spans: list[Span]) -> list[Span]:
+    """The offsets of the gaps that are in one of the spans; both are in order."""
+    common, place = [], 0
+    for start, end in gaps:
+        while place < len(spans) and spans[place][1] <= start:
             place += 1
         here = place
-        while here < len(spans) and spans[here][0] < after:
-            found.append((max(first, spans[here][0]), min(after, spans[here][1])))
+        while here < len(spans) and spans[here][0] < end:
+            common.append((max(start, spans[here][0]), min(end, spans[here][1])))
             here += 1
-    return found
+    return common
 
 
-def _without(gaps: list[Span], spans: list[Span]) -> list[Span]:
-    """What of the gaps lies in none of the spans."""
-    left = []
-    for first, after in gaps:
-        for start, end in _within([(first, after)], spans):
-            if start > first:
-                left.append((first, start))
-            first = end
-        if first < after:
-            left.append((first, after))
-    return left
+def _subtract(gaps: list[Span], spans: list[Span]) -> list[Span]:
+    """The offsets of the gaps that are in none of the spans."""
+    rest = []
+    for gap_start, gap_end in gaps:
+        position = gap_start
+        for start, end in _intersect([(gap_start, gap_end)], spans):
+            if start > position:
+                rest.append((position, start))
+            position = end
+        if position < gap_end:
+            rest.append((position, gap_end))
+    return rest

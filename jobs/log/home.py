@@ -11,11 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.log.archive import home as archive_home
-from jobs.log.archive.snapshot import Ends
 from jobs.log.kafka import home as kafka_home
-from jobs.log.kafka.topics import Topic
-from jobs.log.offsets import Offsets, positions, starting
-from jobs.log.offsets import since as instant
+from jobs.log.offsets import Offsets, kafka_json, parse_offsets, parse_time
+from jobs.log.topic import Extent, Topic
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -23,31 +21,31 @@ EARLIEST, LATEST = "earliest", "latest"
 
 
 class Home(Protocol):
-    """What a home of the log answers; `name` is a topic. Each raises Refused when it has no such topic."""
+    """What a home of the log can do; `name` is a topic. Everything raises Refused when it has no such topic."""
 
     def topic(self, places: Places, name: str) -> Topic:
         """What it holds of the topic now."""
 
-    def since(self, places: Places, name: str, time: datetime) -> Offsets:
+    def offsets_since(self, places: Places, name: str, time: datetime) -> Offsets:
         """By partition, the first offset with a timestamp of `time` or later; the partition's end if there is none."""
 
     def is_same_topic(self, places: Places, name: str, home: str, topic_id: str) -> bool:
         """Whether a topic that was read in `home` under `topic_id` has the same records at the same offsets here."""
 
-    def ends(self, places: Places, name: str) -> list[Ends]:
+    def extents(self, places: Places, name: str) -> list[Extent]:
         """What each partition holds."""
 
     def records(self, places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
         """At most `limit` records of a partition from `offset` on, in order, in the columns of schemas/archive.py."""
 
     def retention_deadline(self, places: Places, name: str, read: Offsets) -> datetime | None:
-        """When it begins to delete records that a job, which has read up to `read`, has not read."""
+        """When it begins to delete records that a job, which has read up to `read`, lacks; None: never, or none."""
 
-    def open_transactions(self, places: Places, name: str) -> list[Ends]:
-        """Of each partition in which a transaction is open, what it holds from the transaction's first record on."""
+    def open_transactions(self, places: Places, name: str) -> list[Extent]:
+        """Of each partition with an open transaction, what it holds from the transaction's first record on."""
 
     def stream(self, spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
-        """A reader of the topic; `group` begins the names of its consumer groups, if the home has any."""
+        """A reader of the topic; `group` is the prefix of its consumer groups' names, if the home has any."""
 
 
 def topic(places: Places, name: str) -> Topic:
@@ -61,21 +59,21 @@ def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
 
 
 def starting_offsets(places: Places, name: str, start: str) -> Offsets:
-    """The offsets at which `start` is: "earliest", "latest", Kafka's JSON of offsets, or a time (milliseconds since the
+    """The offsets that `start` means: "earliest", "latest", Kafka's JSON of offsets, or a time (milliseconds since the
     epoch, or ISO-8601 with a zone; a partition with no record so late starts at its end). Raises Refused.
     """
     now = topic(places, name)
     try:
         if start.strip().lower() in (EARLIEST, LATEST) or start.lstrip().startswith("{"):
-            return starting(start, name, now.firsts, now.ends)
-        return _home(places).since(places, name, instant(start))
+            return parse_offsets(start, name, now.firsts, now.ends)
+        return _home(places).offsets_since(places, name, parse_time(start))
     except ValueError as error:
         raise Refused(str(error)) from None
 
 
-def ends(places: Places, name: str) -> list[Ends]:
+def extents(places: Places, name: str) -> list[Extent]:
     """What each partition holds, by partition. Raises Refused when the log has no such topic."""
-    return _home(places).ends(places, name)
+    return _home(places).extents(places, name)
 
 
 def records(places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
@@ -84,13 +82,13 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
 
 
 def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
-    """When the log begins to delete records that a job, which has read so far, has not; None: never, or none waits."""
+    """When the log begins to delete records that a job, which has read up to `read`, lacks; None: never, or none."""
     return _home(places).retention_deadline(places, name, read)
 
 
-def open_transactions(places: Places, name: str) -> list[Ends]:
-    """Of each partition in which a transaction is open, what stands there from its first record on: nobody reads it
-    before the transaction has ended.
+def open_transactions(places: Places, name: str) -> list[Extent]:
+    """Of each partition with an open transaction, what it holds from the transaction's first record on: nobody reads
+    that before the transaction has ended.
     """
     return _home(places).open_transactions(places, name)
 
@@ -105,24 +103,24 @@ def read(
 ) -> DataFrame:
     """The records of topic `name`, as a stream.
 
-    `starting_offsets` is "earliest", "latest" or Kafka's JSON, and counts only when no checkpoint does. A batch holds
-    about `max_records_per_batch` records, shared over the partitions by their backlog; None: all there are. `group`
-    begins the names of the consumer groups that Spark reads Kafka with.
+    `starting_offsets` is "earliest", "latest" or Kafka's JSON; a checkpoint overrides it. A batch holds about
+    `max_records_per_batch` records, shared over the partitions by their backlog; None: all there are. `group` is the
+    prefix of the consumer groups' names with which Spark reads Kafka.
     Raises Refused when the topic is not there, or an argument is wrong.
     """
     if max_records_per_batch is not None and max_records_per_batch < 1:
         raise Refused(f"topic {name}: the records of a batch must be 1 or more, not {max_records_per_batch}.")
     now = topic(places, name)
     try:
-        start = starting(starting_offsets, name, now.firsts, now.ends)
+        start = parse_offsets(starting_offsets, name, now.firsts, now.ends)
     except ValueError as error:
         raise Refused(str(error)) from None
     stream = _home(places).stream(spark, places, name, group or f"headrace-{name}")
     if max_records_per_batch is not None:
-        # Spark's own source rounds each partition's share down, and would leave a batch of a few records over.
+        # Spark's Kafka source rounds each partition's share down, which would leave a small batch at the end.
         limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
         stream = stream.option("maxOffsetsPerTrigger", limit)
-    return stream.option("startingOffsets", positions(name, start)).load()
+    return stream.option("startingOffsets", kafka_json(name, start)).load()
 
 
 def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:

@@ -1,8 +1,7 @@
-"""Keeps the archive of topics in Kafka, each record once.
+"""Copies topics of Kafka into the archive, each record once.
 
-Where to go on is what the archive itself says, in the commit that added the records: there is no checkpoint. Spark's
-tasks read a range of offsets each and write files; one commit adds them all, or a killed run leaves files that no
-reader sees.
+There is no checkpoint: the commit that adds records also marks where to go on. Each of Spark's tasks reads a range of
+offsets and writes files, and one commit adds them all; a killed run leaves only files that no reader sees.
 """
 
 import time
@@ -12,30 +11,30 @@ from functools import partial
 import pyarrow as pa
 
 from jobs.log import home
-from jobs.log.archive import kafka_copy
-from jobs.log.archive import topic as archive_topic
-from jobs.log.archive.file_writer import FILE_RECORDS, PartitionFiles, Written
-from jobs.log.archive.kafka_copy import Kept, Portion
-from jobs.log.kafka.topics import Topic
+from jobs.log.archive import kafka_copy, marks
+from jobs.log.archive.file_writer import FILE_RECORDS, NewFile, PartitionFiles
+from jobs.log.archive.kafka_copy import CopyRange, CopyState
+from jobs.log.topic import Topic, check_name
 from jobs.run import Run
 from jobs.running import durations, shared_folder
 from jobs.running.errors import Refused
+from schemas.archive import PARTITIONED_BY
 
-FILES = "path string, partition long, first long, last long, records long, first_us long, last_us long, bytes long"
+FILES = "path string, partition long, start long, end long, records long, first_us long, last_us long, bytes long"
 
 
-def keep(run: Run) -> None:
-    """Copy what is new in the topics of the run, and again after each interval if it is continuous.
+def copy_topics(run: Run) -> None:
+    """Copy what is new in the topics of the run; in a continuous run again after each interval.
 
     Raises Refused when a topic is not there, is another one than was copied, or has lost records that were not read.
     """
     if run.places.log != "kafka":
-        raise Refused('the archive is kept from Kafka: the places file must say log = "kafka".')
+        raise Refused('topics are copied from Kafka into the archive: the places file must say log = "kafka".')
     shared_folder.check(run.spark, "archive", run.places.archive)
     while True:
         try:
             for topic in run.topics:
-                keep_topic(run, topic)
+                copy_topic(run, topic)
             if run.continuous is None:
                 return
             time.sleep(durations.seconds(run.continuous))
@@ -46,99 +45,101 @@ def keep(run: Run) -> None:
             return
 
 
-def keep_topic(run: Run, topic: str) -> int:
+def copy_topic(run: Run, topic: str) -> int:
     """Copy what is new in one topic; returns the number of records. Raises Refused."""
-    archive_topic.check_topic(topic)
+    check_name(topic)
     now = home.topic(run.places, topic)
-    kept = kafka_copy.find(run.places.archive, topic, now.id)
-    _check(run, topic, now, kept)
-    copied, starts, marks = 0, *_start(run, topic, now, kept)
-    while starts != now.ends or marks:
-        ends = {part: min(end, starts[part] + FILE_RECORDS) for part, end in now.ends.items()}
-        portion = Portion(starts, ends)
+    state = kafka_copy.find(run.places.archive, topic, now.id)
+    _check(run, topic, now, state)
+    total, (starts, new_marks) = 0, _start(run, topic, now, state)
+    while starts != now.ends or new_marks:
+        ends = {partition: min(end, starts[partition] + FILE_RECORDS) for partition, end in now.ends.items()}
+        copied = CopyRange(starts, ends)
         run.step("before copy")
-        portion.files = _copy(run, topic, kept, portion)
+        copied.files = _copy(run, topic, state, copied)
         run.step("after copy")
         if home.topic(run.places, topic).id != now.id:
             raise Refused(f"topic {topic} was deleted and made again while it was copied. Run again.")
-        kafka_copy.add(run.places.archive, topic, now.id, kept, portion, marks)
+        kafka_copy.add(run.places.archive, topic, now.id, state, copied, new_marks)
         run.step("after commit")
-        if portion.records:
-            run.closed(topic, portion, sum(end - ends[part] for part, end in now.ends.items()))
-        copied += portion.records
-        kept, starts, marks = kafka_copy.find(run.places.archive, topic, now.id), ends, {}
-    run.say(f"{topic}: {copied:,} records copied, up to {sum(now.ends.values()):,} in {len(now.ends)} partitions")
-    return copied
+        if copied.records:
+            run.closed(topic, copied, sum(end - ends[partition] for partition, end in now.ends.items()))
+        total += copied.records
+        state, starts, new_marks = kafka_copy.find(run.places.archive, topic, now.id), ends, {}
+    run.say(f"{topic}: {total:,} records copied, up to {sum(now.ends.values()):,} in {len(now.ends)} partitions")
+    return total
 
 
-def _check(run: Run, topic: str, now: Topic, kept: Kept) -> None:
+def _check(run: Run, topic: str, now: Topic, state: CopyState) -> None:
     """Raises Refused if the archive's records are not those of the topic."""
-    if kept.other:
+    if state.is_other_topic:
         raise Refused(
             f"{run.places.archive} has records of another topic {topic}: it was deleted and made again in Kafka, or "
             "the records were produced into the archive. Name another archive in the places file."
         )
-    for part, end in kept.ends.items():
-        if end > now.ends.get(part, 0):
+    for partition, end in state.ends.items():
+        if end > now.ends.get(partition, 0):
             raise Refused(
-                f"partition {part} of topic {topic} ends at offset {now.ends.get(part, 0)} in Kafka, and the archive "
-                f"has it up to {end}: the broker has lost its end, or was set back. `headrace audit {topic}` says more."
+                f"partition {partition} of topic {topic} ends at offset {now.ends.get(partition, 0)} in Kafka, and the "
+                f"archive has it up to {end}: the broker has lost its end, or was set back. "
+                f"`headrace audit {topic}` says more."
             )
 
 
-def _start(run: Run, topic: str, now: Topic, kept: Kept) -> tuple[dict[int, int], dict[str, int]]:
+def _start(run: Run, topic: str, now: Topic, state: CopyState) -> tuple[dict[int, int], dict[str, int]]:
     """By partition, where to go on; and the marks to set: where the copy begins, or what was lost and accepted.
 
     Raises Refused if records were deleted before they were copied.
     """
-    starts = {part: max(kept.ends.get(part, 0), first) for part, first in now.firsts.items()}
-    if not kept.ends:
-        return starts, {f"first:{topic}:{part}": first for part, first in starts.items() if first}
-    gone = {part: kept.ends.get(part, 0) for part, start in starts.items() if start > kept.ends.get(part, 0)}
-    said = "; ".join(f"partition {part}, offsets {first} to {starts[part] - 1}" for part, first in gone.items())
-    if gone and not run.accept_loss:
+    ends = {partition: state.ends.get(partition, 0) for partition in now.firsts}
+    starts = {partition: max(ends[partition], first) for partition, first in now.firsts.items()}
+    if not state.ends:
+        return starts, {marks.first(topic, partition): first for partition, first in starts.items() if first}
+    lost = {partition: (ends[partition], start) for partition, start in starts.items() if start > ends[partition]}
+    ranges = "; ".join(f"partition {p}, offsets {start} to {end - 1}" for p, (start, end) in lost.items())
+    if lost and not run.accept_loss:
         raise Refused(
-            f"topic {topic} no longer has records that the archive has not ({said}): retention was faster. "
+            f"topic {topic} no longer has records that the archive has not ({ranges}): retention was faster. "
             "Run once with --accept-loss: it goes on behind them and marks the gap."
         )
-    if gone:
-        run.say(f"{topic}: lost, and accepted: {said}")
-    return starts, {f"lost:{topic}:{part}:{first}": starts[part] for part, first in gone.items()}
+    if lost:
+        run.say(f"{topic}: lost, and accepted: {ranges}")
+    return starts, {marks.loss(topic, partition, start): end for partition, (start, end) in lost.items()}
 
 
-def _copy(run: Run, topic: str, kept: Kept, portion: Portion) -> list[Written]:
-    """Write the files of a portion, in Spark's tasks."""
-    if portion.starts == portion.ends:
+def _copy(run: Run, topic: str, state: CopyState, copied: CopyRange) -> list[NewFile]:
+    """Write the files of the range, in Spark's tasks."""
+    if copied.starts == copied.ends:
         return []
-    records = home.read_range(run.spark, run.places, topic, portion.starts, portion.ends)
-    covers = {part: (kept.covered.get(part, start), portion.ends[part]) for part, start in portion.starts.items()}
-    write = partial(_written, run.places.archive, topic, covers)
-    return [Written(**row) for row in records.mapInArrow(write, FILES).toArrow().to_pylist()]
+    records = home.read_range(run.spark, run.places, topic, copied.starts, copied.ends)
+    covers = {p: (state.covered.get(p, start), copied.ends[p]) for p, start in copied.starts.items()}
+    write = partial(_write_files, run.places.archive, topic, covers)
+    return [NewFile(**row) for row in records.mapInArrow(write, FILES).toArrow().to_pylist()]
 
 
-def _written(
+def _write_files(
     path: str, topic: str, covers: dict[int, tuple[int, int]], batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """In a task: the records of a partition into files; yields what was written. Discards the files on an error."""
-    parts: dict[int, PartitionFiles] = {}
+    """In a task: write the records of a partition into files; yields a row for each. Discards them on an error."""
+    writers: dict[int, PartitionFiles] = {}
     try:
         for batch in batches:
-            for part in batch["partition"].unique().to_pylist():
-                if part not in parts:
-                    parts[part] = PartitionFiles(path, topic, part, 0, covers[part][0])
-                parts[part].add(_of(batch, part))
-        for part, files in parts.items():
-            files.close(covers[part][1])
+            for partition in batch["partition"].unique().to_pylist():
+                if partition not in writers:
+                    writers[partition] = PartitionFiles(path, topic, partition, 0, covers[partition][0])
+                writers[partition].add(_select(batch, partition))
+        for partition, writer in writers.items():
+            writer.close(covers[partition][1])
     except BaseException:
-        for files in parts.values():
-            files.discard()
+        for writer in writers.values():
+            writer.discard()
         raise
-    rows = [vars(file) for files in parts.values() for file in files.written]
+    rows = [vars(file) for writer in writers.values() for file in writer.written]
     if rows:
         yield pa.RecordBatch.from_pylist(rows)
 
 
-def _of(batch: pa.RecordBatch, part: int) -> pa.RecordBatch:
-    """The records of one partition; a task of Spark's Kafka source reads no other."""
-    chosen = batch.filter(pa.compute.equal(batch["partition"], part))
-    return chosen.select([name for name in chosen.schema.names if name not in ("topic", "partition")])
+def _select(batch: pa.RecordBatch, partition: int) -> pa.RecordBatch:
+    """The records of one partition, without the columns that are folders."""
+    rows = batch.filter(pa.compute.equal(batch["partition"], partition))
+    return rows.select([name for name in rows.schema.names if name not in PARTITIONED_BY])

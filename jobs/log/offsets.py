@@ -8,10 +8,10 @@ Offsets = dict[int, int]
 """The next offset to read of each partition."""
 
 LATEST, EARLIEST = -1, -2
-"""What stands for an end of the log in Kafka's JSON of offsets."""
+"""The numbers for the ends of the log in Kafka's JSON of offsets."""
 
 
-def starting(option: str, topic: str, firsts: Mapping[int, int], ends: Mapping[int, int]) -> Offsets:
+def parse_offsets(option: str, topic: str, firsts: Mapping[int, int], ends: Mapping[int, int]) -> Offsets:
     """Where `startingOffsets` begins: "earliest", "latest", or Kafka's JSON {"topic": {"0": 12, "1": -2, "2": -1}}.
 
     A partition that the JSON does not name starts at its earliest record. Raises ValueError when the option is none of
@@ -21,8 +21,8 @@ def starting(option: str, topic: str, firsts: Mapping[int, int], ends: Mapping[i
         return dict(firsts)
     if option.strip().lower() == "latest":
         return dict(ends)
-    begun = dict(firsts)
-    for name, offset in _named(option, topic).items():
+    offsets = dict(firsts)
+    for name, offset in _offsets_by_name(option, topic).items():
         partition = int(name) if name.isdecimal() else -1
         if partition not in ends:
             raise ValueError(f"startingOffsets: topic {topic} has no partition {name}, it has {len(ends)} from 0.")
@@ -32,32 +32,32 @@ def starting(option: str, topic: str, firsts: Mapping[int, int], ends: Mapping[i
                 f"give a whole number up to that, {EARLIEST} for the earliest or {LATEST} for the latest."
             )
         if offset == LATEST:
-            begun[partition] = ends[partition]
+            offsets[partition] = ends[partition]
         elif offset != EARLIEST:
-            begun[partition] = offset
-    return begun
+            offsets[partition] = offset
+    return offsets
 
 
-def positions(topic: str, offsets: Mapping[int, int]) -> str:
+def kafka_json(topic: str, offsets: Mapping[int, int]) -> str:
     """Kafka's JSON of the offsets."""
     return json.dumps({topic: {str(partition): offset for partition, offset in sorted(offsets.items())}})
 
 
-def _named(option: str, topic: str) -> dict[str, object]:
+def _offsets_by_name(option: str, topic: str) -> dict[str, object]:
     try:
-        named = json.loads(option)
+        content = json.loads(option)
     except ValueError:
-        named = None
-    if not isinstance(named, dict) or list(named) != [topic] or not isinstance(named[topic], dict):
+        content = None
+    if not isinstance(content, dict) or list(content) != [topic] or not isinstance(content[topic], dict):
         raise ValueError(f'startingOffsets: give "earliest", "latest" or JSON {{"{topic}": {{"0": 12}}}}.')
-    return dict(named[topic])
+    return dict(content[topic])
 
 
-def share(start: Mapping[int, int], ends: Mapping[int, int], limit: int | None) -> Offsets:
-    """How far a batch of about `limit` offsets goes: each partition's share is in proportion to its backlog.
+def batch_ends(start: Mapping[int, int], ends: Mapping[int, int], limit: int | None) -> Offsets:
+    """Where a batch of about `limit` offsets ends: each partition's share is in proportion to its backlog.
 
-    Rounded up, so that a partition with a backlog goes on by at least 1 and no batch of a few is left over at the end;
-    a batch is at most `limit` + the number of partitions. No limit goes to the ends.
+    A share is rounded up, so that each partition with a backlog goes on by at least 1 and no small batch is left over;
+    a batch has at most `limit` + the number of partitions. Without a limit it goes to the ends.
     """
     backlog = {partition: max(0, end - start.get(partition, 0)) for partition, end in ends.items()}
     total = sum(backlog.values())
@@ -66,7 +66,7 @@ def share(start: Mapping[int, int], ends: Mapping[int, int], limit: int | None) 
     return {partition: start.get(partition, 0) + -(-limit * waiting // total) for partition, waiting in backlog.items()}
 
 
-def since(option: str) -> datetime:
+def parse_time(option: str) -> datetime:
     """The time in `startingTimestamp`: milliseconds since the epoch, or ISO-8601 with a zone. Raises ValueError."""
     try:
         if option.strip().isdecimal():

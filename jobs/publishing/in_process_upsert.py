@@ -11,7 +11,7 @@ from jobs.answers import merging
 from jobs.answers.result import Result
 from jobs.answers.windows import KEYS
 from jobs.facts import partials
-from jobs.lake import commits, delta_tables
+from jobs.lake import commits, delta_tables, table_queries
 from jobs.running.instants import sql_literal
 
 MOST_WINDOWS = 500_000
@@ -29,7 +29,7 @@ def windows(path: str, result: Result, near: pa.Table, since_sequence: int, comm
     assert panes
     if not len(near):
         return True
-    if merging.count(near, panes, kinds) > MOST_WINDOWS or near["pane_start"][-1].as_py() > delta_tables.LAST_LITERAL:
+    if merging.count(near, panes, kinds) > MOST_WINDOWS or near["pane_start"][-1].as_py() > table_queries.LAST_LITERAL:
         return False
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())

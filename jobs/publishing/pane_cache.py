@@ -14,7 +14,7 @@ from deltalake import DeltaTable, QueryBuilder
 from jobs.answers import windows
 from jobs.answers.result import Result
 from jobs.facts import pane_table
-from jobs.lake import delta_tables
+from jobs.lake import table_queries
 from jobs.running import durations
 from jobs.running.instants import sql_literal
 
@@ -101,7 +101,7 @@ class Recent:
         latest = pc.add(files["max.pane_start"].cast(_TIME), _CUT)
         needed = files.filter(pc.greater_equal(latest, pa.scalar(first, _TIME)))
         many = sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES
-        if many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > delta_tables.LAST_LITERAL:
+        if many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > table_queries.LAST_LITERAL:
             return
         sql = f"select * from panes where pane_start >= {sql_literal(first)}"
         known = self._added_up(QueryBuilder().register("panes", table).execute(sql), columns)

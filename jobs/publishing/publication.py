@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from jobs.answers import merging, windows
 from jobs.answers.result import Result
 from jobs.answers.windows import Window
-from jobs.lake import commits, delta_tables
+from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import in_process_upsert
 from jobs.publishing.pane_cache import Recent
 from jobs.running.places import Places
@@ -44,7 +44,7 @@ def publish(
 def _spans(path: str, since_sequence: int, some: tuple[Window, ...]) -> list[tuple[int, int]]:
     """Spans of seconds that hold the windows that newer panes are in, whole, a day or more each."""
     spans: list[tuple[int, int]] = []
-    for day in delta_tables.days(path, "pane_start", f"sequence > {since_sequence}"):
+    for day in table_queries.days(path, "pane_start", f"sequence > {since_sequence}"):
         first = windows.first_start(some, day * DAY_SECONDS)
         after = windows.last_end(some, (day + 1) * DAY_SECONDS - 1)
         if spans and first <= spans[-1][1]:
@@ -84,7 +84,7 @@ def _by_spark(spark: SparkSession, places: Places, result: Result, since_sequenc
         "revision": "t.revision + 1"
     }
     path = places.table(result.name)
-    if not delta_tables.reaches_into(path, "window_start", _moment(spans[0][0]), _moment(spans[-1][1])):
+    if not table_queries.may_hold(path, "window_start", _moment(spans[0][0]), _moment(spans[-1][1])):
         delta_tables.append(source, path, commit, {})  # nothing there to match, so a merge would only insert
         return
     # Panes are only ever added, so a window has changed exactly if it counts more records.

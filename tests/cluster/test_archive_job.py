@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from jobs import kafka_archive as job
 from jobs import run
 from jobs.log import home
-from jobs.log.archive import file_writer, writer
+from jobs.log.archive import file_writer, transaction, writer
 from jobs.log.audit import audit
 from jobs.log.kafka import producer
 from jobs.running.errors import Refused
@@ -158,8 +158,8 @@ def doubled(places: run.Places, topic: str, file: Path) -> None:
     there = Path(places.archive) / f"topic={topic}" / "partition=0" / "twice.parquet"
     there.write_bytes(file.read_bytes())
     path = str(there.relative_to(places.archive))
-    written = file_writer.Written(path, 0, 0, 1, 2, 0, 2**50, there.stat().st_size)
-    writer.write(DeltaTable(places.archive), topic, [written], {}, {})
+    written = file_writer.NewFile(path, 0, 0, 2, 2, 0, 2**50, there.stat().st_size)
+    transaction.commit_files(DeltaTable(places.archive), topic, [written], {}, {})
 
 
 def test_a_topic_that_is_made_again_is_refused(spark: SparkSession, broker: Broker, places: run.Places) -> None:
@@ -185,7 +185,7 @@ def test_what_retention_took_is_refused_and_its_gap_is_marked_when_the_loss_is_a
         copy(spark, places, topic)
     copy(spark, places, topic, accept_loss=True)
     (one,) = audit(places, topic)
-    assert (one.first, one.records, one.explained, one.whole) == (2, 5, {"lost, and accepted": 3}, True)
+    assert (one.start, one.records, one.explained, one.whole) == (2, 5, {"lost, and accepted": 3}, True)
 
 
 def test_new_partitions_are_copied_and_nobody_else_may_produce_into_the_copy(

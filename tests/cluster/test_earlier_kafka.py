@@ -59,7 +59,7 @@ def test_a_result_and_a_copy_go_on_in_kafka_until_the_topic_is_another(
         assert carried.published(places) == carried.expected(after)
     [deleted] = broker.admin().delete_records([TopicPartition("readings", 0, 38)]).values()
     assert deleted.result().low_watermark == 38
-    kafka_to_archive.keep(replace(job, accept_loss=True))
+    kafka_to_archive.copy_topics(replace(job, accept_loss=True))
     found = audit(places, "readings")
     assert all(part.whole for part in found) and found[0].explained["lost, and accepted"] == 2
     assert sum(part.records for part in found) == MORE - 2 - sum(earlier_homes.RETAINED.values())
@@ -77,5 +77,5 @@ def test_a_result_and_a_copy_go_on_in_kafka_until_the_topic_is_another(
     with pytest.raises(Refused, match="is not the one that carried_v1 has read: it was deleted and made again"):
         microbatch.keep(job, CARRIED)
     with pytest.raises(Refused, match="has records of another topic readings"):
-        kafka_to_archive.keep(job)
+        kafka_to_archive.copy_topics(job)
     assert ledger.last(places, CARRIED.name) == last

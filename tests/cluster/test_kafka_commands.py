@@ -171,7 +171,7 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     records = [r._replace(timestamp=now + timedelta(minutes=n)) for n, r in enumerate(readings.log(each=4))]
     kafka_producer.append(places.kafka, topic, 3, [readings.batch(records)])
     ledger.create(places, "lagging_v1")
-    topic_id = topics.existing(places.kafka, topic).id
+    topic_id = topics.require(places.kafka, topic).id
     first = ledger.Row(1, "start", 1, -1, log_home="kafka", topic_id=topic_id, definition={"topic": topic})
     ledger.write(places, "lagging_v1", first)
     oldest = min(r.timestamp for r in records if (r.partition, r.offset) in {(0, 3), (1, 0), (2, 0)})

@@ -123,11 +123,11 @@ def main(folder: Path) -> None:
         job = run.Run(run.session(run.profile(Path("conf") / run.LOCAL_PROFILE)), places, topics=("readings",))
         make(broker, "readings", PARTITIONS)
         producer.append(kafka, "readings", None, [batch_of_readings(0, READ)])
-        kafka_to_archive.keep(job)
+        kafka_to_archive.copy_topics(job)
         microbatch.keep(job, CARRIED)
         send(broker, "readings", 0, 2, **{"transactional.id": "aborted"}).abort_transaction(30)
         producer.append(kafka, "readings", None, [batch_of_readings(READ, ALL)])
-        kafka_to_archive.keep(job)
+        kafka_to_archive.copy_topics(job)
         retention.remove(places.archive, "readings", RETAINED)
         keep_states(places.archive)
     finally:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from jobs import run
 from jobs.admin import findings, standing
 from jobs.keeping import ledger, microbatch
-from jobs.log.archive import compaction, retention, rewrite, writer
+from jobs.log.archive import compaction, file_reader, retention, writer
 from jobs.log.archive import snapshot as sources_archive
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.audit import Audit, audit
@@ -80,8 +79,8 @@ def test_a_result_of_kafka_is_refused_by_an_archive_that_is_no_copy_of_its_topic
 def test_the_copy_says_where_it_begins_and_what_was_read_for_it(begun: run.Places) -> None:
     empty = "no committed record when it was read"
     assert audit(begun, "readings") == [Audit(0, 3, 36, 30, explained={empty: 3}), Audit(1, 0, 17, 17)]
-    files = rewrite.held(DeltaTable(begun.archive), "readings")
-    covered = [(file.partition, rewrite.covers(begun.archive, file)) for file in files]
+    files = Snapshot(begun.archive, "readings").refresh().files
+    covered = [(file.partition, file_reader.covered_offsets(file)) for file in files]
     assert covered == [(0, (3, 20)), (0, (20, 36)), (1, (0, 10)), (1, (10, 17))]
 
 

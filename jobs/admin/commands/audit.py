@@ -30,7 +30,7 @@ def audit(
     for row in rows:
         why = "; ".join(f"{offsets:,} {reason}" for reason, offsets in row.explained.items())
         gone = _offsets(row.missing) + _offsets(row.in_kafka)
-        numbers = (row.partition, row.first, row.end - 1, f"{row.records:,}", _offsets(row.doubles), gone)
+        numbers = (row.partition, row.start, row.end - 1, f"{row.records:,}", _offsets(row.doubles), gone)
         table.add_row(*map(str, numbers), why or "-")
     console = Console()
     console.print(table)
@@ -52,9 +52,9 @@ def _faults(topic: str, row: "Audit") -> list[str]:
 
 
 def _spans(spans: list[tuple[int, int]]) -> str:
-    shown = ", ".join(f"{first}" if after == first + 1 else f"{first} to {after - 1}" for first, after in spans[:SHOWN])
+    shown = ", ".join(f"{start}" if end == start + 1 else f"{start} to {end - 1}" for start, end in spans[:SHOWN])
     return shown + (f" and {len(spans) - SHOWN} more spans" if len(spans) > SHOWN else "")
 
 
 def _offsets(spans: list[tuple[int, int]]) -> int:
-    return sum(after - first for first, after in spans)
+    return sum(end - start for start, end in spans)

@@ -7,7 +7,7 @@ import typer
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
-    from jobs.log.archive.compaction import Part
+    from jobs.log.archive.compaction import PartitionPlan
 
 
 def compact(
@@ -39,7 +39,7 @@ def compact(
     log = Snapshot(home.archive, topic).refresh()
     if not log.ends:
         raise run.Refused(f"topic {topic} has no records in {home.archive}.")
-    topic_readers = readers.find(home, topic, log.keeps)
+    topic_readers = readers.find(home, topic, log.is_copy_of)
     counting = [reader.name for reader in topic_readers if reader.counts_every_record]
     if counting:
         raise run.Refused(
@@ -77,7 +77,7 @@ def _check_declared(topic: str) -> None:
             )
 
 
-def _show(parts: "list[Part]", ends: dict[int, int]) -> None:
+def _show(parts: "list[PartitionPlan]", ends: dict[int, int]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -64,10 +64,10 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
 
 def _is_filled(places: "Places", evening: bool = False) -> bool:
     """Whether the log has all departures, or those until the evening."""
-    from jobs.log.archive.snapshot import ends
+    from jobs.log.archive.snapshot import extents
     from schemas import departure
 
-    times = [part.last_time for part in ends(places.archive, departure.TOPIC) if part.last_time]
+    times = [part.last_time for part in extents(places.archive, departure.TOPIC) if part.last_time]
     return bool(times) and (evening or max(times) >= EVENING)
 
 
@@ -90,10 +90,10 @@ def _fill(places: "Places", evening: bool) -> None:
 def _is_all_read(places: "Places", names: list[str]) -> bool:
     """Whether each result has read all of the log and published its windows: then Spark need not start."""
     from jobs.keeping import ledger
-    from jobs.log.archive.snapshot import ends
+    from jobs.log.archive.snapshot import extents
     from schemas import departure
 
-    log = ends(places.archive, departure.TOPIC)
+    log = extents(places.archive, departure.TOPIC)
     last = {part.partition: 0 if part.last_offset is None else part.last_offset + 1 for part in log}
     rows = [ledger.last(places, name) for name in names]
     return all(row is not None and row.end_offsets == last and row.published for row in rows)

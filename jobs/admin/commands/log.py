@@ -19,11 +19,11 @@ def log(
     from jobs import run
     from jobs.log import home
 
-    partitions = home.ends(run.places(places), topic)
+    partitions = home.extents(run.places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
-    for end in partitions:
-        numbers = (end.partition, end.first_offset, end.last_offset, end.records)
-        table.add_row(*(_text(number) for number in numbers), _time(end.first_time), _time(end.last_time))
+    for extent in partitions:
+        numbers = (extent.partition, extent.first_offset, extent.last_offset, extent.records)
+        table.add_row(*(_text(number) for number in numbers), _time(extent.first_time), _time(extent.last_time))
     Console().print(table)
 
 

@@ -50,11 +50,11 @@ def retain(
     if not log.ends:
         raise run.Refused(f"topic {topic} has no records in {home.archive}.")
     cuts = _cuts(log, since, most)
-    firsts, files = log.firsts(), retention.held_by_partition(home.archive, topic)
-    going = {p: retention.counted(home.archive, files.get(p, []), 0, cut) for p, cut in cuts.items()}
+    firsts = log.firsts()
+    going = {p: retention.count_records(log.files_of(p), 0, cut) for p, cut in cuts.items()}
     behind = [
-        (reader.name, partition, start, cut, retention.counted(home.archive, files.get(partition, []), start, cut))
-        for reader in readers.find(home, topic, log.keeps)
+        (reader.name, partition, start, cut, retention.count_records(log.files_of(partition), start, cut))
+        for reader in readers.find(home, topic, log.is_copy_of)
         for partition, start, cut in _unread(reader, firsts, cuts)
     ]
     if dry_run:
@@ -99,16 +99,12 @@ def size(words: str) -> int:
 def _cuts(log: "Snapshot", since: "datetime | None", most: int | None) -> dict[int, int]:
     """Where each partition is to begin."""
     from jobs.log.archive import retention
-    from jobs.log.archive.file_reader import first_since
 
     cuts = log.firsts()
-    for partition, end in log.ends.items():
-        files = [file for file in log.files if file.partition == partition]
-        if since is not None:
-            young = first_since(files, since)
-            cuts[partition] = max(cuts[partition], end if young is None else young)
-        if most is not None:
-            cuts[partition] = retention.by_size(files, most, cuts[partition])
+    if since is not None:
+        cuts = {partition: max(cuts[partition], offset) for partition, offset in log.offsets_since(since).items()}
+    if most is not None:
+        cuts = {p: retention.by_size(log.files_of(p), most, cut) for p, cut in cuts.items()}
     return cuts
 
 

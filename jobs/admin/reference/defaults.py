@@ -20,7 +20,8 @@ from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, evaluation, first_records, housekeeping, locks
 from jobs.lake import delta_tables
-from jobs.log.archive import compaction, file_writer, rewrite, topic, writer
+from jobs.log import topic
+from jobs.log.archive import compaction, file_writer, rewrite, writer
 from jobs.log.archive import file_reader as archive_reader
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import in_process_upsert, pane_cache

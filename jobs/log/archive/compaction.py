@@ -1,12 +1,11 @@
-"""Compaction of the archive: of the records of a key in a topic the last one stays.
+"""Compaction of the archive: of all records with the same key in a topic only the last one stays.
 
-What stays keeps its offset, and the gaps are no loss: the mark `first:TOPIC:PARTITION` says where a partition begins,
-`compacted:TOPIC:PARTITION` up to where it has been compacted.
-Records without a key all stay (Kafka would not take them on a compacted topic, and drops them). A record without a
-value is a tombstone: its key is deleted. It stays until a compaction that comes long enough after the first that met it
-(`tombstones:TOPIC:PARTITION`, the offset up to which they were met; `tombstones_time:...`, when, milliseconds), so that
-a reader whom nobody knows has this long to see it. The clock counts, not the record's timestamp, which may be the time
-of an event of years ago.
+What stays keeps its offset, and the gaps are no loss: marks say where a partition begins, and up to where it has been
+compacted. Records without a key all stay (Kafka would refuse them on a compacted topic).
+
+A record without a value is a tombstone: its key is deleted. The compaction that meets it first marks its offset and the
+time; a later one removes it, once every reader, even an unknown one, has had long enough to see it. That time is
+measured by the clock: the record's timestamp may be the time of an event of years ago.
 """
 
 from collections.abc import Mapping
@@ -16,11 +15,12 @@ from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 
-from jobs.log.archive import rewrite
+from jobs.log.archive import marks, rewrite
+from jobs.log.archive.data_file import DataFile
+from jobs.log.archive.file_reader import covered_offsets, read_columns
 from jobs.log.archive.file_writer import SCHEMA, PartitionFiles
-from jobs.log.archive.rewrite import Held
+from jobs.log.archive.snapshot import Snapshot
 from jobs.running import durations
 
 TOMBSTONES_FOR = "24 hours"
@@ -28,75 +28,88 @@ TOMBSTONES_FOR = "24 hours"
 
 
 @dataclass(frozen=True)
-class Part:
+class PartitionPlan:
     """What compaction does to one partition."""
 
     partition: int
     until: int
-    """Only records below this offset leave: every job that is known has read them."""
+    """Only records below this offset leave: every known job has read them."""
     tombstones_until: int
     """Below this offset tombstones leave too."""
-    newly_met: bool
-    """Whether tombstones up to `until` are met now, and wait from now on."""
+    marks_tombstones: bool
+    """Whether the wait of the tombstones up to `until` begins now."""
     records: int
     superseded: int
     """Records that leave because their key has a later one."""
     tombstones: int
     """Tombstones that leave."""
-    files: tuple[tuple[Held, pa.Array | None], ...]
+    files: tuple[tuple[DataFile, pa.Array | None], ...]
     """Each file, with the offsets that leave it; None: it stays as it is."""
 
+    @property
+    def removed(self) -> int:
+        """Records that leave."""
+        return self.superseded + self.tombstones
 
-def plan(path: str, topic: str, until: Mapping[int, int], now_ms: int, tombstones_ms: int) -> list[Part]:
-    """What there is to do, by partition. Reads every key; holds the keys of one partition in memory.
 
-    `until` has, by partition, the offset below which records may leave. Raises OSError, and DeltaError of deltalake.
+def plan(path: str, topic: str, until: Mapping[int, int], now_ms: int, tombstones_ms: int) -> list[PartitionPlan]:
+    """What there is to do, by partition. Reads every key; keeps the keys of one partition in memory.
+
+    `until` has, by partition, the offset below which records may leave. Raises ArchiveError, OSError, and DeltaError of
+    deltalake.
     """
-    table = DeltaTable(path)
-    parts = []
-    for partition, files in groupby(rewrite.held(table, topic), key=lambda file: file.partition):
+    log = Snapshot(path, topic).refresh()
+    plans = []
+    for partition, files in groupby(log.files, key=lambda file: file.partition):
         bound = until.get(partition, 0)
-        met = table.transaction_version(f"tombstones:{topic}:{partition}") or 0
-        met_ms = table.transaction_version(f"tombstones_time:{topic}:{partition}")
-        over = met_ms is not None and now_ms >= met_ms + tombstones_ms
-        gone = min(met, bound) if over else 0
-        parts.append(_planned(path, list(files), bound, gone, (over or met_ms is None) and bound > met))
-    return parts
+        met = log.mark(marks.tombstones(topic, partition)) or 0
+        met_ms = log.mark(marks.tombstones_time(topic, partition))
+        is_over = met_ms is not None and now_ms >= met_ms + tombstones_ms
+        tombstones_until = min(met, bound) if is_over else 0
+        marks_tombstones = (is_over or met_ms is None) and bound > met
+        plans.append(_plan_partition(list(files), bound, tombstones_until, marks_tombstones))
+    return plans
 
 
-def _planned(path: str, files: list[Held], until: int, tombstones_until: int, newly_met: bool) -> Part:
-    latest = _latest(path, files)
-    chosen: list[tuple[Held, pa.Array | None]] = []
+def _plan_partition(files: list[DataFile], until: int, tombstones_until: int, marks_tombstones: bool) -> PartitionPlan:
+    latest = _latest_offsets(files)
+    planned: list[tuple[DataFile, pa.Array | None]] = []
     superseded = tombstones = 0
     for file in files:
-        old, dead = _leaving(path, file, latest, until, tombstones_until)
+        old, dead = _leaving_offsets(file, latest, until, tombstones_until)
         superseded += len(old)
         tombstones += len(dead)
-        chosen.append((file, pa.concat_arrays([old, dead]) if len(old) + len(dead) else None))
-    count = sum(file.records for file in files)
-    return Part(
-        files[0].partition, until, tombstones_until, newly_met, count, superseded, tombstones, tuple(chosen)
-    )  # fmt: skip
+        planned.append((file, pa.concat_arrays([old, dead]) if len(old) + len(dead) else None))
+    return PartitionPlan(
+        files[0].partition,
+        until,
+        tombstones_until,
+        marks_tombstones,
+        sum(file.records for file in files),
+        superseded,
+        tombstones,
+        tuple(planned),
+    )
 
 
-def _latest(path: str, files: list[Held]) -> pa.Table:
-    """The last offset of each key: key, offset."""
+def _latest_offsets(files: list[DataFile]) -> pa.Table:
+    """The last offset of each key, as a table of key and offset."""
     latest = pa.schema([SCHEMA.field("key"), SCHEMA.field("offset")]).empty_table()
     for file in files:
-        rows = rewrite.columns(path, file, latest.column_names)
+        rows = read_columns(file, latest.column_names)
         rows = pa.concat_tables([latest, rows.filter(pc.is_valid(rows["key"]))])
         grouped = rows.group_by("key").aggregate([("offset", "max")])
         latest = grouped.rename_columns(["key", "offset"]).cast(rows.schema)
     return latest
 
 
-def _leaving(path: str, file: Held, latest: pa.Table, until: int, tombstones_until: int) -> tuple[pa.Array, pa.Array]:
-    """The offsets that leave the file: of records with a later one, and of tombstones."""
+def _leaving_offsets(file: DataFile, latest: pa.Table, until: int, tombstones_until: int) -> tuple[pa.Array, pa.Array]:
+    """The offsets that leave the file: of superseded records, and of tombstones."""
     none = pa.array([], pa.int64())
-    if file.first >= until or (rewrite.covers(path, file) or (0, 0))[1] > until:
-        return none, none  # what the file says of offsets from `until` on is to stay
-    may_be_dead = file.first < tombstones_until
-    rows = rewrite.columns(path, file, ["key", "offset", *(["value"] if may_be_dead else [])])
+    if file.start >= until or (covered_offsets(file) or (0, 0))[1] > until:
+        return none, none  # the file's footer covers offsets from `until` on, and has to stay for them
+    may_be_dead = file.start < tombstones_until
+    rows = read_columns(file, ["key", "offset", *(["value"] if may_be_dead else [])])
     offsets = rows["offset"].combine_chunks()
     last = latest["offset"].take(pc.index_in(rows["key"], value_set=latest["key"].combine_chunks())).combine_chunks()
     old = pc.fill_null(pc.and_(pc.less(offsets, last), pc.less(offsets, until)), False)
@@ -107,33 +120,38 @@ def _leaving(path: str, file: Held, latest: pa.Table, until: int, tombstones_unt
     return offsets.filter(old), offsets.filter(dead)
 
 
-def compact(path: str, topic: str, firsts: Mapping[int, int], parts: list[Part], now_ms: int) -> None:
+def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan], now_ms: int) -> None:
     """Do what was planned, in one commit; nothing if there is nothing to do. `firsts` are the topic's first offsets.
 
-    Raises Refused when another run was faster, OSError and deltalake's DeltaError from the store.
+    Raises Refused when another run was faster, ArchiveError, OSError and deltalake's DeltaError from the store.
     """
-    marks = {f"first:{topic}:{partition}": first for partition, first in firsts.items()}
-    for part in (part for part in parts if part.newly_met):
-        marks |= {f"tombstones:{topic}:{part.partition}": part.until}
-        marks |= {f"tombstones_time:{topic}:{part.partition}": now_ms}
-    marks |= {f"compacted:{topic}:{part.partition}": part.until for part in parts if part.superseded + part.tombstones}
-    if not any(part.newly_met or part.superseded or part.tombstones for part in parts):
+    if not any(step.marks_tombstones or step.removed for step in plans):
         return
-    with rewrite.Change(marks=marks) as change:
-        for part in parts:
+    with rewrite.Rewrite(marks=_new_marks(topic, firsts, plans, now_ms)) as change:
+        for step in plans:
             # Files side by side that lose records become one: compaction leaves little of each.
-            for changed, together in groupby(part.files, key=lambda file: file[1] is not None):
-                if changed:
-                    old, leaving = zip(*together, strict=True)
+            for is_changed, side_by_side in groupby(step.files, key=lambda file: file[1] is not None):
+                if is_changed:
+                    old, leaving = zip(*side_by_side, strict=True)
                     change.old += old
-                    change.new.append(PartitionFiles(path, topic, part.partition, 0))
-                    rewrite.copy(path, old, change.new[-1], partial(_stays, pa.chunked_array(leaving)))
+                    change.new.append(PartitionFiles(path, topic, step.partition, 0))
+                    rewrite.copy(old, change.new[-1], partial(_is_staying, pa.chunked_array(leaving)))
                     change.new[-1].close()
-        said = {"compaction": {str(part.partition): part.superseded + part.tombstones for part in parts}}
-        rewrite.commit(path, topic, change, said)
+        rewrite.commit(path, topic, change, {"compaction": {str(step.partition): step.removed for step in plans}})
 
 
-def _stays(leaving: pa.ChunkedArray, rows: pa.Table) -> pa.Array:
+def _new_marks(topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan], now_ms: int) -> dict[str, int]:
+    new_marks = {marks.first(topic, partition): first for partition, first in firsts.items()}
+    for step in plans:
+        if step.marks_tombstones:
+            new_marks[marks.tombstones(topic, step.partition)] = step.until
+            new_marks[marks.tombstones_time(topic, step.partition)] = now_ms
+        if step.removed:
+            new_marks[marks.compacted_end(topic, step.partition)] = step.until
+    return new_marks
+
+
+def _is_staying(leaving: pa.ChunkedArray, rows: pa.Table) -> pa.Array:
     return pc.invert(pc.is_in(rows["offset"], value_set=leaving))
 
 

@@ -1,39 +1,32 @@
-"""A topic of the archive that is a copy of one in Kafka: how far it reaches, and the commit that adds to it.
+"""A topic of the archive that is a copy of one in Kafka: how far the copy goes, and the commit that adds to it."""
 
-Its marks, beside those of every topic: `kept:TOPIC`; `kafka:TOPIC:ID`, the id of the topic in Kafka;
-`covered:TOPIC:PARTITION`, the offset up to which files say what they cover; `first:TOPIC:PARTITION`, where the copy
-begins; `lost:TOPIC:PARTITION:OFFSET`, the offset after a gap that was accepted.
-"""
-
-import time
 from dataclasses import dataclass, field
 
-from deltalake.exceptions import CommitFailedError
-
-from jobs.log.archive import topic as archive_topic
-from jobs.log.archive import writer
-from jobs.log.archive.file_writer import Written
+from jobs.log.archive import marks, transaction
+from jobs.log.archive.file_writer import NewFile
+from jobs.log.archive.snapshot import Snapshot
 from jobs.running.errors import Refused
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What the archive has of the topic: by partition, the offset after the last that was read."""
+class CopyState:
+    """How far the copy of a topic goes."""
 
     ends: dict[int, int]
+    """By partition, the offset after the last that was read."""
     covered: dict[int, int]
-    """By partition, up to where the files cover what was read; the next file covers from here."""
-    other: bool
+    """By partition, the end of the offsets that files cover; the next file covers from here."""
+    is_other_topic: bool
     """Whether the archive has records of another topic under this name."""
 
 
 @dataclass
-class Portion:
+class CopyRange:
     """What one commit adds: offsets [start, end) of each partition, and the files with their records."""
 
     starts: dict[int, int]
     ends: dict[int, int]
-    files: list[Written] = field(default_factory=list)
+    files: list[NewFile] = field(default_factory=list)
     kind: str = "batch"
     """What a run's progress counts it as."""
 
@@ -43,40 +36,28 @@ class Portion:
         return sum(file.records for file in self.files)
 
 
-def find(path: str, topic: str, topic_id: str) -> Kept:
-    """What there is of the topic with this id in Kafka."""
-    table = archive_topic.opened(path)
-    known = archive_topic.known(table, topic)
-    if table is None:
-        return Kept({}, {}, False)
-    same = table.transaction_version(f"kafka:{topic}:{topic_id}") is not None
-    marked = {part: table.transaction_version(f"covered:{topic}:{part}") for part in known.ends}
-    covered = {part: known.ends[part] if mark is None else mark for part, mark in marked.items()}
-    return Kept(known.ends, covered, bool(known.ends) and not same)
+def find(path: str, topic: str, topic_id: str) -> CopyState:
+    """How far the copy of the topic with this id in Kafka goes."""
+    log = Snapshot(path, topic).refresh()
+    marked = {partition: log.mark(marks.covered_end(topic, partition)) for partition in log.ends}
+    covered = {partition: log.ends[partition] if mark is None else mark for partition, mark in marked.items()}
+    return CopyState(log.ends, covered, bool(log.ends) and not log.is_copy_of(topic_id))
 
 
-def add(path: str, topic: str, topic_id: str, before: Kept, portion: Portion, marks: dict[str, int]) -> None:
-    """Add a portion in one commit. Raises Refused if the archive no longer ends where it did before."""
-    files = {file.partition: file for file in portion.files}
-    marks = marks | {f"kept:{topic}": 1, f"kafka:{topic}:{topic_id}": 1, f"partitions:{topic}": len(portion.ends)}
-    marks |= {f"end:{topic}:{part}": end for part, end in portion.ends.items()}
-    for part, end in portion.ends.items():
-        covered = before.covered.get(part, portion.starts[part])
-        marks[f"covered:{topic}:{part}"] = end if part in files else covered
-    read = {str(part): [portion.starts[part], end] for part, end in portion.ends.items()}
-    with writer.queue(path):
-        for attempt in range(writer.ATTEMPTS):
-            table = archive_topic.opened(path) or archive_topic.created(path)
-            known = archive_topic.known(table, topic)
-            if known.paths >= {file.path for file in portion.files} and portion.files:
-                break  # the commit that seemed to fail had come through
-            if any(known.ends.get(part, 0) != before.ends.get(part, 0) for part in portion.ends):
-                raise Refused(f"topic {topic}: another run has added to {path} at the same time. Run one at a time.")
-            try:
-                writer.write(table, topic, portion.files, marks, {"read": read})
-                break
-            except CommitFailedError:
-                time.sleep(0.02 * attempt)
-        else:
-            raise Refused(f"topic {topic}: others wrote to {path} {writer.ATTEMPTS} times meanwhile; run again.")
-        writer.checkpoint(table)
+def add(path: str, topic: str, topic_id: str, before: CopyState, copied: CopyRange, more_marks: dict[str, int]) -> None:
+    """Add what was copied in one commit. Raises Refused if the archive no longer ends where it did `before`."""
+    new_marks = more_marks | {marks.kafka_copy(topic): 1, marks.kafka_topic(topic, topic_id): 1}
+    new_marks[marks.partitions(topic)] = len(copied.ends)
+    with_files = {file.partition for file in copied.files}
+    for partition, end in copied.ends.items():
+        covered = before.covered.get(partition, copied.starts[partition])
+        new_marks[marks.end(topic, partition)] = end
+        new_marks[marks.covered_end(topic, partition)] = end if partition in with_files else covered
+    read = {str(partition): [copied.starts[partition], end] for partition, end in copied.ends.items()}
+
+    def write(log: Snapshot) -> None:
+        if any(log.ends.get(partition, 0) != before.ends.get(partition, 0) for partition in copied.ends):
+            raise Refused(f"topic {topic}: another run has added to {path} at the same time. Run one at a time.")
+        transaction.commit_files(log.table, topic, copied.files, new_marks, {"read": read})
+
+    transaction.retry_on_conflict(path, topic, lambda: copied.files, write)

@@ -1,43 +1,35 @@
 """The archive as a log: which offsets it holds, and the records between two of them. Runs without a JVM.
 
-The facts come from the statistics in the Delta log alone; a data file is opened only to read its records.
+The facts come from the statistics and marks in the Delta log alone; a data file is opened only to read its records.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.log.archive.file_reader import ArchiveError, LogFile, batches, schema
-
-
-@dataclass(frozen=True)
-class Ends:
-    """What one partition holds. Offsets and times are None when it holds nothing."""
-
-    partition: int
-    first_offset: int | None
-    last_offset: int | None
-    records: int
-    first_time: datetime | None
-    last_time: datetime | None
+from jobs.log.archive import marks
+from jobs.log.archive.data_file import DataFile, list_files
+from jobs.log.archive.file_reader import batches, first_offset_since, schema
+from jobs.log.offsets import Offsets
+from jobs.log.topic import Extent
 
 
 class Snapshot:
-    """The files of one topic at one version of the table. Empty while there is no such table or topic."""
+    """One topic at one version of the table. Empty while there is no such table or topic."""
 
     def __init__(self, path: str, topic: str) -> None:
         self.path = path
         self.topic = topic
-        self.files: list[LogFile] = []
-        self.ends: dict[int, int] = {}
+        self.table: Any = None
+        """The open DeltaTable; None while there is none."""
+        self.files: list[DataFile] = []
+        """By partition and offset."""
+        self.ends: Offsets = {}
         """The next offset of each partition."""
-        self._marked: dict[int, int] = {}
-        """The first offset of each partition that retention or compaction has been to."""
-        self._table: Any = None
+        self.partitions = 0
+        """The number of partitions; 0 if there is no such topic."""
+        self._firsts: Offsets | None = None
         self._version = -1
 
     def refresh(self) -> "Snapshot":
@@ -45,87 +37,79 @@ class Snapshot:
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
-        if self._table is None:
+        if self.table is None:
             try:
-                self._table = DeltaTable(self.path)
+                self.table = DeltaTable(self.path)
             except TableNotFoundError:
                 return self
         else:
-            self._table.update_incremental()
-        if self._table.version() != self._version:
-            self.files = sorted(self._listed(), key=lambda file: (file.partition, file.first))
-            self.ends = self._next_offsets()
-            self._marked = self._first_offsets()
-            self._version = self._table.version()
+            self.table.update_incremental()
+        if self.table.version() != self._version:
+            self.files = list_files(self.table, self.path, self.topic)
+            marked = self.mark(marks.partitions(self.topic)) or 0
+            self.ends = self._next_offsets(marked)
+            self.partitions = marked or len(self.ends)
+            self._firsts = None
+            self._version = self.table.version()
         return self
 
-    def firsts(self) -> dict[int, int]:
+    def firsts(self) -> Offsets:
         """The first offset of each partition; its next offset if it holds nothing.
 
         Below it records are gone. Above it an offset without a record is no loss: compaction took it, or it never was.
         """
-        firsts = dict(self.ends)
-        for file in reversed(self.files):
-            firsts[file.partition] = file.first
-        return firsts | self._marked
+        if self._firsts is None:
+            self._firsts = dict(self.ends)
+            for file in reversed(self.files):
+                self._firsts[file.partition] = file.start
+            marked = {partition: self.mark(marks.first(self.topic, partition)) for partition in self.ends}
+            self._firsts |= {partition: mark for partition, mark in marked.items() if mark is not None}
+        return dict(self._firsts)
 
-    def keeps(self, topic_id: str) -> bool:
+    def files_of(self, partition: int, start: int = 0, end: int | None = None) -> list[DataFile]:
+        """The files of a partition that may hold an offset in [start, end), by offset; without `end`, from `start`."""
+        files = (file for file in self.files if file.partition == partition)
+        return [file for file in files if file.end > start and (end is None or file.start < end)]
+
+    def offsets_since(self, time: datetime) -> Offsets:
+        """By partition, the first offset whose record timestamp is `time` or later; the end where there is none."""
+        offsets = {partition: first_offset_since(self.files_of(partition), time) for partition in self.ends}
+        return {p: self.ends[p] if offset is None else offset for p, offset in offsets.items()}
+
+    def is_kafka_copy(self) -> bool:
+        """Whether the topic is a copy of one in Kafka."""
+        return self.mark(marks.kafka_copy(self.topic)) is not None
+
+    def is_copy_of(self, topic_id: str) -> bool:
         """Whether the records are those of the Kafka topic with this id."""
-        return self.mark(f"kafka:{topic_id}") is not None
+        return self.mark(marks.kafka_topic(self.topic, topic_id)) is not None
 
     def mark(self, name: str) -> int | None:
-        """A mark of the topic, such as "kept" or "first:0"; None if it was never set."""
-        kind, colon, more = name.partition(":")
-        found = self._table.transaction_version(f"{kind}:{self.topic}{colon}{more}") if self._table else None
-        return None if found is None else int(found)
+        """A mark, see jobs.log.archive.marks; None if it was never set."""
+        number = None if self.table is None else self.table.transaction_version(name)
+        return None if number is None else int(number)
 
-    def _listed(self) -> Iterator[LogFile]:
-        actions = pa.table(self._table.get_add_actions(flatten=True))
-        if len(actions) == 0:
-            return
-        for row in actions.filter(pc.equal(actions["partition.topic"], self.topic)).to_pylist():
-            if row.get("min.offset") is None or row.get("min.timestamp") is None:
-                raise ArchiveError(f"{self.path}/{row['path']} has no statistics of offset and timestamp in the log.")
-            yield LogFile(
-                f"{self.path}/{row['path']}",
-                row["partition.partition"],
-                row["min.offset"],
-                row["max.offset"],
-                row["num_records"],
-                row["min.timestamp"],
-                row["max.timestamp"],
-                row["size_bytes"],
-            )
-
-    def _next_offsets(self) -> dict[int, int]:
+    def _next_offsets(self, partitions: int) -> Offsets:
         """From the files and from the producer's marks, which outlive files that were deleted."""
-        marked = self._table.transaction_version(f"partitions:{self.topic}") or 0
-        ends = {
-            partition: self._table.transaction_version(f"end:{self.topic}:{partition}") or 0
-            for partition in range(max([marked, *(file.partition + 1 for file in self.files)]))
-        }
+        count = max([partitions, *(file.partition + 1 for file in self.files)])
+        ends = {partition: self.mark(marks.end(self.topic, partition)) or 0 for partition in range(count)}
         for file in self.files:
-            ends[file.partition] = max(ends[file.partition], file.last + 1)
+            ends[file.partition] = max(ends[file.partition], file.end)
         return ends
 
-    def _first_offsets(self) -> dict[int, int]:
-        """From the marks of retention and compaction; a partition without one begins with its first file."""
-        marks = {part: self.mark(f"first:{part}") for part in self.ends}
-        return {partition: mark for partition, mark in marks.items() if mark is not None}
 
-
-def ends(path: str, topic: str) -> list[Ends]:
+def extents(path: str, topic: str) -> list[Extent]:
     """What each partition of the topic holds, by partition; empty if there is no such table or topic."""
     snapshot = Snapshot(path, topic).refresh()
     firsts = snapshot.firsts()
-    return [_ends(part, firsts[part], end, snapshot.files) for part, end in sorted(snapshot.ends.items())]
+    return [_extent(snapshot, partition, firsts[partition], end) for partition, end in sorted(snapshot.ends.items())]
 
 
-def _ends(partition: int, first: int, end: int, every: list[LogFile]) -> Ends:
-    files = [file for file in every if file.partition == partition]
+def _extent(snapshot: Snapshot, partition: int, first: int, end: int) -> Extent:
+    files = snapshot.files_of(partition)
     if not files:
-        return Ends(partition, None, None, 0, None, None)
-    return Ends(
+        return Extent(partition, None, None, 0, None, None)
+    return Extent(
         partition,
         first,
         end - 1,
@@ -138,13 +122,12 @@ def _ends(partition: int, first: int, end: int, every: list[LogFile]) -> Ends:
 def records(path: str, topic: str, partition: int, offset: int, limit: int) -> pa.Table:
     """At most `limit` records from `offset` on, in order, in the archive's columns. Raises ArchiveError."""
     snapshot = Snapshot(path, topic).refresh()
-    kept, missing = [schema().empty_table()], limit
+    tables, missing = [schema().empty_table()], limit
     end = snapshot.ends.get(partition, 0)
-    files = [file for file in snapshot.files if file.partition == partition and file.last >= offset]
     if missing > 0:
-        for batch in batches(files, topic, partition, offset, end):
-            kept.append(pa.Table.from_batches([batch.slice(0, missing)]))
+        for batch in batches(snapshot.files_of(partition, offset), topic, partition, offset, end):
+            tables.append(pa.Table.from_batches([batch.slice(0, missing)]))
             missing -= batch.num_rows
             if missing <= 0:
                 break
-    return pa.concat_tables(kept)
+    return pa.concat_tables(tables)

@@ -1,8 +1,8 @@
 """The Python data source `headrace_archive`: the archive as a stream, with offsets as Kafka's.
 
-Options: `path`, `topic`, `startingOffsets` (earliest), `startingTimestamp` (goes before startingOffsets; a partition
-with no record that late starts at its end), `maxOffsetsPerTrigger`. An offset is {"0": n, ...}: the next offset to read
-of each partition. Spark runs the planning in a process of its own and `read` in its Python workers.
+Options: `path`, `topic`, `startingOffsets` (default: earliest), `startingTimestamp` (overrides startingOffsets; a
+partition with no record that late starts at its end), `maxOffsetsPerTrigger`. An offset is {"0": n, ...}: the next
+offset to read of each partition. Spark runs the planning in a process of its own and `read` in its Python workers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,16 @@ from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPart
 from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
 from pyspark.sql.types import StructType
 
-from jobs.log.archive.file_reader import ArchiveError, LogFile, batches, first_since
+from jobs.log.archive.data_file import ArchiveError, DataFile
+from jobs.log.archive.file_reader import batches
 from jobs.log.archive.snapshot import Snapshot
-from jobs.log.offsets import Offsets, share, since, starting
+from jobs.log.offsets import Offsets, batch_ends, parse_offsets, parse_time
 from schemas.archive import COLUMNS
 
 FORMAT = "headrace_archive"
 """The name of the data source in Spark."""
 GONE = "no longer has the offsets"
-"""What is said of records that retention took while a query was to read them; jobs.running.errors knows these words."""
+"""In the message for records that retention removed before a query has read them; jobs.running.errors looks for it."""
 
 
 class ArchiveSource(DataSource):
@@ -45,7 +46,7 @@ class Slice(InputPartition):
     partition: int
     start: int
     end: int
-    files: list[LogFile]
+    files: list[DataFile]
 
 
 class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -60,20 +61,16 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         if limit is not None and not (limit.isdecimal() and int(limit) > 0):
             raise ValueError("maxOffsetsPerTrigger: give a whole number from 1.")
         self._limit = None if limit is None else int(limit)
-        self._begin = given.get("startingoffsets", "earliest")
-        self._since = None if given.get("startingtimestamp") is None else since(given["startingtimestamp"])
+        self._start = given.get("startingoffsets", "earliest")
+        self._since = None if given.get("startingtimestamp") is None else parse_time(given["startingtimestamp"])
         self._log = Snapshot(given["path"], given["topic"])
         self._pinned: Offsets | None = None
 
     def initialOffset(self) -> dict[str, int]:  # noqa: N802
         log = self._log.refresh()
         if self._since is None:
-            return _named(starting(self._begin, log.topic, log.firsts(), log.ends))
-        found = {
-            partition: first_since([file for file in log.files if file.partition == partition], self._since)
-            for partition in log.ends
-        }
-        return _named({p: log.ends[p] if first is None else first for p, first in found.items()})
+            return _to_json(parse_offsets(self._start, log.topic, log.firsts(), log.ends))
+        return _to_json(log.offsets_since(self._since))
 
     def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802
         return ReadAllAvailable() if self._limit is None else ReadMaxRows(self._limit)
@@ -82,50 +79,50 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self._pinned = dict(self._log.refresh().ends)
 
     def latestOffset(self, start: dict[str, int], limit: ReadLimit) -> dict[str, int]:  # noqa: N802
-        begun = self._known(start)
+        starts = self._offsets_in_log(start)
         rows = limit.max_rows if isinstance(limit, ReadMaxRows) else None
-        return _named(begun | share(begun, self._log.ends if self._pinned is None else self._pinned, rows))
+        ends = self._log.ends if self._pinned is None else self._pinned
+        return _to_json(starts | batch_ends(starts, ends, rows))
 
     def reportLatestOffset(self) -> dict[str, int] | None:  # noqa: N802
-        return _named(self._log.ends) or None
+        return _to_json(self._log.ends) or None
 
     def partitions(self, start: dict[str, int], end: dict[str, int]) -> Sequence[InputPartition]:
-        begun, stop = _numbered(start), self._known(end)
+        starts, ends = _from_json(start), self._offsets_in_log(end)
         firsts = self._log.firsts()
         slices = []
-        for partition, last in sorted(stop.items()):
-            first = begun.get(partition, 0)
-            if first < min(last, firsts.get(partition, 0)):
+        for partition, slice_end in sorted(ends.items()):
+            slice_start = starts.get(partition, 0)
+            if slice_start < min(slice_end, firsts.get(partition, 0)):
                 raise ArchiveError(
-                    f"Partition {partition} of topic {self._log.topic} in {self._log.path} {GONE} {first} to "
+                    f"Partition {partition} of topic {self._log.topic} in {self._log.path} {GONE} {slice_start} to "
                     f"{firsts[partition] - 1}, which were not read yet: retention was faster."
                 )
-            mine = [file for file in self._log.files if file.partition == partition]
-            files = [file for file in mine if file.first < last and file.last >= first]
-            if first < last and files:
-                slices.append(Slice(partition, first, last, files))
+            files = self._log.files_of(partition, slice_start, slice_end)
+            if slice_start < slice_end and files:
+                slices.append(Slice(partition, slice_start, slice_end, files))
         return slices
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, Slice)
         return batches(partition.files, self._log.topic, partition.partition, partition.start, partition.end)
 
-    def _known(self, offsets: dict[str, int]) -> Offsets:
-        """The offsets, after a look whether the log still reaches them. Raises ArchiveError."""
+    def _offsets_in_log(self, json: dict[str, int]) -> Offsets:
+        """The offsets of Spark's JSON. Raises ArchiveError if the log ends before one of them."""
         log = self._log.refresh()
-        numbered = _numbered(offsets)
-        for partition, offset in numbered.items():
+        offsets = _from_json(json)
+        for partition, offset in offsets.items():
             if offset > log.ends.get(partition, 0):
                 raise ArchiveError(
                     f"Partition {partition} of topic {log.topic} in {log.path} ends before offset "
                     f"{log.ends.get(partition, 0)}, but was read up to {offset}: the archive was replaced or set back."
                 )
-        return numbered
+        return offsets
 
 
-def _named(offsets: Offsets) -> dict[str, int]:
+def _to_json(offsets: Offsets) -> dict[str, int]:
     return {str(partition): offset for partition, offset in sorted(offsets.items())}
 
 
-def _numbered(offsets: dict[str, int]) -> Offsets:
-    return {int(partition): offset for partition, offset in offsets.items()}
+def _from_json(json: dict[str, int]) -> Offsets:
+    return {int(partition): offset for partition, offset in json.items()}

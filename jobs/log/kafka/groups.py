@@ -9,19 +9,19 @@ from collections.abc import Callable
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from jobs.log.kafka import topics
+from jobs.log.kafka.client import connect, refusal, wait
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 STARTING_SECONDS = 10.0
-"""A broker that has just started has not read yet what groups have committed; so long it is waited for."""
+"""How long to wait for a broker that has just started and is still loading the offsets of groups."""
 _STARTING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
 )
 AGAIN_SECONDS = 30.0
-"""After a refusal the next attempt waits so long: an unreachable broker must not hold up each batch."""
+"""The pause after a refusal: an unreachable broker must not hold up each batch."""
 
 
 class Group:
@@ -29,31 +29,31 @@ class Group:
 
     def __init__(self, kafka: Kafka, name: str, topic: str) -> None:
         self._kafka, self._name, self._topic = kafka, name, topic
-        self._admin, self._heard = topics.client(kafka, AdminClient)
+        self._admin, self._client_errors = connect(kafka, AdminClient)
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """Say that all before these offsets is read; waits for a broker that is starting. Raises Refused."""
-        said = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        """Commit the next offset of each partition; waits for a broker that is starting. Raises Refused."""
+        positions = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
         until = time.monotonic() + STARTING_SECONDS
         while True:
             try:
-                self._commit(said)
+                self._commit(positions)
                 return
             except KafkaException as error:
                 if error.args[0].code() not in _STARTING or time.monotonic() > until:
-                    raise topics.refusal(self._kafka, error, self._heard) from None
+                    raise refusal(self._kafka, error, self._client_errors) from None
             time.sleep(0.2)
 
-    def _commit(self, said: list[TopicPartition]) -> None:
-        asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self._name, said)])
-        done = topics.wait(self._admin, asked[self._name], self._heard)
-        for part in done.topic_partitions:
-            if part.error is not None:
-                raise KafkaException(part.error)
+    def _commit(self, positions: list[TopicPartition]) -> None:
+        asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self._name, positions)])
+        done = wait(self._admin, asked[self._name], self._client_errors)
+        for partition in done.topic_partitions:
+            if partition.error is not None:
+                raise KafkaException(partition.error)
 
 
-class Shown:
-    """Keeps a result's group as it should be, and never fails: the numbers are right all the same."""
+class OffsetReporter:
+    """Commits a result's offsets under its group, and never fails: no number depends on it."""
 
     def __init__(self, kafka: Kafka, name: str, topic: str, say: Callable[[str], None]) -> None:
         self._kafka, self._name, self._topic, self._say = kafka, name, topic, say
@@ -61,7 +61,7 @@ class Shown:
         self._fault, self._not_before = "", 0.0
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """As Group.commit; a refusal is said, once, and tried again with later offsets."""
+        """As Group.commit; a refusal is reported once, and a later call tries again with later offsets."""
         if time.monotonic() < self._not_before:
             return
         try:

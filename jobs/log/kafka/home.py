@@ -6,43 +6,43 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from jobs.log.archive.snapshot import Ends, Snapshot
+from jobs.log.archive.snapshot import Snapshot
 from jobs.log.kafka import records as kafka_records
 from jobs.log.kafka import topics
-from jobs.log.kafka.topics import Topic
-from jobs.log.offsets import Offsets, positions
+from jobs.log.offsets import Offsets, kafka_json
+from jobs.log.topic import Extent, Topic
 from jobs.running import kafka_tools
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
 
 UNBOUNDED_MS = 2**53
-"""A limit of Kafka's on timestamps that is none."""
+"""From here on Kafka's limit on timestamps is no limit."""
 RETRIES = {"fetchOffset.numRetries": "30", "fetchOffset.retryIntervalMs": "1000"}
-"""A broker that is started again within half a minute does not stop a job."""
+"""A broker that restarts within half a minute does not stop a job."""
 
 
 def topic(places: Places, name: str) -> Topic:
     """What Kafka holds of the topic. Raises Refused when there is none, or when its settings endanger a job."""
-    found = topics.existing(_access(places), name)
+    now = topics.require(_access(places), name)
     _check_timestamps(_access(places), name)
-    return found
+    return now
 
 
-def since(places: Places, name: str, time: datetime) -> Offsets:
+def offsets_since(places: Places, name: str, time: datetime) -> Offsets:
     """By partition, the first offset whose record timestamp is `time` or later; the end where there is none."""
-    return topics.since(_access(places), name, int(time.timestamp() * 1000))
+    return topics.offsets_since(_access(places), name, int(time.timestamp() * 1000))
 
 
 def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
-    """Whether it is the topic that was read: the same id, also where the archive was read that keeps it."""
-    now = topics.existing(_access(places), name).id
-    return now == topic_id if home == "kafka" else Snapshot(places.archive, name).refresh().keeps(now)
+    """Whether it is the topic that was read: here, under the same id, or in the archive, as a copy of this topic."""
+    now = topics.require(_access(places), name).id
+    return now == topic_id if home == "kafka" else Snapshot(places.archive, name).refresh().is_copy_of(now)
 
 
-def ends(places: Places, name: str) -> list[Ends]:
+def extents(places: Places, name: str) -> list[Extent]:
     """What each partition holds. Raises Refused when there is no such topic."""
-    return kafka_records.ends(_access(places), name)
+    return kafka_records.extents(_access(places), name)
 
 
 def records(places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
@@ -51,37 +51,38 @@ def records(places: Places, name: str, partition: int, offset: int, limit: int) 
 
 
 def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | None:
-    """When the topic's retention.ms is over for the first record that is not read; None without such a limit."""
+    """When retention.ms has passed for the oldest unread record; None without such a limit or record."""
     kafka = _access(places)
-    kept_ms = int(topics.settings(kafka, name).get("retention.ms", -1))
-    if kept_ms < 0:
+    retention_ms = int(topics.settings(kafka, name).get("retention.ms", -1))
+    if retention_ms < 0:
         return None
-    waiting = [part for part, end in topics.existing(kafka, name).ends.items() if end > read.get(part, 0)]
-    oldest = [kafka_records.records(kafka, name, part, read.get(part, 0), 1)["timestamp"] for part in waiting]
-    return min((times[0].as_py() + timedelta(milliseconds=kept_ms) for times in oldest if len(times)), default=None)
+    unread = {p: read.get(p, 0) for p, end in topics.require(kafka, name).ends.items() if end > read.get(p, 0)}
+    firsts = [kafka_records.records(kafka, name, p, offset, 1)["timestamp"] for p, offset in unread.items()]
+    oldest = min((times[0].as_py() for times in firsts if len(times)), default=None)
+    return None if oldest is None else oldest + timedelta(milliseconds=retention_ms)
 
 
-def open_transactions(places: Places, name: str) -> list[Ends]:
-    """What stands behind transactions that are open, their own records too."""
-    return kafka_records.held(_access(places), name)
+def open_transactions(places: Places, name: str) -> list[Extent]:
+    """Of each partition with an open transaction, what it holds from the transaction's first record on."""
+    return kafka_records.open_transactions(_access(places), name)
 
 
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
-    """A reader of the topic: committed records alone, with headers; it stops where records are missing."""
+    """A reader of the topic: only committed records, with headers; it fails where records are missing."""
     return spark.readStream.format("kafka").options(**_options(places, name, group))
 
 
 def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
     """The committed records with an offset in [start, end) of their partition, in order; a task for each partition."""
     reader = spark.read.format("kafka").options(**_options(places, name, f"headrace-{name}"))
-    span = {"startingOffsets": positions(name, starts), "endingOffsets": positions(name, ends)}
+    span = {"startingOffsets": kafka_json(name, starts), "endingOffsets": kafka_json(name, ends)}
     return reader.options(**span).load()
 
 
 def _options(places: Places, name: str, group: str) -> dict[str, str]:
-    said = {"subscribe": name, "groupIdPrefix": group, "includeHeaders": "true", "failOnDataLoss": "true"} | RETRIES
+    options = {"subscribe": name, "groupIdPrefix": group, "includeHeaders": "true", "failOnDataLoss": "true"} | RETRIES
     broker = _access(places).for_java() | {"isolation.level": "read_committed"}
-    return said | {f"kafka.{option}": value for option, value in broker.items()}
+    return options | {f"kafka.{option}": value for option, value in broker.items()}
 
 
 def _access(places: Places) -> Kafka:
@@ -90,11 +91,11 @@ def _access(places: Places) -> Kafka:
 
 
 def _check_timestamps(kafka: Kafka, name: str) -> None:
-    """Spark dies of a record with a timestamp beyond its calendar, again in each run: the topic must not let it in."""
-    said = topics.settings(kafka, name)
-    if said.get("message.timestamp.type") == "LogAppendTime":
+    """Raises Refused if the topic takes any timestamp: one beyond Spark's calendar would fail each run."""
+    config = topics.settings(kafka, name)
+    if config.get("message.timestamp.type") == "LogAppendTime":
         return
-    if int(said.get("message.timestamp.after.max.ms", 0)) >= UNBOUNDED_MS:
+    if int(config.get("message.timestamp.after.max.ms", 0)) >= UNBOUNDED_MS:
         raise Refused(
             f"topic {name} on {kafka.servers} takes records with any timestamp, and one beyond the calendar would stop "
             f"every job for good. Bound it: {kafka_tools.bound_timestamps(kafka, name)}"

@@ -7,7 +7,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaException, Message, Producer
 
 from jobs.log.archive.writer import Appended
-from jobs.log.kafka import topics
+from jobs.log.kafka.client import connect, refusal
 from jobs.log.kafka.target import Target
 from jobs.log.partitioner import partitions_of
 from jobs.running.errors import Refused
@@ -29,17 +29,17 @@ def append(
     """Send `records` (key, value, timestamp, optionally headers, partition) in their order; wait until all are there.
 
     Without a column `partition` the key chooses it, and records without a key go round the partitions, as in the
-    archive. A topic that is not there is made when the first records have been looked at, with so many `partitions` (4)
-    and with `retention_ms`, milliseconds, -1 for ever; None takes what the broker or the topic has.
+    archive. A topic that is not there is made once the first records have come, with `partitions` (None: 4) and with
+    `retention_ms`, in milliseconds, -1 for ever; None takes what the broker or the topic has.
 
-    Records that the topic's retention would delete at once are refused, before anything is sent if `oldest_ms` gives
-    the least timestamp of all, in milliseconds; it is asked only if the topic does not keep all. Else they are noticed
-    when they come. What was sent before an error stays: Kafka takes nothing back. Raises Refused.
+    Records that the topic's retention would delete at once are refused: before anything is sent if `oldest_ms` gives
+    the least timestamp of all, in milliseconds (it is called only if the topic does not keep all), else when they come.
+    What was sent before an error stays: Kafka takes nothing back. Raises Refused.
     """
     target = Target(kafka, topic, partitions, retention_ms)
-    if oldest_ms is not None and not target.keeps_all and target.too_old(oldest_ms()):
+    if oldest_ms is not None and not target.keeps_all and target.is_too_old(oldest_ms()):
         raise target.refusal(0)
-    sending = _Sending(kafka, target)
+    sender = _Sender(kafka, target)
     keyless = 0
     for batch in records:
         if "partition" in batch.schema.names:
@@ -47,17 +47,17 @@ def append(
         else:
             chosen = partitions_of(batch["key"], target.partitions, keyless).tolist()
             keyless += batch["key"].null_count
-        sending.send(batch, chosen)
+        sender.send(batch, chosen)
     target.make()
-    return sending.finish()
+    return sender.finish()
 
 
-class _Sending:
-    """Records on their way, and what became of them."""
+class _Sender:
+    """Sends records, and counts those that have arrived."""
 
     def __init__(self, kafka: Kafka, target: Target) -> None:
         self._kafka, self._target, self._topic = kafka, target, target.topic
-        self._producer, self._heard = topics.client(kafka, Producer, **SETTINGS)
+        self._producer, self._client_errors = connect(kafka, Producer, **SETTINGS)
         self._failed: list[Any] = []
         self._done = Appended(0, {})
 
@@ -65,27 +65,27 @@ class _Sending:
         times = batch["timestamp"].cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_pylist()
         oldest = min(times, default=None)
         self._check_age(oldest)
-        if self._target.new:
+        if self._target.is_new:
             self._target.make()
-            self._check_age(oldest)  # the broker may give to a topic what it does not tell of new ones
+            self._check_age(oldest)  # the new topic may have got a retention that the broker does not tell
         headers = batch["headers"].to_pylist() if "headers" in batch.schema.names else [None] * batch.num_rows
         keys, values = batch["key"].to_pylist(), batch["value"].to_pylist()
-        for key, value, moment, more, partition in zip(keys, values, times, headers, partitions, strict=True):
-            self._send(key, value, partition, moment, [(h["key"], h["value"]) for h in more or ()])
+        for key, value, time_ms, pairs, partition in zip(keys, values, times, headers, partitions, strict=True):
+            self._send(key, value, partition, time_ms, [(pair["key"], pair["value"]) for pair in pairs or ()])
         self._producer.poll(0)
         self._check()
 
     def _check_age(self, oldest_ms: int | None) -> None:
         """Raises Refused for records that the topic's retention would delete as soon as they are there."""
-        if self._target.too_old(oldest_ms):
+        if self._target.is_too_old(oldest_ms):
             raise self._target.refusal(self.finish().records)
 
-    def _send(self, key: Any, value: Any, partition: int, moment: int, headers: list[tuple[str, Any]]) -> None:
+    def _send(self, key: Any, value: Any, partition: int, time_ms: int, headers: list[tuple[str, Any]]) -> None:
         more: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key, partition, on_delivery=self._delivered, timestamp=moment, **more
+                    self._topic, value, key, partition, on_delivery=self._on_delivery, timestamp=time_ms, **more
                 )
                 return
             except BufferError:
@@ -94,14 +94,14 @@ class _Sending:
             except KafkaException as error:
                 raise self._refusal(error.args[0]) from None
 
-    def _delivered(self, error: Any, message: Message) -> None:
+    def _on_delivery(self, error: Any, message: Message) -> None:
         if error is not None:
             self._failed.append(error)
             return
         partition, offset = message.partition(), message.offset()
-        first, after = self._done.ranges.get(partition, (offset, offset))
+        start, end = self._done.ranges.get(partition, (offset, offset))
         self._done.records += 1
-        self._done.ranges[partition] = (min(first, offset), max(after, offset + 1))
+        self._done.ranges[partition] = (min(start, offset), max(end, offset + 1))
 
     def finish(self) -> Appended:
         while self._producer.flush(10):
@@ -114,5 +114,7 @@ class _Sending:
             raise self._refusal(self._failed[0])
 
     def _refusal(self, error: Any) -> Refused:
-        why = topics.refusal(self._kafka, KafkaException(error), self._heard)
-        return Refused(f"topic {self._topic}: {self._done.records:,} records are in Kafka, the others are not. {why}")
+        reason = refusal(self._kafka, KafkaException(error), self._client_errors)
+        return Refused(
+            f"topic {self._topic}: {self._done.records:,} records are in Kafka, the others are not. {reason}"
+        )

@@ -1,4 +1,4 @@
-"""Records of Kafka without Spark, for people who look at a topic."""
+"""Records of Kafka, read without Spark for people who look at a topic."""
 
 import time
 from collections.abc import Iterator
@@ -9,57 +9,62 @@ import pyarrow as pa
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
 
 from jobs.log.archive.file_reader import schema
-from jobs.log.archive.snapshot import Ends
 from jobs.log.kafka import topics
+from jobs.log.kafka.client import TIMEOUT_SECONDS, connect, refusal
+from jobs.log.topic import Extent
 from jobs.running.kafka_access import Kafka
 
 GROUP = "headrace-look"
 """Group of a reader that commits nothing."""
 AT_ONCE, AT_MOST_SECONDS = 1_000, 0.1
-"""The client hands over so many records, or what has come in so long."""
+"""The client hands over this many records, or what has come within this time."""
 
 
-def ends(kafka: Kafka, topic: str) -> list[Ends]:
+def extents(kafka: Kafka, topic: str) -> list[Extent]:
     """What each partition holds, by partition. `records` counts offsets: some may be of transactions, or compacted."""
-    found = topics.existing(kafka, topic)
+    now = topics.require(kafka, topic)
     with _Reader(kafka, topic) as reader:
-        return [reader.ends(part, found.firsts[part], end) for part, end in sorted(found.ends.items())]
+        return [reader.extent(partition, now.firsts[partition], end) for partition, end in sorted(now.ends.items())]
 
 
-def held(kafka: Kafka, topic: str) -> list[Ends]:
-    """What each partition has that is not for readers of committed records yet: from the first open transaction on."""
-    readable = topics.existing(kafka, topic).ends
-    written = topics.written(kafka, topic, readable)
-    waiting = [(part, end, written[part]) for part, end in sorted(readable.items()) if written[part] > end]
+def open_transactions(kafka: Kafka, topic: str) -> list[Extent]:
+    """Of each partition with an open transaction, what it holds from the transaction's first record on: readers of
+    committed records do not see it yet.
+    """
+    readable = topics.require(kafka, topic).ends
+    written = topics.written_ends(kafka, topic, readable)
+    spans = [(partition, end, written[partition]) for partition, end in sorted(readable.items())]
+    waiting = [span for span in spans if span[2] > span[1]]
     if not waiting:
         return []
     with _Reader(kafka, topic, committed=False) as reader:
-        return [reader.ends(*each) for each in waiting]
+        return [reader.extent(*span) for span in waiting]
 
 
 def records(kafka: Kafka, topic: str, partition: int, offset: int, limit: int) -> pa.Table:
     """At most `limit` committed records from `offset` on, in order, in the archive's columns. Raises Refused."""
-    found = topics.existing(kafka, topic)
-    start = max(offset, found.firsts.get(partition, 0))
+    now = topics.require(kafka, topic)
+    start = max(offset, now.firsts.get(partition, 0))
     with _Reader(kafka, topic) as reader:
-        rows = [reader.row(message) for message in reader.messages(partition, start, found.ends[partition], limit)]
+        rows = [reader.row(message) for message in reader.messages(partition, start, now.ends[partition], limit)]
     return pa.Table.from_pylist(rows, schema=schema())
 
 
 def offsets(kafka: Kafka, topic: str, partition: int, span: tuple[int, int], committed: bool) -> list[int]:
-    """The offsets in [first, after) that have a record; without `committed` those of aborted transactions too."""
+    """The offsets in the span [start, end) with a record; unless `committed`, also those of aborted transactions."""
     with _Reader(kafka, topic, committed) as reader:
         return [message.offset() for message in reader.messages(partition, *span, span[1] - span[0])]
 
 
 class _Reader:
-    """A consumer that is told where to read."""
+    """A consumer that is assigned what to read, and commits nothing."""
 
     def __init__(self, kafka: Kafka, topic: str, committed: bool = True) -> None:
         self._kafka, self._topic = kafka, topic
-        said = {"group.id": GROUP, "enable.auto.commit": False, "enable.partition.eof": True}
-        said |= {"isolation.level": f"read_{'committed' if committed else 'uncommitted'}", "auto.offset.reset": "error"}
-        self._consumer, self._heard = topics.client(kafka, Consumer, **said)
+        options = {"group.id": GROUP, "enable.auto.commit": False, "enable.partition.eof": True}
+        options |= {"isolation.level": "read_committed" if committed else "read_uncommitted"}
+        options |= {"auto.offset.reset": "error"}
+        self._consumer, self._client_errors = connect(kafka, Consumer, **options)
 
     def __enter__(self) -> "_Reader":
         return self
@@ -67,26 +72,26 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def ends(self, partition: int, first: int, end: int) -> Ends:
-        if first >= end:
-            return Ends(partition, None, None, 0, None, None)
+    def extent(self, partition: int, start: int, end: int) -> Extent:
+        if start >= end:
+            return Extent(partition, None, None, 0, None, None)
         times = []
-        for near in (first, end - 1):
-            found = next(self.messages(partition, near, end, 1), None)
-            times.append(None if found is None else _moment(found))
-        return Ends(partition, first, end - 1, end - first, *times)
+        for offset in (start, end - 1):
+            message = next(self.messages(partition, offset, end, 1), None)
+            times.append(None if message is None else _timestamp(message))
+        return Extent(partition, start, end - 1, end - start, *times)
 
     def messages(self, partition: int, start: int, end: int, limit: int) -> Iterator[Any]:
         """At most `limit` records with an offset in [start, end). Raises Refused."""
         self._consumer.assign([TopicPartition(self._topic, partition, start)])
-        until = time.monotonic() + topics.TIMEOUT_SECONDS
+        until = time.monotonic() + TIMEOUT_SECONDS
         try:
             while limit > 0:
-                found = self._consumer.consume(min(limit, AT_ONCE), AT_MOST_SECONDS)
-                if not found and time.monotonic() > until:
+                messages = self._consumer.consume(min(limit, AT_ONCE), AT_MOST_SECONDS)
+                if not messages and time.monotonic() > until:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-                until = time.monotonic() + topics.TIMEOUT_SECONDS if found else until
-                for message in found:
+                until = time.monotonic() + TIMEOUT_SECONDS if messages else until
+                for message in messages:
                     fault = message.error()
                     if fault is not None and fault.code() == KafkaError._PARTITION_EOF:
                         return
@@ -97,7 +102,7 @@ class _Reader:
                     yield message
                     limit -= 1
         except KafkaException as error:
-            raise topics.refusal(self._kafka, error, self._heard) from None
+            raise refusal(self._kafka, error, self._client_errors) from None
 
     def row(self, message: Any) -> dict[str, Any]:
         kind, _ = message.timestamp()
@@ -107,11 +112,11 @@ class _Reader:
             "topic": self._topic,
             "partition": message.partition(),
             "offset": message.offset(),
-            "timestamp": _moment(message),
+            "timestamp": _timestamp(message),
             "timestampType": int(kind == TIMESTAMP_LOG_APPEND_TIME),
             "headers": [{"key": key, "value": value} for key, value in message.headers() or ()] or None,
         }
 
 
-def _moment(message: Any) -> datetime:
+def _timestamp(message: Any) -> datetime:
     return datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)

@@ -1,65 +1,65 @@
-"""How long a topic keeps a record: what it says itself, and what a new topic would get."""
+"""How long a topic keeps a record, and how long a new topic would."""
 
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from jobs.log.kafka import topics
+from jobs.log.kafka.client import NOT_ALLOWED, TIMEOUT_SECONDS, connect, refusal, wait
 from jobs.running.kafka_access import Kafka
 
 FOREVER = -1
-"""As retention.ms: nothing goes by its age."""
+"""As retention.ms: no record is deleted because of its age."""
 KAFKAS_OWN_MS = 7 * 86_400_000
-"""What a broker gives to a new topic if nobody has changed it; it stands in where a broker does not tell."""
+"""A broker's default for new topics; assumed where a broker does not tell its own."""
 _HOURS, _MINUTES = 3_600_000, 60_000
 
 
 def settings(retention_ms: int | None) -> dict[str, str]:
-    """Settings of a topic that is made; None leaves all to the broker. What is to stay for ever has no limit of size
-    either.
-    """
+    """Settings of a new topic; None leaves all to the broker. With FOREVER it has no limit of size either."""
     if retention_ms is None:
         return {}
     return {"retention.ms": str(retention_ms)} | ({"retention.bytes": "-1"} if retention_ms == FOREVER else {})
 
 
-def by_age(said: Mapping[str, str | None]) -> int | None:
-    """After how many milliseconds a record goes, by its own timestamp; None: never, or by when it has arrived."""
-    kept = int(said.get("retention.ms") or FOREVER)
-    stamped_by_producer = said.get("message.timestamp.type") != "LogAppendTime"
-    deleted = "delete" in (said.get("cleanup.policy") or "delete")
-    return kept if kept >= 0 and stamped_by_producer and deleted else None
+def deletion_age_ms(config: Mapping[str, str | None]) -> int | None:
+    """How old, by its own timestamp, a record is when the topic deletes it, in milliseconds; None if the age by this
+    timestamp does not count.
+    """
+    age_ms = int(config.get("retention.ms") or FOREVER)
+    stamped_by_producer = config.get("message.timestamp.type") != "LogAppendTime"
+    deleted = "delete" in (config.get("cleanup.policy") or "delete")
+    return age_ms if age_ms >= 0 and stamped_by_producer and deleted else None
 
 
-def of_new_topics(kafka: Kafka) -> dict[str, str | None]:
+def new_topic_settings(kafka: Kafka) -> dict[str, str | None]:
     """The settings of retention that a broker gives to a new topic; Kafka's own where this user may not ask for them.
 
     Raises Refused.
     """
-    admin, heard = topics.client(kafka, AdminClient)
+    admin, client_errors = connect(kafka, AdminClient)
     try:
-        cluster = topics.wait(admin, admin.describe_cluster(request_timeout=topics.TIMEOUT_SECONDS), heard)
+        cluster = wait(admin, admin.describe_cluster(request_timeout=TIMEOUT_SECONDS), client_errors)
         asked = ConfigResource(ResourceType.BROKER, str(cluster.nodes[0].id))
-        futures = admin.describe_configs([asked], request_timeout=topics.TIMEOUT_SECONDS)
-        found = {name: entry.value for name, entry in topics.wait(admin, futures[asked], heard).items()}
+        futures = admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS)
+        config = {name: entry.value for name, entry in wait(admin, futures[asked], client_errors).items()}
     except KafkaException as error:
-        if error.args[0].code() in topics.NOT_ALLOWED:
+        if error.args[0].code() in NOT_ALLOWED:
             return {"retention.ms": str(KAFKAS_OWN_MS)}
-        raise topics.refusal(kafka, error, heard) from None
+        raise refusal(kafka, error, client_errors) from None
     return {
-        "retention.ms": str(retention_ms(found)),
-        "cleanup.policy": found.get("log.cleanup.policy"),
-        "message.timestamp.type": found.get("log.message.timestamp.type"),
+        "retention.ms": str(retention_ms(config)),
+        "cleanup.policy": config.get("log.cleanup.policy"),
+        "message.timestamp.type": config.get("log.message.timestamp.type"),
     }
 
 
 def retention_ms(broker: Mapping[str, str | None]) -> int:
-    """What a new topic gets: the finest of a broker's three settings counts; a negative number is for ever."""
+    """The retention of a new topic: of a broker's three settings the finest unit counts; negative is for ever."""
     for name, unit in (("ms", 1), ("minutes", _MINUTES), ("hours", _HOURS)):
-        said = broker.get(f"log.retention.{name}")
-        if said not in (None, ""):
-            return max(FOREVER, int(said) * unit)
+        setting = broker.get(f"log.retention.{name}")
+        if setting not in (None, ""):
+            return max(FOREVER, int(setting) * unit)
     return KAFKAS_OWN_MS
 
 

@@ -61,7 +61,7 @@ def test_the_log_of_a_table_of_our_own_keeps_a_day(tmp_path: Path) -> None:
     left = {int(file.stem) for file in Path(path, "_delta_log").glob("*.json")}
     assert 20 < min(left) < 60 and max(left) == 90
     assert sorted(row["n"] for row in delta.rows(path)) == list(range(90))
-    assert commits.foreign(path) == []
+    assert commits.foreign_commits(path) == []
     assert commits.is_written(path, replace(commit, sequence=89))
     assert not commits.is_written(path, replace(commit, sequence=89, step="another"))
-    assert len(commits.after(path, 85)) == 5
+    assert len(commits.metadata_since(path, 85)) == 5

@@ -67,7 +67,7 @@ def publish(places: Places, wrong: int = 0, more: int = 0) -> None:
         rows.append(shown | {"visits": counted[start, site][0] + more, "who_estimate": estimate})
     write_deltalake(places.table("visits_v1"), pa.Table.from_pylist(rows), mode="overwrite")
     ledger.create(places, "visits_v1")
-    ends = {end.partition: (end.last_offset or 0) + 1 for end in snapshot.ends(places.archive, "visits")}
+    ends = {end.partition: (end.last_offset or 0) + 1 for end in snapshot.extents(places.archive, "visits")}
     row = Row(1, "batch", 1, 0, records=25, quarantined=11, end_offsets=ends, published_sequence=1)
     ledger.write(places, "visits_v1", row)
 

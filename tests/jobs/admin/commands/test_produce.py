@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs.log.archive.snapshot import ends
+from jobs.log.archive.snapshot import extents
 from tests.jobs.admin.command import run
 
 
@@ -84,7 +84,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(
     said = refused(capsys, *asked)
     assert "in.ndjson, line 2: " in said
     assert "SECRET" not in said
-    assert ends(str(laptop / "log"), "t") == []
+    assert extents(str(laptop / "log"), "t") == []
     assert run(*asked, "--keep-bad") == 0
     rows = held(capsys)
     assert len(rows) == 3
@@ -146,7 +146,7 @@ def test_csv_that_cannot_be_read_writes_nothing_and_ends_with_one_line(
     said = refused(capsys, "produce", "t", "in.csv", *options)
     assert "in.csv" in said
     assert "SECRET" not in said
-    assert ends(str(laptop / "log"), "t") == []
+    assert extents(str(laptop / "log"), "t") == []
 
 
 def test_a_fault_far_down_a_later_file_leaves_nothing_behind(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +154,7 @@ def test_a_fault_far_down_a_later_file_leaves_nothing_behind(laptop: Path, capsy
     (laptop / "two.csv").write_text("id,n\n" + "1,1\n" * 100 + "1\n")
     said = refused(capsys, "produce", "t", "one.csv", "two.csv", "--commit-every", "10")
     assert "two.csv, row 102" in said
-    assert ends(str(laptop / "log"), "t") == []
+    assert extents(str(laptop / "log"), "t") == []
 
 
 def test_csv_with_other_ways_to_write(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:

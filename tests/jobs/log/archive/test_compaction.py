@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.log.archive import compaction, retention, rewrite
+from jobs.log.archive import compaction, retention
 from jobs.log.archive.snapshot import Snapshot, records
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
@@ -48,7 +48,7 @@ def held(path: str) -> Kept:
     return {row["offset"]: Record(row["key"], row["value"]) for row in rows}
 
 
-def compact(path: str, until: int, now_ms: int = NOW, wait_ms: int = DAY_MS) -> list[compaction.Part]:
+def compact(path: str, until: int, now_ms: int = NOW, wait_ms: int = DAY_MS) -> list[compaction.PartitionPlan]:
     parts = compaction.plan(path, "t", {0: until}, now_ms, wait_ms)
     compaction.compact(path, "t", Snapshot(path, "t").refresh().firsts(), parts, now_ms)
     return parts
@@ -159,16 +159,16 @@ def test_files_that_lose_records_become_one_and_the_others_are_left_alone(tmp_pa
         fill(path, [Record(key, b"1"), Record(key, b"2")])
     (part,) = compact(path, 12)
     assert part.superseded == 9
-    files = rewrite.held(DeltaTable(path), "t")
+    files = Snapshot(path, "t").refresh().files
     assert held(path) == {3: Record(b"a", b"2"), 5: Record(b"b", b"2"), 11: Record(b"c", b"2")}
-    assert [(file.first, file.last, file.records) for file in files] == [(3, 11, 3)]
+    assert [(file.start, file.end, file.records) for file in files] == [(3, 12, 3)]
     fill(path, [Record(b"d", b"1")])
     fill(path, [Record(b"c", b"3")])
-    before = {file.path for file in rewrite.held(DeltaTable(path), "t")}
+    before = {file.path for file in Snapshot(path, "t").refresh().files}
     compact(path, 14)
-    files = rewrite.held(DeltaTable(path), "t")
-    assert [(file.first, file.last, file.path in before) for file in files] == [(3, 5, False), (12, 12, True),
-                                                                                (13, 13, True)]  # fmt: skip
+    files = Snapshot(path, "t").refresh().files
+    assert [(file.start, file.end, file.path in before) for file in files] == [(3, 6, False), (12, 13, True),
+                                                                               (13, 14, True)]  # fmt: skip
 
 
 def test_files_that_another_writer_put_together_out_of_order_stay_readable(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_files_that_another_writer_put_together_out_of_order_stay_readable(tmp_p
         write_deltalake(path, rows.take(place), mode="append")
     compact(path, 10)
     assert sorted(held(path)) == [8, 9, 10, 11]
-    assert [(file.first, file.last) for file in rewrite.held(DeltaTable(path), "t")] == [(8, 11)]
+    assert [(file.start, file.end) for file in Snapshot(path, "t").refresh().files] == [(8, 12)]
 
 
 def test_an_append_that_came_between_stays(tmp_path: Path) -> None:

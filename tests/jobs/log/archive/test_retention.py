@@ -17,11 +17,10 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.keeping import microbatch
-from jobs.log.archive import compaction, retention, rewrite, writer
-from jobs.log.archive import topic as archive_topic
-from jobs.log.archive.file_reader import ArchiveError
+from jobs.log.archive import compaction, retention, rewrite, transaction
+from jobs.log.archive.data_file import ArchiveError
 from jobs.log.archive.file_writer import PartitionFiles
-from jobs.log.archive.snapshot import Snapshot, ends, records
+from jobs.log.archive.snapshot import Snapshot, extents, records
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
 from jobs.log.audit import audit
@@ -54,7 +53,7 @@ def test_the_front_goes_in_one_commit_and_other_records_stay_as_they_are(tmp_pat
     assert records(str(tmp_path), "t", 0, 0, 1000).to_pylist() == [row for row in whole[0] if row["offset"] >= 13]
     assert records(str(tmp_path), "t", 1, 0, 1000).to_pylist() == whole[1]
     assert offsets(tmp_path, topic="other") == list(range(5))
-    zero, one = ends(str(tmp_path), "t")
+    zero, one = extents(str(tmp_path), "t")
     assert (zero.first_offset, zero.last_offset, zero.records) == (13, 29, 17)
     assert (one.first_offset, one.last_offset, one.records) == (0, 29, 30)
     rows = pa.table(DeltaTable(str(tmp_path)).get_add_actions(flatten=True)).to_pylist()
@@ -135,14 +134,14 @@ def test_files_are_deleted_after_a_week_and_not_before(tmp_path: Path) -> None:
 def test_an_append_that_came_between_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other commit lands after ours has looked at the table; the store refuses ours, which tries again."""
     fill(tmp_path, 10)
-    monkeypatch.setattr(writer, "queue", lambda _: nullcontext())  # as on object storage
+    monkeypatch.setattr(transaction, "producer_lock", lambda _: nullcontext())  # as on object storage
     ours, interfered = rewrite._write, list[bool]()
 
-    def late(table: DeltaTable, *more: object) -> None:
+    def late(log: Snapshot, *more: object) -> None:
         if not interfered:
             interfered.append(True)
             fill(tmp_path, 5)
-        ours(table, *more)  # type: ignore[arg-type]
+        ours(log, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rewrite, "_write", late)
     retention.remove(str(tmp_path), "t", {0: 7})
@@ -199,9 +198,12 @@ def copied(path: Path, offsets: list[int], covers: tuple[int, int]) -> None:
     files = PartitionFiles(str(path), "t", 0, 0, covers[0])
     files.add(pa.RecordBatch.from_pylist(rows, schema=kinds))
     files.close(covers[1])
-    table = archive_topic.opened(str(path)) or archive_topic.created(str(path))
     marks = {"partitions:t": 1, "end:t:0": covers[1], "kept:t": 1, "covered:t:0": covers[1]}
-    writer.write(table, "t", files.written, marks, {"read": {}})
+
+    def write(log: Snapshot) -> None:
+        transaction.commit_files(log.table, "t", files.written, marks, {"read": {}})
+
+    transaction.retry_on_conflict(str(path), "t", lambda: files.written, write)
 
 
 def test_an_audit_after_it_finds_nothing_wrong(tmp_path: Path, places: Places) -> None:
@@ -213,7 +215,7 @@ def test_an_audit_after_it_finds_nothing_wrong(tmp_path: Path, places: Places) -
     assert (whole.whole, whole.explained) == (True, {"no committed record when it was read": 12 - 5})
     retention.remove(str(path), "t", {0: 3})
     (rest,) = audit(places, "t")
-    assert (rest.whole, rest.first, rest.end, rest.records) == (True, 3, 12, 3)
+    assert (rest.whole, rest.start, rest.end, rest.records) == (True, 3, 12, 3)
     assert rest.explained == {"no committed record when it was read": 12 - 3 - 3}
     for until, kept in ((10, [9]), (12, [9])):
         parts = compaction.plan(str(path), "t", {0: until}, 1, 1000)
@@ -225,13 +227,13 @@ def test_an_audit_after_it_finds_nothing_wrong(tmp_path: Path, places: Places) -
 
 
 class Sized:
-    def __init__(self, first: int, last: int, size: int) -> None:
-        self.first, self.last, self.bytes = first, last, size
+    def __init__(self, start: int, end: int, size: int) -> None:
+        self.start, self.end, self.bytes = start, end, size
 
 
 @given(st.lists(st.integers(1, 50), max_size=8), st.integers(0, 200))
 def test_by_size_no_less_than_the_limit_stays_and_no_file_more_than_needed(sizes: list[int], limit: int) -> None:
-    files = [Sized(10 * place, 10 * place + 9, size) for place, size in enumerate(sizes)]
+    files = [Sized(10 * place, 10 * place + 10, size) for place, size in enumerate(sizes)]
     gone = retention.by_size(files, limit, 0) // 10
     if gone:
         assert sum(sizes[gone:]) >= limit

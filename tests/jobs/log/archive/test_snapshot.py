@@ -17,10 +17,11 @@ from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
 
 from jobs.log import home
 from jobs.log.archive import snapshot
-from jobs.log.archive.file_reader import ArchiveError, LogFile, batches
+from jobs.log.archive.data_file import ArchiveError, DataFile
+from jobs.log.archive.file_reader import batches
 from jobs.log.archive.stream import ArchiveReader
 from jobs.log.archive.writer import append
-from jobs.log.offsets import share, since, starting
+from jobs.log.offsets import batch_ends, parse_offsets, parse_time
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas.archive import COLUMNS
@@ -59,7 +60,7 @@ def test_any_cut_covers_every_offset_once(spans: dict[int, list[int]], limit: in
     at = {partition: low for partition, (low, _) in spans.items()}
     ends = {partition: high for partition, (_, high) in spans.items()}
     while at != ends:
-        to = share(at, ends, limit)
+        to = batch_ends(at, ends, limit)
         steps = {partition: to[partition] - at[partition] for partition in at}
         assert all(step >= (1 if at[partition] < ends[partition] else 0) for partition, step in steps.items())
         assert all(to[partition] <= ends[partition] for partition in to)
@@ -68,9 +69,9 @@ def test_any_cut_covers_every_offset_once(spans: dict[int, list[int]], limit: in
 
 
 def test_the_share_is_in_proportion_to_the_backlog() -> None:
-    assert share({0: 0, 1: 100, 2: 0}, {0: 900, 1: 200, 2: 0}, 100) == {0: 90, 1: 110, 2: 0}
-    assert share({0: 0}, {0: 10**6, 1: 1}, 100) == {0: 100, 1: 1}
-    assert share({0: 5}, {0: 50}, None) == {0: 50}
+    assert batch_ends({0: 0, 1: 100, 2: 0}, {0: 900, 1: 200, 2: 0}, 100) == {0: 90, 1: 110, 2: 0}
+    assert batch_ends({0: 0}, {0: 10**6, 1: 1}, 100) == {0: 100, 1: 1}
+    assert batch_ends({0: 5}, {0: 50}, None) == {0: 50}
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3, 7, 1000])
@@ -116,17 +117,17 @@ def test_a_slice_is_exact_over_row_groups(offsets: list[int], low: int, high: in
             }
         )
         pq.write_table(table, f"{folder}/f.parquet", row_group_size=7)
-        file = LogFile(f"{folder}/f.parquet", 0, offsets[0], offsets[-1], len(offsets), moment, moment)
+        file = DataFile(folder, "f.parquet", 0, offsets[0], offsets[-1] + 1, len(offsets), moment, moment)
         found = [offset for batch in batches([file], "t", 0, low, high) for offset in batch["offset"].to_pylist()]
     assert found == [offset for offset in offsets if low <= offset < high]
 
 
 def test_a_start_is_offsets_of_each_partition_or_a_word() -> None:
     firsts, ends = {0: 5, 1: 0}, {0: 20, 1: 9}
-    assert starting("earliest", "t", firsts, ends) == firsts
-    assert starting("latest", "t", firsts, ends) == ends
-    assert starting('{"t": {"0": 12}}', "t", firsts, ends) == {0: 12, 1: 0}
-    assert starting('{"t": {"0": -1, "1": -2}}', "t", firsts, ends) == {0: 20, 1: 0}
+    assert parse_offsets("earliest", "t", firsts, ends) == firsts
+    assert parse_offsets("latest", "t", firsts, ends) == ends
+    assert parse_offsets('{"t": {"0": 12}}', "t", firsts, ends) == {0: 12, 1: 0}
+    assert parse_offsets('{"t": {"0": -1, "1": -2}}', "t", firsts, ends) == {0: 20, 1: 0}
 
 
 NONSENSE = ["newest", "[]", "{", '{"t": 4}', '{"u": {"0": 1}}', '{"t": {"7": 1}}', '{"t": {"x": 1}}']
@@ -136,7 +137,7 @@ WRONG_OFFSETS = ['{"t": {"0": 21}}', '{"t": {"0": -3}}', '{"t": {"0": "1"}}', '{
 @pytest.mark.parametrize("option", [*NONSENSE, *WRONG_OFFSETS])
 def test_starting_offsets_that_make_no_sense(option: str) -> None:
     with pytest.raises(ValueError, match="startingOffsets"):
-        starting(option, "t", {0: 5}, {0: 20})
+        parse_offsets(option, "t", {0: 5}, {0: 20})
 
 
 def test_starting_timestamp_finds_the_first_record_that_late(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_starting_timestamp_finds_the_first_record_that_late(tmp_path: Path) -> 
 @pytest.mark.parametrize("option", ["2013-01-01T00:00:00", "yesterday", "", "9" * 30, "-1"])
 def test_starting_timestamps_that_make_no_sense(option: str) -> None:
     with pytest.raises(ValueError, match="startingTimestamp"):
-        since(option)
+        parse_time(option)
 
 
 def test_a_topic_that_comes_later(tmp_path: Path) -> None:
@@ -211,14 +212,14 @@ def test_options_that_make_no_sense(tmp_path: Path, limit: str) -> None:
 
 def test_ends_and_records_for_people(tmp_path: Path) -> None:
     fill(tmp_path, numbered({0: [2, 3], 2: [1]}))
-    zero, one, two = snapshot.ends(str(tmp_path), "t")
+    zero, one, two = snapshot.extents(str(tmp_path), "t")
     assert (zero.first_offset, zero.last_offset, zero.records) == (2, 3, 2)
     assert zero.last_time == datetime(1970, 1, 1, 0, 0, 0, 3000, UTC)
     assert (one.first_offset, one.records, two.first_offset) == (None, 0, 1)
     assert snapshot.records(str(tmp_path), "t", 0, 3, 5)["value"].to_pylist() == [b"0/3"]
     assert len(snapshot.records(str(tmp_path), "t", 0, 0, 1)) == 1
     assert len(snapshot.records(str(tmp_path), "t", 9, 0, 1)) == 0
-    assert snapshot.ends(str(tmp_path), "u") == snapshot.ends(str(tmp_path / "none"), "t") == []
+    assert snapshot.extents(str(tmp_path), "u") == snapshot.extents(str(tmp_path / "none"), "t") == []
 
 
 def places(path: Path) -> Places:
@@ -252,7 +253,7 @@ def test_spark_reads_the_stream_in_batches_and_goes_on(tmp_path: Path, spark: Sp
     rows = [row for batch in seen for row in batch]
     assert sorted(int(value) for _, _, value, _ in rows) == list(range(250))
     assert {(p, o) for p, o, _, _ in rows} == {
-        (end.partition, offset) for end in snapshot.ends(str(tmp_path / "log"), "t") for offset in range(end.records)
+        (end.partition, offset) for end in snapshot.extents(str(tmp_path / "log"), "t") for offset in range(end.records)
     }
     append(str(tmp_path / "log"), "t", 3, [pa.record_batch(keyed | {"timestamp": moments}).slice(0, 5)])
     run()

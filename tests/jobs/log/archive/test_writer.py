@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from jobs.log.archive import file_writer, writer
-from jobs.log.archive.snapshot import ends, records
+from jobs.log.archive.snapshot import extents, records
 from jobs.log.archive.writer import Appended, append
 from jobs.running.errors import Refused
 
@@ -33,7 +33,7 @@ def batch(values: list[str], keys: list[str | None] | None = None, first_ms: int
 def held(path: Path, topic: str = TOPIC) -> dict[int, list[tuple[int, str]]]:
     """{partition: [(offset, value)]} as the source reads it."""
     found = {}
-    for end in ends(str(path), topic):
+    for end in extents(str(path), topic):
         rows = records(str(path), topic, end.partition, 0, 10**9).to_pylist()
         found[end.partition] = [(row["offset"], row["value"].decode()) for row in rows]
     return found
@@ -70,8 +70,8 @@ def test_the_number_of_partitions_is_fixed(tmp_path: Path) -> None:
         append(str(tmp_path), TOPIC, 4, [batch(["b"])])
     append(str(tmp_path), TOPIC, None, [batch(["c"])])
     append(str(tmp_path), "other", None, [batch(["d"])])
-    assert len(ends(str(tmp_path), TOPIC)) == 8
-    assert len(ends(str(tmp_path), "other")) == 4
+    assert len(extents(str(tmp_path), TOPIC)) == 8
+    assert len(extents(str(tmp_path), "other")) == 4
 
 
 @pytest.mark.parametrize("topic", ["", ".", "..", "a/b", "a b", "../a", "ä", "a\n", "x" * 250])
@@ -89,7 +89,7 @@ def test_nothing_is_written_when_the_input_fails(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="bad line"):
         append(str(tmp_path / "a"), TOPIC, None, failing())
     assert data_files(tmp_path) == []
-    assert ends(str(tmp_path / "a"), TOPIC) == []
+    assert extents(str(tmp_path / "a"), TOPIC) == []
 
 
 def test_what_was_committed_before_the_failure_stays_when_asked_for(tmp_path: Path) -> None:
@@ -114,11 +114,11 @@ def test_a_commit_in_between_moves_the_offsets(tmp_path: Path, monkeypatch: pyte
     append(str(tmp_path), TOPIC, 1, [batch(["first"])])
     ours, interfered = writer._write, list[bool]()
 
-    def late(table: DeltaTable, topic: str, count: int, written: list[file_writer.Written]) -> None:
+    def late(table: DeltaTable, topic: str, count: int, written: list[file_writer.NewFile]) -> None:
         if not interfered:
             interfered.append(True)
             other = file_writer.PartitionFiles(str(tmp_path), TOPIC, 0, 1)
-            other.add(writer._input(batch(["theirs 1", "theirs 2"])))
+            other.add(writer._normalize(batch(["theirs 1", "theirs 2"])))
             other.close()
             ours(DeltaTable(str(tmp_path)), topic, count, other.written)
         ours(table, topic, count, written)

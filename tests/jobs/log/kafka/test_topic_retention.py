@@ -21,7 +21,7 @@ DAY_MS = 24 * 60 * 60 * 1000
     ],
 )
 def test_when_a_record_goes_by_its_own_timestamp(settings: dict[str, str | None], kept_ms: int | None) -> None:
-    assert topic_retention.by_age(settings) == kept_ms
+    assert topic_retention.deletion_age_ms(settings) == kept_ms
 
 
 @pytest.mark.parametrize(

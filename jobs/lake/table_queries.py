@@ -1,0 +1,63 @@
+"""Small questions to a Delta table, answered in this process: Spark takes seconds for each."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+
+LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
+"""DataFusion reads the times in a query as nanoseconds since 1970, and 64 bits of these end in 2262."""
+
+
+def may_hold(path: str, column: str, start: datetime, end: datetime) -> bool:
+    """Whether a file of the table may hold a `column` in [start, end), by the statistics in the Delta log."""
+    files = pa.table(DeltaTable(path).get_add_actions(flatten=True))
+    if not len(files):
+        return False
+    low, high = f"min.{column}", f"max.{column}"
+    if low not in files.column_names or files[low].null_count or files[high].null_count:
+        return True
+    slack = timedelta(milliseconds=1)  # statistics are cut to milliseconds
+    spans = zip(files[low].to_pylist(), files[high].to_pylist(), strict=True)
+    return any(_utc(smallest) < end and _utc(largest) + slack >= start for smallest, largest in spans)
+
+
+def _utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def read(path: str, version: int) -> pa.Table:
+    """A small table as it was at `version`. Without Spark, which takes seconds to read Delta's log."""
+    table = DeltaTable(path, version=version)
+    rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
+    return rows.cast(pa.schema(table.schema().to_arrow()))
+
+
+def days(path: str, column: str, where: str) -> list[int]:
+    """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
+
+    `where` is SQL of Apache DataFusion.
+    """
+    sql = f"select distinct {column} as moment from it where {where}"
+    rows = pa.table(QueryBuilder().register("it", DeltaTable(path)).execute(sql).read_all())
+    micros = rows["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    return [int(day) for day in np.unique(micros // 86_400_000_000)]
+
+
+def batches(table: DeltaTable, columns: pa.Schema, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+    """All rows, file after file, with these columns; one that the table does not have is null.
+
+    The `reader` reads, as deltalake cannot do so in the thread in which it writes.
+    """
+    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
+    stream = reader.submit(query.execute, "select * from it").result()
+    while (rows := reader.submit(next, stream, None).result()) is not None:
+        batch = pa.record_batch(rows)
+        arrays = [
+            batch[field.name].cast(field.type) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
+            for field in columns
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
