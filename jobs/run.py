@@ -70,8 +70,8 @@ class Run:
     """Where a line for the person who started the run goes."""
 
     def watch(self, query: "StreamingQuery", meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Wait until the query ends, and do `meanwhile` each second. Raises what it failed with; an interrupt stops a
-        continuous one in order.
+        """Wait until the query ends, and call `meanwhile` each second. Raises the error of a query that failed; an
+        interrupt ends the wait for a continuous one.
         """
         try:
             while not query.awaitTermination(timeout=1):

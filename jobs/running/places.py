@@ -13,7 +13,7 @@ from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 SCHEMES = ("s3", "gs", "abfss", "hdfs")
-"""Storage that Spark, deltalake and pyarrow know by the same name."""
+"""Schemes that Spark, deltalake and pyarrow all know."""
 
 FOLDERS = ("archive", "tables", "checkpoints")
 """The fields that are paths."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.admin.exact_counts import SampledWindow
 
 WORST = 5.0
-"""Standard errors; chance alone goes further once in two million times."""
+"""Standard errors; by chance alone an estimate is further off once in two million times."""
 WIDTH = 130
 """Columns of the output when it goes to no terminal."""
 

@@ -17,7 +17,7 @@ def read(
     limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 10,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Print records as lines of JSON; bytes that are not UTF-8 stand as base64 under key_base64 or value_base64."""
+    """Print records as lines of JSON; bytes that are not UTF-8 are base64 under key_base64 or value_base64."""
     from jobs import run
     from jobs.log import home
 
