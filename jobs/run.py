@@ -15,7 +15,8 @@ from jobs.running import java, jvm, spark_errors
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
-from jobs.running.places import Places, places
+from jobs.running.places import Places
+from jobs.running.places import read_places as places
 from jobs.running.progress import Progress
 
 __all__ = [

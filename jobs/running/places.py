@@ -59,7 +59,7 @@ class Places(BaseModel):
         return f"{self.tables}/{name}"
 
 
-def places(path: Path) -> Places:
+def read_places(path: Path) -> Places:
     """Read a places file; relative paths start at its folder.
 
     Raises Refused when the file is not there, is not TOML, or has an unknown, missing or wrong field.

@@ -16,10 +16,10 @@ def log(
     from rich.console import Console
     from rich.table import Table
 
-    from jobs import run
     from jobs.log import home
+    from jobs.running.places import read_places
 
-    partitions = home.ends(run.places(places), topic)
+    partitions = home.ends(read_places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
     for end in partitions:
         numbers = (end.partition, end.first_offset, end.last_offset, end.records)
