@@ -15,7 +15,8 @@ from jobs.running import java, jvm, spark_errors
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
-from jobs.running.places import Places, places
+from jobs.running.places import Places
+from jobs.running.places import read_places as places
 from jobs.running.progress import Progress
 
 __all__ = [
@@ -70,8 +71,8 @@ class Run:
     """Where a line for the person who started the run goes."""
 
     def watch(self, query: "StreamingQuery", meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Wait until the query ends, and do `meanwhile` each second. Raises what it failed with; an interrupt stops a
-        continuous one in order.
+        """Wait until the query ends, and call `meanwhile` each second. Raises the error of a query that failed; an
+        interrupt ends the wait for a continuous one.
         """
         try:
             while not query.awaitTermination(timeout=1):

@@ -36,13 +36,13 @@ class Membership:
     """Which keys count as seen, and how large and how wrong the filters may be."""
 
     horizon: str
-    """How far back a sighting counts, a whole number of buckets: "30 days". Rounded out to the start of its bucket."""
+    """How far back a sighting counts, a whole number of buckets: "30 days". It reaches to the start of a bucket."""
     bucket: str = "1 day"
     """What one filter covers, from multiples since 1970 UTC; filters retire bucket by bucket."""
     expected_keys: int = 100_000
     """Distinct keys of a partition in a bucket. More keys raise the rate of false positives, nothing else."""
     false_positive_rate: float = 0.01
-    """Probability that a key not seen is called seen, over the whole horizon, when every filter is full."""
+    """Probability that a key that was not seen is called seen, over the whole horizon, when every filter is full."""
 
     def __post_init__(self) -> None:
         if durations.seconds(self.horizon) % durations.seconds(self.bucket):
@@ -66,7 +66,7 @@ class Membership:
         return size_for(self.expected_keys, 1 - (1 - self.false_positive_rate) ** (1 / (self.buckets + 1)))
 
     def oldest_bucket(self, stream_micros: int, allowed_seconds: int) -> int:
-        """Number of the oldest bucket that a record which is not too late can still ask for."""
+        """Number of the oldest bucket that a record can still ask for without being too late."""
         return (stream_micros - allowed_seconds * 1_000_000) // self.bucket_micros - self.buckets
 
 
@@ -84,7 +84,7 @@ class SightingTracker:
 
     @property
     def first_offset(self) -> int:
-        """Offset of the first record that was asked for."""
+        """Offset of the first record; -1 before it."""
         return self._stream.first_offset
 
     def ask(

@@ -38,7 +38,7 @@ _INSTANT = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4
 _ZONED = r"(Z|[+-]\d\d:\d\d)$"
 _DAY = r"^[12]\d{3}-\d\d-\d\d$"
 _LIST = re.compile(rb":\s*\[")
-"""A list begins behind a colon; a bracket elsewhere stands in a text."""
+"""A list begins after a colon; a bracket elsewhere is part of a text."""
 _LONG_NUMBER = r"[0-9.eE+-]{100}"
 """The gate takes numbers of some hundred digits only."""
 
@@ -49,7 +49,7 @@ class PlainTopic:
 
     output: pa.Schema
     fields: pa.Schema
-    """The topic's columns as they stand in the JSON: times as text."""
+    """The topic's columns as JSON has them: times as text."""
     needed: tuple[str, ...]
     event_time: EventTime
     keyed: bool

@@ -1,4 +1,4 @@
-"""A step over Arrow batches, with the columns that it gives: two in a row cost one way to Python and back."""
+"""A step over Arrow batches, with its output columns: steps that are chained share one trip to Python and back."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Batches = Iterator[pa.RecordBatch]
 
 @dataclass(frozen=True)
 class ArrowStep:
-    """What to do with the batches of a task."""
+    """A function of the batches of a task."""
 
     process: Callable[[Batches], Batches]
     output: StructType
@@ -23,5 +23,5 @@ class ArrowStep:
         return ArrowStep(lambda batches: second(first(batches)), other.output)
 
     def over(self, frame: DataFrame) -> DataFrame:
-        """What comes out of it for each task of `frame`."""
+        """The output of the step over every task of `frame`."""
         return frame.mapInArrow(self.process, self.output)

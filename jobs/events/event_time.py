@@ -1,7 +1,6 @@
 """When an event happened: how the topic writes it, and the same instant for Spark, Arrow and Python.
 
-Of an instant that cannot be, the microseconds are -1 (before 1970) or LIMIT_MICROS (from the year 9999 on), so that
-nothing overflows.
+Instants out of range become -1 (before 1970) or LIMIT_MICROS (from the year 9999 on), so that nothing overflows.
 """
 
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ class EventTime:
     """How a topic writes the time of an event."""
 
     path: tuple[str, ...]
-    """The column, and where in it."""
+    """The column, and the fields that lead inside it."""
     kind: DataType
     unit: str | None
     """Unit of a number or of a text of digits; None for a time or a date."""
@@ -78,7 +77,7 @@ class EventTime:
         )
 
     def micros(self, column: Column) -> Column:
-        """Microseconds since 1970 in Spark, of the value; null of a text that is no time."""
+        """Microseconds since 1970 of a column of Spark; null for a text that is no time."""
         if self.unit is None:
             micros = F.unix_micros(self._moment(column))
             return F.when(micros < 0, -1).when(micros >= LIMIT_MICROS, LIMIT_MICROS).otherwise(micros)
@@ -88,9 +87,7 @@ class EventTime:
         return F.when(column < 0, -1).when(late, LIMIT_MICROS).when(column.isNotNull(), inside)
 
     def _of_number(self, number: Column) -> Column:
-        """Microseconds of a number that is not too large: what is below a microsecond is cut off, or, of a double,
-        rounded.
-        """
+        """Microseconds of a number in range. Fractions of a microsecond are cut off; of a double, rounded."""
         assert self.unit
         times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6
         if isinstance(self.kind, DoubleType):
@@ -110,7 +107,7 @@ class EventTime:
         return F.when(F.rlike(text, F.lit(_ZONED)), plain).otherwise(F.to_utc_timestamp(plain, self.zone))
 
     def arrow(self, column: pa.Array) -> pa.Array:
-        """Microseconds since 1970, of values as they stand in JSON, times decoded; null where the gate must decide."""
+        """Microseconds since 1970, of values as JSON has them, with times decoded; null where the gate must decide."""
         if self.unit is None:
             micros = column.cast(pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None))
             return _up_to(micros.cast(pa.int64()), LIMIT_MICROS)
@@ -125,8 +122,8 @@ class EventTime:
         return pc.multiply(number, times) if times else pc.divide(number, by)
 
     def moment(self, value: Any) -> datetime:
-        """The instant in Python, of a value as json.loads gives it with decimals for fractions, of a record that the
-        gate has found good. Raises ValueError or TypeError for one that Python cannot read.
+        """The instant in Python. `value`: from a record that the gate has found good, by json.loads with Decimal for
+        fractions. Raises ValueError or TypeError if Python cannot read it.
         """
         if self.unit is not None:
             times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6

@@ -70,7 +70,7 @@ def decode(
 
 
 def flatten(records: DataFrame) -> DataFrame:
-    """The columns of records that `decode_step` takes; of a long record only where it is."""
+    """The columns of records that `decode_step` takes; of a long record only its place in the log."""
     large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
     long = _is_long()
     short = {name: F.when(~long, column) for name, column in large.items()}
@@ -104,7 +104,7 @@ def decode_step(
 
 
 def select_good_step(decoded: StructType, names: list[str]) -> ArrowStep:
-    """The step that leaves the good records of `decode`, with the columns `names`."""
+    """The step that keeps the good records of `decode`, with the columns `names`."""
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -6,7 +6,8 @@ null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, ne
 as such a number has no value either), wrong_type; then time_before_1970, time_after_record (by more than the topic's
 MAX_AHEAD), time_after_9998.
 
-A number may be written in quotes, and a whole one with a point and zeros: what it says is taken, if nothing is lost.
+A number may be written in quotes, and a whole one with a point and zeros: it is accepted if its value is exact in the
+type of the column.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -63,7 +64,7 @@ def _raw_column(name: str) -> Column:
 
 
 def _value(field: StructField) -> Column:
-    """The column of a good record: also a number that was written in quotes, or a whole one with a point and zeros."""
+    """The value of the column, also if it is a number in quotes, or a whole one with a point and zeros."""
     typed = _parsed_column(field.name)
     if not isinstance(field.dataType, (IntegralType, *_FRACTIONS)):
         return typed
@@ -87,7 +88,7 @@ def _looks_quoted(name: str) -> Column:
 
 
 def _event_micros(topic: TopicSchema) -> Column:
-    """Event time as event_time.EventTime.micros has it."""
+    """Event time, by event_time.EventTime.micros."""
     event = event_time.of_topic(topic)
     [head, *inside] = event.path
     value = _parsed_column(head, *inside) if inside else _value(topic.COLUMNS[head])
@@ -236,7 +237,7 @@ def good_events(decoded: DataFrame) -> DataFrame:
 
 
 def bad_records(decoded: DataFrame, topic: str) -> DataFrame:
-    """The bad records in the columns of schemas/quarantine.py, without those that tell the batch."""
+    """The bad records in the columns of schemas/quarantine.py, but for those about the batch."""
     return decoded.where(F.col("__fault").isNotNull()).select(
         F.lit(topic).alias("topic"),
         F.col("record_partition").alias("partition"),

@@ -13,7 +13,7 @@ RECORD = ("record_partition", "record_offset", "record_timestamp", "record_key")
 EVENT_TIME = "event_time"
 """The column with an event's time, whatever the topic calls it."""
 PRIVATE = "__"
-"""Columns that begin so are the engine's own."""
+"""Columns whose names begin with it are the engine's own."""
 
 
 class TopicSchema(Protocol):
@@ -32,7 +32,7 @@ class TopicSchema(Protocol):
 
 
 def check(topic: Any) -> None:
-    """Raises Mistake if the schema file leaves something out, or names a column in a way that cannot be."""
+    """Raises Mistake if the schema file lacks a name that it needs, or declares a column that no table can have."""
     for name, kind in (("TOPIC", str), ("KEY", str | None), ("EVENT_TIME", str), ("COLUMNS", StructType)):
         if not hasattr(topic, name):
             remedy = "KEY = None if records have no key" if name == "KEY" else f"say {name} = ..."

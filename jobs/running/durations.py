@@ -8,13 +8,13 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_8
 """Seconds in each unit. A day here is 24 hours; days of a calendar are windows.CalendarDay."""
 
 LONGEST_DAYS = 100_000
-"""A window that holds 1970 then begins after 1677, where the times in a query of DataFusion begin."""
+"""With this bound a window that holds 1970 begins after 1677, the earliest time in a query of DataFusion."""
 
 _REMEDIES = {
     "(month|quarter|year)s?": 'months and years have no fixed length. Write days or weeks, such as "30 days"',
     "(milli|micro|nano)(second)?s?|[mun]s": 'the shortest is a second. Write whole seconds, such as "1 second"',
 }
-"""By the unit that was written."""
+"""What to write instead, by the unit that was written."""
 
 
 def seconds(duration: str) -> int:

@@ -73,11 +73,11 @@ _BEYOND_THE_CALENDAR = ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when conv
 
 
 class Refused(Exception):
-    """Something is wrong that a person can mend; the message says what, where, and what to do. Never a stack trace."""
+    """Something that a person can fix; the message says what is wrong, where, and what to do. Never a stack trace."""
 
 
 class Mistake(Refused, ValueError):
-    """Something that the author of a job file or a schema file can mend; the message says what, and what to do."""
+    """Something that the author of a job file or a schema file can fix; the message says what, and what to do."""
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
 
 def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     """One line that says what went wrong and what to do; never the value of a record. With `kafka`, the broker that was
-    read, commands for it are complete.
+    read, commands for the broker are complete.
     """
     message = _refusal(error) or _absurd_timestamp(error, kafka) or _transform_fault(error)
     message = message or _system_fault(error) or _engine_message(error) or _python_fault(error) or _unknown(error)
@@ -117,7 +117,7 @@ def _engine_message(error: BaseException) -> str | None:
 
 
 def _transform_fault(error: BaseException) -> str | None:
-    """What Spark finds wrong with a transform, or with a record that it cannot take."""
+    """Spark's complaint about a transform, or about a record on which it fails."""
     conditions, records = spark_errors.conditions(error), mistakes.records_of(error)
     if failed := spark_errors.udf_fault(conditions, records):
         return _at(*failed)

@@ -22,14 +22,14 @@ JAVA_AT_LEAST = 17
 """Spark 4 needs this version of Java."""
 
 UTF8_LOCALE = "C.UTF-8"
-"""With it Java opens file names that are not ASCII, and says what went wrong in English."""
+"""With it Java opens file names that are not ASCII, and writes its errors in English."""
 
 _OURS = re.compile(r"(-Dlog4j2\.configurationFile=)?(?<![\w/])(\.jars/|conf/)")
-"""Where a path begins that starts at the project's folder; after the option whose value is an address."""
+"""Beginning of a path in the project's folder; with the option before it if that takes an address."""
 
 
 def check_java() -> str:
-    """The program `java`. Raises Refused if there is none, or one that is too old for Spark."""
+    """Path of the program `java`. Raises Refused if there is none, or one that is too old for Spark."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     remedy = (
@@ -61,7 +61,7 @@ def check_user() -> None:
 
 
 def prepare() -> None:
-    """Set what a Java that this process starts inherits from it."""
+    """Set the environment that Java inherits, if this process starts it."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["LC_ALL"] = UTF8_LOCALE

@@ -1,6 +1,6 @@
 """How a Kafka broker is reached: the table [kafka] of a places file, as options of Java's and of Python's client.
 
-A secret never stands in the file: it is a reference, ${file:PATH:NAME} (a properties file) or ${env:NAME}. Java's
+The file never holds a secret, but a reference to it, ${file:PATH:NAME} (a properties file) or ${env:NAME}. Java's
 client gets the reference and opens it itself (Kafka's config providers), so that no plan, log or checkpoint of Spark
 has the secret; the file or the variable has to be on the executors too.
 """

@@ -1,4 +1,4 @@
-"""A fault in a job file or a schema file that is met while Python loads it, as one line."""
+"""A fault that Python meets while it loads a job file or a schema file, as one line."""
 
 import ast
 import os
@@ -15,7 +15,7 @@ STARTERS = ("start", "job")
 
 
 def fault(error: BaseException) -> str | None:
-    """File, line and what is wrong, if the author of the file can mend it; None if the error is not theirs."""
+    """File, line and what is wrong, if the author of the file can fix it; None if the error is not theirs."""
     if isinstance(error, Refused) and not isinstance(error, Mistake):
         return " ".join(str(error).split())
     place = _place(error)
@@ -26,7 +26,7 @@ def fault(error: BaseException) -> str | None:
 
 
 def _place(error: BaseException) -> mistakes.Place | None:
-    """Where to look; a file that is no Python has not begun to run."""
+    """The author's line to look at; that of a syntax error is in no traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         known = mistakes.is_authors(error.filename)
         return mistakes.Place(Path(error.filename).absolute(), error.lineno or 1) if known else None

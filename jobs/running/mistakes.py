@@ -1,4 +1,4 @@
-"""Where an error is in the author's own files: a job file, a schema file, or what else is no engine and no library."""
+"""Where an error is in the author's own files: job files, schema files, and all that is neither engine nor library."""
 
 import dis
 import inspect
@@ -15,11 +15,11 @@ ROOMS = (
     *("admin", "answers", "decisions", "events", "facts", "keeping"),
     *("lake", "log", "publishing", "running"),
 )
-"""Folders of jobs/ that are the engine's: what lies in another is an author's."""
+"""Folders of jobs/ that are the engine's; files in any other are an author's."""
 _LIBRARIES = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts"))
 _PACKED = (".zip", ".whl", ".egg")
 _WHERE, _READ = "headrace_where", "headrace_read"
-"""What an exception carries from where it was caught first to where it is explained."""
+"""Attributes that an exception carries from where it is caught first to where it is explained."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def is_the_engines_own(error: BaseException) -> bool:
 
 
 def is_raised_by_author(error: BaseException) -> bool:
-    """Whether a line of the author says `raise`: then nobody knows what the message holds."""
+    """Whether a line of the author says `raise`: then the message may hold anything."""
     file = _raising_file(error)
     return file is not None and is_authors(file)
 
@@ -104,7 +104,7 @@ def _raising_file(error: BaseException) -> str | None:
 
 
 def of_function(function: object) -> Place | None:
-    """Where a function of the author's begins; None if that is not known, as of one that is not written in Python."""
+    """First line of a function of the author's; None if it is unknown, as of a function not written in Python."""
     inner = inspect.unwrap(function) if callable(function) else function
     inner = getattr(inner, "func", inner)  # of functools.partial
     code = getattr(inner, "__code__", None) or getattr(vars(type(inner)).get("__call__"), "__code__", None)

@@ -24,7 +24,7 @@ NOW = {
 
 
 class _Finder(MetaPathFinder):
-    """Python asks it last, when it has found no such module."""
+    """Python asks it last, after it has found no such module."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -13,7 +13,7 @@ from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
 SCHEMES = ("s3", "gs", "abfss", "hdfs")
-"""Storage that Spark, deltalake and pyarrow know by the same name."""
+"""Schemes that Spark, deltalake and pyarrow all know."""
 
 FOLDERS = ("archive", "tables", "checkpoints")
 """The fields that are paths."""
@@ -59,7 +59,7 @@ class Places(BaseModel):
         return f"{self.tables}/{name}"
 
 
-def places(path: Path) -> Places:
+def read_places(path: Path) -> Places:
     """Read a places file; relative paths start at its folder.
 
     Raises Refused when the file is not there, is not TOML, or has an unknown, missing or wrong field.

@@ -1,6 +1,6 @@
 """Python's own errors in an author's file, explained, with the remedy where that is clear.
 
-Names and types alone: an error whose words may hold a value of a record keeps them to itself, see `safe_message`.
+Only names and types are shown, as a message may hold a value of a record: see `safe_message`.
 """
 
 import builtins
@@ -16,13 +16,13 @@ from typing import Any
 from jobs.running import mistakes
 
 _LONGEST = 300
-"""Characters of an error's words that are shown."""
+"""Characters of a message that are shown."""
 _MOST = 12
-"""Names that are listed."""
+"""Names in a list."""
 
 _UNEXPECTED = r"(.+)\(\) got an unexpected keyword argument '(\w+)'"
 _PLAIN = (TypeError, ValueError, AttributeError, NameError)
-"""What these say can be understood without the name of the class."""
+"""Errors whose message is clear without the name of the class."""
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _NAMES_AND_TYPES = {"arg_name", "arg_names", "arg_type", "attr_name", "func_name", "data_type", "expected_type"}
 _NAMES_AND_TYPES |= {"actual_type", "return_type", "item_type", "allowed_types", "type"}
@@ -67,7 +67,7 @@ def _name_message(error: BaseException) -> str | None:
 
 
 def _no_module(name: str) -> str:
-    """That there is no such module, and which there are beside it."""
+    """That there is no such module, and the similar or neighbouring ones."""
     above, _, last = name.rpartition(".")
     package = sys.modules.get(above) if above else None
     if package is None:
@@ -99,7 +99,7 @@ def _no_keyword(function_name: str, keyword: str, frame: FrameType) -> str:
 
 
 def _look_up(name: str, frame: FrameType) -> Any:
-    """What the file knows by this name, itself or in a module that it has imported."""
+    """The object of this name in the file, or in a module that it has imported."""
     first, *rest = name.split(".")
     known = {**frame.f_globals, **frame.f_locals}
     places = [known, *(vars(module) for module in known.values() if isinstance(module, ModuleType))]
@@ -120,7 +120,7 @@ def _pyspark_message(error: BaseException) -> str | None:
 
 
 def _condition(error: BaseException) -> str | None:
-    """That of pyspark's own errors; spark_errors has those that Java raised."""
+    """The condition of an error of pyspark's Python; spark_errors has those that Java raised."""
     return getattr(error, "_errorClass", None)
 
 

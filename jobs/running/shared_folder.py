@@ -1,4 +1,4 @@
-"""Whether executors see the folder that the driver sees: what they write elsewhere would be lost."""
+"""Whether executors see the same folder as the driver: files that they write elsewhere would be lost."""
 
 import os
 import uuid
@@ -10,9 +10,9 @@ from jobs.running.errors import Refused
 
 
 def check(spark: SparkSession, name: str, folder: str) -> None:
-    """Raises Refused when `folder`, which the places file calls `name`, is not the same for an executor and the driver.
+    """Raises Refused unless the executors see the driver's `folder`, which the places file calls `name`.
 
-    Delta would commit files that are on another machine. Nothing is asked in local mode, and of object storage.
+    Delta would commit files that are on another machine. Local mode and object storage need no check.
     """
     context = spark.sparkContext
     if str(context.master).startswith("local") or "://" in folder:

@@ -37,7 +37,7 @@ _SENTENCES = {
 _SHOWN = re.compile(
     "name|Name|[tT]ype|^(n|proposal|fields?|columnPath|(expected|actual|legacy)Num|paramIndex|other|side|func)$"
 )
-"""Parameters that hold names, types and numbers of the author's code; others may hold a literal of it."""
+"""Parameters that hold names, types and numbers of the author's code; the others may hold a value."""
 _OF_DATA = (
     "USER_RAISED_EXCEPTION",
     "INCONSISTENT_BEHAVIOR_CROSS_VERSION.PARSE_DATETIME",
@@ -71,11 +71,11 @@ _EXCEPTIONS = [name for name in dir(builtins) if name.endswith(("Error", "Except
 
 @dataclass(frozen=True)
 class Condition:
-    """What Spark calls an error, such as CAST_INVALID_INPUT."""
+    """An error condition of Spark, such as CAST_INVALID_INPUT."""
 
     name: str
     state: str
-    """SQLSTATE; those that begin with 22 are of data."""
+    """SQLSTATE; it begins with 22 for errors in data."""
     parameters: Mapping[str, str]
 
     def names(self, parameter: str) -> str:
@@ -102,7 +102,7 @@ def conditions(error: BaseException) -> list[Condition]:
 
 
 def silence() -> None:
-    """Keep pyspark from writing each error of Java's to standard error, with the values that its message has."""
+    """Keep pyspark from writing Java's errors to standard error, as their messages hold values."""
     from pyspark.logger import PySparkLogger
 
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
@@ -122,7 +122,7 @@ def is_plan_error(error: BaseException) -> bool:
 def plan_fault(conditions: list[Condition], at_work: bool) -> str | None:
     """What is wrong with the columns, functions or types that a transform names; None if it is not about these.
 
-    `at_work`: the error came while the transform was; else the engine was at work with what it has returned.
+    `at_work`: the error came while the transform ran; else while the engine worked on the frame that it returned.
     """
     for condition in conditions:
         base = condition.name.partition(".")[0]

@@ -293,7 +293,7 @@ def nodes() -> Iterator[tuple[ast.AST, str]]:
             yield node, f"{path}:{getattr(node, 'lineno', 1)}"
 
 
-OURS = ("_files(", "self._file.")
+OURS = ("_files(", "self._file.", "jvm.")
 """Functions of ours by these names, that open a file as bytes."""
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.admin.exact_counts import SampledWindow
 
 WORST = 5.0
-"""Standard errors; chance alone goes further once in two million times."""
+"""Standard errors; by chance alone an estimate is further off once in two million times."""
 WIDTH = 130
 """Columns of the output when it goes to no terminal."""
 
@@ -38,11 +38,12 @@ def accuracy(
 
     from rich.console import Console
 
-    from jobs import run
     from jobs.admin import exact_counts
     from jobs.admin.catalogue import find
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     result = find(name, job)
     exact_counts.check(result)
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
@@ -53,7 +54,7 @@ def accuracy(
     worst = max(_report(console, column, sampled, result.panes.lg_k) for column in result.panes.uniques)
     console.print(f"{len(sampled)} windows of {name}, drawn with --seed {seed}")
     if worst > WORST:
-        raise run.Refused(f"an estimate of {name} is {worst:.1f} standard errors off, more than {WORST:.0f}.")
+        raise Refused(f"an estimate of {name} is {worst:.1f} standard errors off, more than {WORST:.0f}.")
 
 
 def _report(console: "Console", column: str, windows: "list[SampledWindow]", lg_k: int) -> float:

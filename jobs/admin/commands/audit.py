@@ -22,10 +22,10 @@ def audit(
     from rich.console import Console
     from rich.table import Table
 
-    from jobs import run
     from jobs.log.audit import audit as audit_topic
+    from jobs.running.places import read_places
 
-    rows = audit_topic(run.places(places), topic)
+    rows = audit_topic(read_places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "doubled", "missing", "rightly no record")
     for row in rows:
         why = "; ".join(f"{offsets:,} {reason}" for reason, offsets in row.explained.items())

@@ -25,24 +25,25 @@ def compact(
     """
     import time
 
-    from jobs import run
     from jobs.admin import readers
     from jobs.log.archive import compaction, rewrite
     from jobs.log.archive.snapshot import Snapshot
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     _check_declared(topic)
     try:
         wait = compaction.tombstones_ms(tombstones_for)
     except ValueError as error:
-        raise run.Refused(f"{error}.") from None
+        raise Refused(f"{error}.") from None
     log = Snapshot(home.archive, topic).refresh()
     if not log.ends:
-        raise run.Refused(f"topic {topic} has no records in {home.archive}.")
+        raise Refused(f"topic {topic} has no records in {home.archive}.")
     topic_readers = readers.find(home, topic, log.is_copy_of)
     counting = [reader.name for reader in topic_readers if reader.counts_every_record]
     if counting:
-        raise run.Refused(
+        raise Refused(
             f"topic {topic} is read by {', '.join(counting)}, which counts every record: built again from a compacted "
             "topic it would count less. Keep the topic whole, or move the tables of the result away."
         )

@@ -40,21 +40,26 @@ second run corrects windows that the first had published, by what left late."""
 
 def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
     """Fill the log with the real departures of 2013 from New York, run the three jobs, show what they found."""
-    from jobs import departure_delay, first_sighting, run, unique_aircraft
+    from jobs import departure_delay, first_sighting, unique_aircraft
+    from jobs.run import LOCAL_PROFILE, Run, session
+    from jobs.running.errors import Refused, one_line_errors
+    from jobs.running.java import profile
+    from jobs.running.places import read_places
+    from jobs.running.progress import Progress
 
-    with run.one_line_errors():
-        places = run.places(places_file)
+    with one_line_errors():
+        places = read_places(places_file)
         if places.log != "archive":
-            raise run.Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
+            raise Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
         if _is_filled(places) and _is_all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:
-            spark = run.session(run.profile(Path(places_file).parent / run.LOCAL_PROFILE))
+            spark = session(profile(Path(places_file).parent / LOCAL_PROFILE))
             for evening in (True, False):
                 _fill(places, evening)
                 for job in (departure_delay, unique_aircraft, first_sighting):
-                    progress = run.Progress()
-                    job.main(run.Run(spark, places, closed=progress.count))
+                    progress = Progress()
+                    job.main(Run(spark, places, closed=progress.count))
                     progress.end(job.RESULT.name)
             spark.stop()
         for name, (question, sql) in QUESTIONS.items():

@@ -13,13 +13,14 @@ def doctor(
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Say what is wrong, in words, and what repairs it. Exit code 1 if something is wrong. Needs no Java."""
-    from jobs import run
     from jobs.admin import findings, standing
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     names = standing.results(home)
     if name is not None and name not in names:
-        raise run.Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
+        raise Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
     wrong = False
     for result in [name] if name else names:
         found = findings.examine(home, result)

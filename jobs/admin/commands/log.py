@@ -16,10 +16,10 @@ def log(
     from rich.console import Console
     from rich.table import Table
 
-    from jobs import run
     from jobs.log import home
+    from jobs.running.places import read_places
 
-    partitions = home.extents(run.places(places), topic)
+    partitions = home.extents(read_places(places), topic)
     table = Table("partition", "first offset", "last offset", "records", "first time", "last time")
     for extent in partitions:
         numbers = (extent.partition, extent.first_offset, extent.last_offset, extent.records)

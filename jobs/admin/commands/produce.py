@@ -75,20 +75,21 @@ def produce(
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Append records to a topic of the log: newline-delimited JSON, CSV or raw lines."""
-    from jobs import run
     from jobs.admin.input.records import Fields, batches
     from jobs.log.archive.writer import append
     from jobs.log.kafka import producer
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
     names = files or ["-"]
     if raw and (key or timestamp or keep_bad or format):
-        raise run.Refused("--raw takes lines as they are; leave out --key, --timestamp, --format, --keep-bad.")
+        raise Refused("--raw takes lines as they are; leave out --key, --timestamp, --format, --keep-bad.")
     if timestamp_unit and not timestamp:
-        raise run.Refused("--timestamp-unit is the unit of --timestamp, which is not given.")
+        raise Refused("--timestamp-unit is the unit of --timestamp, which is not given.")
     csv = CsvOptions(delimiter, encoding, decimal_comma, columns, text, null)
     formats = {name: None if raw else _format(name, format) for name in names}
     _check_csv(csv, list(formats.values()), keep_bad)
-    home = run.places(places)
+    home = read_places(places)
     fields = Fields(key, timestamp, lambda: time.time_ns() // 1000, timestamp_unit)
     reading = csv.reading_of(topic) if Format.CSV in formats.values() else None
 
@@ -98,13 +99,13 @@ def produce(
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
-            raise run.Refused("--commit-every is for the archive; Kafka takes each record by itself.")
+            raise Refused("--commit-every is for the archive; Kafka takes each record by itself.")
         is_rereadable = timestamp is not None and all(Path(name).is_file() for name in names)
         oldest = (lambda: _oldest_ms(record_batches())) if is_rereadable else None
         done = producer.append(home.kafka, topic, partitions, record_batches(), _retention_ms(retention), oldest)
     else:
         if retention is not None:
-            raise run.Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
+            raise Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
         done = append(home.archive, topic, partitions, record_batches(), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
     typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {where}")

@@ -17,14 +17,15 @@ def read(
     limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 10,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Print records as lines of JSON; bytes that are not UTF-8 stand as base64 under key_base64 or value_base64."""
-    from jobs import run
+    """Print records as lines of JSON; bytes that are not UTF-8 are base64 under key_base64 or value_base64."""
     from jobs.log import home
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    where = run.places(places)
+    where = read_places(places)
     partitions = sorted(home.topic(where, topic).ends)
     if partition is not None and partition not in partitions:
-        raise run.Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")
+        raise Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")
     for number in partitions if partition is None else [partition]:
         records = home.records(where, topic, number, offset, limit)
         for row in records.to_pylist():

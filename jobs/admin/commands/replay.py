@@ -30,17 +30,18 @@ def replay(
     A topic that is made for them keeps all forever (retention.ms=-1, retention.bytes=-1), as they are of the past.
     One that is there keeps its settings; if its retention would delete some at once, nothing is sent.
     """
-    from jobs import run
     from jobs.log import replay as replaying
     from jobs.log.kafka import producer, topic_retention, topics
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     if home.kafka is None:
-        raise run.Refused(f"{places} does not say how Kafka is reached: add a table [kafka].")
+        raise Refused(f"{places} does not say how Kafka is reached: add a table [kafka].")
     starts, ends = replaying.span(home, topic, start, end)
     target = topics.describe(home.kafka, into or topic)
     if into is None and target is not None and target.firsts != target.ends:
-        raise run.Refused(
+        raise Refused(
             f"topic {topic} holds records in Kafka, and its readers would see them twice: name another with --into."
         )
     retention_ms = topic_retention.FOREVER if target is None else None

@@ -17,12 +17,15 @@ def requeue(
     Records that are good now go into the tables and windows are corrected; the others go on waiting. In a result with
     membership they get seen_before null (too late to say), and the filters do not learn of them.
     """
-    from jobs import run
     from jobs.admin.catalogue import find
     from jobs.keeping import requeue as sink
+    from jobs.run import LOCAL_PROFILE, Run, session
+    from jobs.running.errors import one_line_errors
+    from jobs.running.java import profile
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     result = find(name, job)
-    with run.one_line_errors():
-        spark = run.session(run.profile(places.parent / run.LOCAL_PROFILE))
-        sink.requeue(run.Run(spark, home, say=typer.echo), result)
+    with one_line_errors():
+        spark = session(profile(places.parent / LOCAL_PROFILE))
+        sink.requeue(Run(spark, home, say=typer.echo), result)

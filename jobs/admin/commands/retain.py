@@ -39,16 +39,17 @@ def retain(
     """
     from datetime import UTC, datetime
 
-    from jobs import run
     from jobs.admin import readers
     from jobs.log.archive import retention, rewrite
     from jobs.log.archive.snapshot import Snapshot
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     since, most = _limits(older_than, larger_than, datetime.now(UTC))
     log = Snapshot(home.archive, topic).refresh()
     if not log.ends:
-        raise run.Refused(f"topic {topic} has no records in {home.archive}.")
+        raise Refused(f"topic {topic} has no records in {home.archive}.")
     cuts = _cuts(log, since, most)
     firsts = log.firsts()
     going = {p: retention.count_records(log.files_of(p), 0, cut) for p, cut in cuts.items()}
@@ -62,7 +63,7 @@ def retain(
         return
     if behind and not force:
         unread = "; ".join(f"{name}, partition {p}: {count:,}" for name, p, _, _, count in behind)
-        raise run.Refused(
+        raise Refused(
             f"topic {topic}: results have not read records that would go ({unread}). Run their jobs first, or give "
             "--force: each then refuses to go on until it is run once with --accept-loss."
         )

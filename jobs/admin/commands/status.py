@@ -24,10 +24,11 @@ def status(
 
     from rich.console import Console
 
-    from jobs import run
     from jobs.admin import standing
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
 
-    home = run.places(places)
+    home = read_places(places)
     console = Console(
         markup=False, highlight=False, emoji=False, soft_wrap=False, width=None if sys.stdout.isatty() else WIDTH
     )
@@ -39,7 +40,7 @@ def status(
     if name is not None:
         if name not in names:
             known = f"there are {', '.join(names)}" if names else "there are none yet"
-            raise run.Refused(f"no result {name} in {home.tables}; {known}.")
+            raise Refused(f"no result {name} in {home.tables}; {known}.")
         facts = standing.read(home, name)
         if isinstance(facts, str):
             console.print(f"{name}: {facts}", soft_wrap=True)

@@ -21,7 +21,7 @@ from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, evaluation, first_records, housekeeping, locks
 from jobs.lake import delta_tables
 from jobs.log import topic
-from jobs.log.archive import compaction, file_writer, rewrite, writer
+from jobs.log.archive import compaction, file_writer, rewrite, transaction
 from jobs.log.archive import file_reader as archive_reader
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import in_process_upsert, pane_cache
@@ -152,7 +152,7 @@ def _times() -> list[Row]:
         _own("tries to learn Kafka's offsets", f"{retries}, a second apart", home),
         _own("records of transactions that are not committed", "not read (`read_committed`)", home),
         _own("time for Kafka to take a produced record", produced, producer),
-        _constant("tries of a commit to the archive while other producers are faster", writer, "ATTEMPTS"),
+        _constant("tries of a commit to the archive while other producers are faster", transaction, "ATTEMPTS"),
         _constant(
             "time that a tombstone stays after compaction first met it", compaction, "TOMBSTONES_FOR", TOMBSTONES
         ),

@@ -218,7 +218,7 @@ def test_a_full_disk_is_one_line(laptop: Path) -> None:
     code = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
     code += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
     code += "from jobs.admin.headrace import main; main(['produce', 't', 'in'])"
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root)}
     )
