@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
+from jobs.events import task_facts
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import Facts, Told
 from jobs.running import durations
@@ -77,6 +78,7 @@ class _Sightings:
         length = membership.bucket_micros
         self._filters = {_micros(row["bucket_time"]) // length: BloomFilter.from_bytes(row["bits"]) for row in before}
         self._changed: set[int] = set()
+        self._records = 0
         self.first_offset, self._last_offset, self._in_order = -1, -1, True
 
     def answer(
@@ -87,6 +89,7 @@ class _Sightings:
         """
         if self._last_offset < 0:
             self.first_offset = int(offsets[0])
+        self._records += len(offsets)
         self._in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
         self._last_offset = int(offsets[-1])
         stream = event_micros[0] if self._stream_micros is None else self._stream_micros
@@ -138,7 +141,9 @@ class _Sightings:
         return float(1 - np.prod([1 - rate for rate in rates]))
 
     def facts(self) -> dict[str, Any]:
-        """`in_order`, and `filters`: those that changed, in the columns of schemas.filters.CONTENT."""
+        """`records` that were answered, `in_order`, and `filters`: those that changed, in the columns of
+        schemas.filters.CONTENT.
+        """
         rate = self._rate()
         changed = [
             {
@@ -150,7 +155,7 @@ class _Sightings:
             }
             for bucket in sorted(self._changed)
         ]
-        return {"in_order": self._in_order, "filters": changed}
+        return {"records": self._records, "in_order": self._in_order, "filters": changed}
 
 
 def in_order(events: DataFrame) -> DataFrame:
@@ -198,13 +203,13 @@ def marking(
                 seen[mine], unknown[mine] = following[partition].answer(*(column[mine] for column in numbers))
             kept = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
             yield pa.RecordBatch.from_arrays([*kept, pa.array(seen, mask=unknown)], schema=target)
-        told.add({(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
+        task_facts.tell(told, {(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
 
     return ArrowStep(process, output)
 
 
 def changed(facts: Facts) -> pa.Table:
-    """The filters that `mark` told of: partition and the columns of schemas.filters.CONTENT."""
+    """The filters that `marking` told of: partition and the columns of schemas.filters.CONTENT."""
     rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
     columns = [field for field in schema.COLUMNS if field.name != "sequence"]
     return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))

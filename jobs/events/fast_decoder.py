@@ -19,7 +19,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events import arrow_json, gate, lateness
+from jobs.events import arrow_json, gate, lateness, task_facts
 from jobs.events.arrow_json import PlainTopic
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.lateness import Lateness
@@ -92,7 +92,7 @@ def looking(
                     decoded = decoded.append_column(field.name, batch[field.name])
                 yield decoded
                 lateness.observe(decoded, seen, stream_times, allowed_seconds)
-        told.add({(partition, late.first_offset): late.facts() for partition, late in seen.items()})
+        task_facts.tell(told, {(partition, late.first_offset): late.facts() for partition, late in seen.items()})
 
     return ArrowStep(process, StructType([*_output(topic), *also]))
 

@@ -2,37 +2,56 @@
 
 Spark may run a task twice, and both tell: so facts have names, and the same name twice is one fact. A name is
 (partition, first offset), which also shows whether a partition was read in one piece.
+
+Spark may also lose what a task tells: when it cannot deliver the update of an accumulator, it logs that and goes on.
+So every task tells, also one that has no facts, and `is_complete` shows whether one is missing.
 """
 
 from typing import Any
 
-from pyspark import Accumulator, AccumulatorParam
+from pyspark import Accumulator, AccumulatorParam, TaskContext
 from pyspark.sql import SparkSession
 
 Facts = dict[tuple[int, int], dict[str, Any]]
 """What was told, by (partition, first offset)."""
 
-Told = Accumulator[Facts]
-"""Tasks add to it; the driver asks `heard`."""
+FactsByTask = dict[int, Facts]
+"""By the number of the task in its stage, from 0."""
+
+Told = Accumulator[FactsByTask]
+"""Tasks `tell` it; the driver asks `heard`."""
 
 
-class _ByName(AccumulatorParam[Facts]):
-    def zero(self, value: Facts) -> Facts:
+class _ByTask(AccumulatorParam[FactsByTask]):
+    def zero(self, value: FactsByTask) -> FactsByTask:
         return {}
 
-    def addInPlace(self, value1: Facts, value2: Facts) -> Facts:  # noqa: N802
-        value1.update(value2)
+    def addInPlace(self, value1: FactsByTask, value2: FactsByTask) -> FactsByTask:  # noqa: N802
+        for task, facts in value2.items():
+            value1.setdefault(task, {}).update(facts)
         return value1
 
 
 def telling(spark: SparkSession) -> Told:
     """A place for the facts of one pass."""
-    return spark.sparkContext.accumulator({}, _ByName())
+    return spark.sparkContext.accumulator({}, _ByTask())
+
+
+def tell(told: Told, facts: Facts) -> None:
+    """Called in a task, at its end: these are its facts."""
+    task = TaskContext.get()
+    assert task
+    told.add({task.partitionId(): facts})
+
+
+def is_complete(told: Told, tasks: int) -> bool:
+    """Whether each of so many tasks has told; asked once the pass is over, before `heard`."""
+    return told.value.keys() >= set(range(tasks))
 
 
 def heard(told: Told) -> Facts:
-    """What was told, once the pass is over. Spark keeps every accumulator for good, so it is emptied."""
-    facts = told.value
+    """The facts of a finished pass. Empties the accumulator, which Spark never frees."""
+    facts = {name: fact for told_by_task in told.value.values() for name, fact in told_by_task.items()}
     told.value = {}
     return facts
 

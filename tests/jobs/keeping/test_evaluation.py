@@ -2,22 +2,27 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark import accumulators
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.answers.windows import Tumbling
-from jobs.events import fast_decoder
+from jobs.events import fast_decoder, task_facts
 from jobs.facts.panes import Panes
 from jobs.keeping import evaluation
 from jobs.keeping.evaluation import Before, Pass
+from jobs.running.errors import Refused
 from schemas import archive, filters
 from tests.jobs.keeping import readings
+from tests.jobs.keeping.checks import check_seen
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
+from tests.jobs.keeping.test_the_cut_does_not_matter import World
 
 GOOD = [record for record in readings.log(seed=4, each=40) if record.good]
 BOTH = replace(
@@ -111,3 +116,90 @@ def test_a_transform_that_does_more_than_pick_columns_is_not_taken_for_one(spark
     ]
     assert [fast_decoder.picked(events, frame) for frame in picks] == [True] * 3
     assert [fast_decoder.picked(events, frame) for frame in more] == [False] * len(more)
+
+
+class _Lossy:
+    """Stands where the updates of an accumulator arrive, and loses the first that holds anything: as when Spark cannot
+    deliver it, which it logs, and goes on.
+    """
+
+    def __init__(self, accumulator: task_facts.Told) -> None:
+        self._accumulator, self._lost = accumulator, False
+
+    def __iadd__(self, update: Any) -> "_Lossy":
+        if self._lost or not any(update.values()):
+            self._accumulator += update
+        else:
+            self._lost = True
+        return self
+
+
+def lose(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    """Of the accumulators that are made from now on, those with an x in `which` lose what one task has reported."""
+    make, left = task_facts.telling, list(which)
+
+    def telling(spark: SparkSession) -> task_facts.Told:
+        made = make(spark)
+        if left and left.pop(0) == "x":
+            accumulators._accumulatorRegistry[made.aid] = _Lossy(made)  # type: ignore[assignment]
+        return made
+
+    monkeypatch.setattr(task_facts, "telling", telling)
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize(("kind", "which"), [(kind, "x-") for kind in RESULTS] + [("rows", "-x"), ("both", "-x")])
+def test_a_fast_pass_is_not_believed_if_what_a_task_reports_is_lost(
+    kind: str, which: str, few: bool, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = RESULTS[kind]
+    lose(monkeypatch, which)
+    with ExitStack() as cached:
+        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few) is None
+        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few), "nothing is lost"
+
+
+@pytest.mark.parametrize("kind", ["rows", "both"])
+def test_an_exact_pass_is_done_again_if_what_a_task_reports_is_lost_and_refused_the_second_time(
+    kind: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = RESULTS[kind]
+    with ExitStack() as cached:
+        whole = said(evaluation.careful(frame(spark, GOOD), result, before(result), cached))
+        lose(monkeypatch, "-x--xx")
+        assert said(evaluation.careful(frame(spark, GOOD), result, before(result), cached)) == whole
+        with pytest.raises(Refused, match=rf"{result.name}: .* twice.*Nothing of the batch was written") as refused:
+            evaluation.careful(frame(spark, GOOD), result, before(result), cached)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_records_that_a_transform_drops_unseen_are_counted(few: bool, spark: SparkSession) -> None:
+    """Spark does not read them at all: it knows beforehand that no row comes of them."""
+    result = replace(PANES, transform=lambda events: events.where(F.lit(False)))
+    with ExitStack() as cached:
+        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few) is None
+        passed = evaluation.careful(frame(spark, GOOD), result, before(result), cached)
+    assert sum(fact["records"] for fact in passed.facts) == len(GOOD)
+
+
+@pytest.mark.parametrize("few", [0, evaluation.FEW_RECORDS], ids=["many", "few"])
+@pytest.mark.parametrize("which", ["----", "--x", "---x-x"])
+def test_tables_are_right_whatever_reports_are_lost_and_where_none_is_nothing_is_done_twice(
+    which: str, few: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two batches of good records: of the first nothing is lost."""
+    monkeypatch.setattr(evaluation, "FEW_RECORDS", few)
+    careful, calls = evaluation.careful, []
+    monkeypatch.setattr(evaluation, "careful", lambda *given: calls.append(which) or careful(*given))
+    lose(monkeypatch, which)
+    world = World(spark, tmp_path, SEEN)
+    for half in (slice(0, 15), slice(15, 30)):
+        for partition in range(readings.PARTITIONS):
+            mine = [record for record in GOOD if record.partition == partition]
+            numbered = [record._replace(offset=offset) for offset, record in enumerate(mine)]
+            world.write(numbered[half])
+        world.keep()
+    assert len(calls) == ("x" in which)
+    assert len(world.rows("_ledger")) == 3
+    check_seen(world)
