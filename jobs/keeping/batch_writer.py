@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.keeping import batch_row, checkpoint, evaluation, housekeeping, ledger, log_position, recovery
 from jobs.keeping.batch_size import BatchSize
@@ -46,7 +47,7 @@ class Keeper:
     result: Result
     last: Row
     checkpoint: str
-    careful: bool = False
+    expects_doubtful: bool = False
     """Whether the next batch is likely to hold doubtful records: a log that had some in one has some in the next."""
     failure: Exception | None = None
     query: StreamingQuery | None = None
@@ -127,7 +128,7 @@ class Keeper:
                 log_position.check_not_remade(self.looking, self.result, self.last)
             row = batch_row.with_facts(row, passed.facts)
             if row.records and row.quarantined == row.records:
-                row = replace(row, notes=(*row.notes, evaluation.said_of_bad(passed)))
+                row = replace(row, notes=(*row.notes, evaluation.reasons_of_bad(passed)))
             if passed.bad is not None:
                 self._append(passed.bad, f"{result.name}_quarantine", row, requeued_sequence=None)
             written = self._append(passed.output, f"{result.name}_panes" if result.panes else result.name, row)
@@ -143,15 +144,15 @@ class Keeper:
         if self.run.continuous and self.size.moved(row.records, seconds):
             raise Resized
 
-    def _pass(self, records: DataFrame, cached: ExitStack, few: bool) -> evaluation.Pass:
+    def _pass(self, records: DataFrame, cached: ExitStack, few: bool) -> evaluation.Outcome:
         result, filters = self.result, None
         if result.membership:
             name = f"{result.name}_filters"
             filters = delta_tables.read(self.run.places.table(name), self.last.tables[name]["version"])
-        before = evaluation.Before(batch_row.stream_micros(self.last), filters)
-        passed = None if self.careful else evaluation.quick(records, result, before, cached, few)
-        passed = passed or evaluation.careful(records, result, before, cached)
-        self.careful = passed.doubtful
+        prior = Prior(batch_row.stream_micros(self.last), filters)
+        passed = None if self.expects_doubtful else evaluation.fast(records, result, prior, cached, few)
+        passed = passed or evaluation.exact(records, result, prior, cached)
+        self.expects_doubtful = passed.has_doubtful
         return passed
 
     def _filtered(self, row: Row, found: pa.Table) -> Row:

@@ -38,7 +38,7 @@ def keep(run: Run, result: Result) -> Row:
 def _kept(run: Run, result: Result) -> Row:
     start = _start(run, result)
     newest = ledger.last(run.places, result.name, "batch")
-    keeper = Keeper(run, result, start.last, start.checkpoint, careful=bool(newest and newest.quarantined))
+    keeper = Keeper(run, result, start.last, start.checkpoint, expects_doubtful=bool(newest and newest.quarantined))
     if newest is None:
         keeper.first_look = lambda row: first_records.check(
             run.places, result.topic, row.start_offsets, row.end_offsets

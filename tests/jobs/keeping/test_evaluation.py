@@ -1,4 +1,4 @@
-"""The quick pass and the careful one come to the same, and the quick one knows when it must not be believed."""
+"""The fast pass and the exact one come to the same, and the fast one knows when it must not be believed."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,11 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from jobs.answers import batch_plan
 from jobs.answers.windows import Tumbling
 from jobs.events import fast_decoder, task_facts
 from jobs.facts.panes import Panes
 from jobs.keeping import evaluation
-from jobs.keeping.evaluation import Before, Pass
+from jobs.keeping.evaluation import Outcome, Prior
 from jobs.running.errors import Refused
 from schemas import archive, filters
 from tests.jobs.keeping import readings
@@ -51,12 +52,12 @@ def frame(spark: SparkSession, records: list[Record]) -> DataFrame:
     return parts[0].union(parts[1]).union(parts[2])
 
 
-def before(result: Any) -> Before:
+def prior(result: Any) -> Prior:
     nothing = to_arrow_schema(filters.COLUMNS, timezone="UTC").empty_table()
-    return Before({}, nothing if result.membership else None)
+    return Prior({}, nothing if result.membership else None)
 
 
-def said(passed: Pass) -> tuple[Any, ...]:
+def said(passed: Outcome) -> tuple[Any, ...]:
     table = passed.output.toArrow() if isinstance(passed.output, DataFrame) else passed.output
     rows = sorted(str(sorted(row.items())) for row in table.to_pylist())
     facts = sorted(str(sorted(fact.items())) for fact in passed.facts)
@@ -67,36 +68,36 @@ def said(passed: Pass) -> tuple[Any, ...]:
 @pytest.mark.parametrize("kind", RESULTS)
 def test_all_passes_come_to_the_same(kind: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     result, records = RESULTS[kind], frame(spark, GOOD)
-    trips, output = [], evaluation._output
-    monkeypatch.setattr(evaluation, "_output", lambda *given: trips.append(kind) or output(*given))
+    trips, output = [], batch_plan.output
+    monkeypatch.setattr(batch_plan, "output", lambda *given: trips.append(kind) or output(*given))
     limit = spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch")
     with ExitStack() as cached:
-        quick = evaluation.quick(records, result, before(result), cached, few=False)
-        few = evaluation.quick(records, result, before(result), cached, few=True)
-        assert quick and few and quick.bad is few.bad is None
-        assert isinstance(few.output, pa.Table) and isinstance(quick.output, DataFrame)
+        fast = evaluation.fast(records, result, prior(result), cached, few=False)
+        few = evaluation.fast(records, result, prior(result), cached, few=True)
+        assert fast and few and fast.bad is few.bad is None
+        assert isinstance(few.output, pa.Table) and isinstance(fast.output, DataFrame)
         assert bool(trips) != (kind in ONE_TRIP)
         with monkeypatch.context() as patch:
             patch.setattr(fast_decoder, "picked", lambda *_: False)
-            twice = evaluation.quick(records, result, before(result), cached, few=False)
-        assert twice and said(twice) == said(quick)
-        careful = evaluation.careful(records, result, before(result), cached)
-        assert careful.bad is None
-        assert said(quick) == said(few) == said(careful)
-        assert len(said(quick)[0]) > 10
+            twice = evaluation.fast(records, result, prior(result), cached, few=False)
+        assert twice and said(twice) == said(fast)
+        exact = evaluation.exact(records, result, prior(result), cached)
+        assert exact.bad is None
+        assert said(fast) == said(few) == said(exact)
+        assert len(said(fast)[0]) > 10
     assert spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch") == limit
 
 
-def test_the_quick_pass_gives_up_on_a_doubtful_record_and_on_pieces(spark: SparkSession) -> None:
+def test_the_fast_pass_gives_up_on_a_doubtful_record_and_on_pieces(spark: SparkSession) -> None:
     one_bad = [GOOD[0]._replace(value=b"hello"), *GOOD[1:]]
     pieces = frame(spark, GOOD).repartition(5)
     with ExitStack() as cached:
         for result in RESULTS.values():
             for few in (False, True):
-                assert evaluation.quick(frame(spark, one_bad), result, before(result), cached, few) is None
-        assert evaluation.quick(pieces, SEEN, before(SEEN), cached, few=False) is None
-        whole = evaluation.quick(frame(spark, GOOD), SEEN, before(SEEN), cached, few=False)
-        torn = evaluation.careful(pieces, SEEN, before(SEEN), cached)
+                assert evaluation.fast(frame(spark, one_bad), result, prior(result), cached, few) is None
+        assert evaluation.fast(pieces, SEEN, prior(SEEN), cached, few=False) is None
+        whole = evaluation.fast(frame(spark, GOOD), SEEN, prior(SEEN), cached, few=False)
+        torn = evaluation.exact(pieces, SEEN, prior(SEEN), cached)
         assert whole and said(whole)[::2] == said(torn)[::2]
 
 
@@ -155,8 +156,8 @@ def test_a_fast_pass_is_not_believed_if_what_a_task_reports_is_lost(
     result = RESULTS[kind]
     lose(monkeypatch, which)
     with ExitStack() as cached:
-        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few) is None
-        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few), "nothing is lost"
+        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few) is None
+        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few), "nothing is lost"
 
 
 @pytest.mark.parametrize("kind", ["rows", "both"])
@@ -165,11 +166,11 @@ def test_an_exact_pass_is_done_again_if_what_a_task_reports_is_lost_and_refused_
 ) -> None:
     result = RESULTS[kind]
     with ExitStack() as cached:
-        whole = said(evaluation.careful(frame(spark, GOOD), result, before(result), cached))
+        whole = said(evaluation.exact(frame(spark, GOOD), result, prior(result), cached))
         lose(monkeypatch, "-x--xx")
-        assert said(evaluation.careful(frame(spark, GOOD), result, before(result), cached)) == whole
+        assert said(evaluation.exact(frame(spark, GOOD), result, prior(result), cached)) == whole
         with pytest.raises(Refused, match=rf"{result.name}: .* twice.*Nothing of the batch was written") as refused:
-            evaluation.careful(frame(spark, GOOD), result, before(result), cached)
+            evaluation.exact(frame(spark, GOOD), result, prior(result), cached)
     assert "\n" not in str(refused.value)
 
 
@@ -178,8 +179,8 @@ def test_records_that_a_transform_drops_unseen_are_counted(few: bool, spark: Spa
     """Spark does not read them at all: it knows beforehand that no row comes of them."""
     result = replace(PANES, transform=lambda events: events.where(F.lit(False)))
     with ExitStack() as cached:
-        assert evaluation.quick(frame(spark, GOOD), result, before(result), cached, few) is None
-        passed = evaluation.careful(frame(spark, GOOD), result, before(result), cached)
+        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few) is None
+        passed = evaluation.exact(frame(spark, GOOD), result, prior(result), cached)
     assert sum(fact["records"] for fact in passed.facts) == len(GOOD)
 
 
@@ -190,8 +191,8 @@ def test_tables_are_right_whatever_reports_are_lost_and_where_none_is_nothing_is
 ) -> None:
     """Of two batches of good records: of the first nothing is lost."""
     monkeypatch.setattr(evaluation, "FEW_RECORDS", few)
-    careful, calls = evaluation.careful, []
-    monkeypatch.setattr(evaluation, "careful", lambda *given: calls.append(which) or careful(*given))
+    exact, calls = evaluation.exact, []
+    monkeypatch.setattr(evaluation, "exact", lambda *given: calls.append(which) or exact(*given))
     lose(monkeypatch, which)
     world = World(spark, tmp_path, SEEN)
     for half in (slice(0, 15), slice(15, 30)):
