@@ -12,16 +12,15 @@ import pyarrow.fs as fs
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.answers import table_names
 from jobs.answers.result import Result
 from jobs.keeping import checkpoint, ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
+from jobs.keeping.steps import Kind
 from jobs.lake import commits, delta_tables
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-
-ENDINGS = ("", "_panes", "_filters", "_quarantine")
-"""Of the names of tables that a result may have, beside its ledger."""
 
 
 def begin(places: Places, result: Result, expected: list[Table], first: Row) -> Row:
@@ -41,7 +40,7 @@ def begin(places: Places, result: Result, expected: list[Table], first: Row) -> 
 
 def is_blank(places: Places, name: str, last: Row) -> bool:
     """Whether result `name` has read nothing yet: no record is in its tables, and none was passed over."""
-    if any(ledger.last(places, name, kind) for kind in ("batch", "requeue", "gap")):
+    if any(ledger.last(places, name, kind) for kind in (Kind.BATCH, Kind.REQUEUE, Kind.GAP)):
         return False
     return all(_is_empty(places.table(table)) for table in last.tables)
 
@@ -61,7 +60,7 @@ def begin_anew(
         _remove(folder)
     _make(places, expected)
     row = last.next(
-        "start",
+        Kind.START,
         generation=last.generation + 1,
         batch_id=-1,
         published_sequence=last.sequence + 1,
@@ -83,8 +82,9 @@ def forget(places: Places, name: str, since: datetime) -> None:
     last = ledger.last(places, name)
     if last is not None and not is_blank(places, name, last):
         return
-    found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if _is_ours(path)]
     home = ledger.path(places, name)
+    paths = [places.table(table) for table in table_names.all_tables(name)]
+    found = [path for path in paths if path != home and _is_ours(path)]
     paths = [home, *found] if delta_tables.find(home) is not None else found
     if not all(_is_empty(path) for path in found) or not all(_made(path) >= since for path in paths):
         return

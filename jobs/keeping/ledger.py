@@ -12,7 +12,9 @@ import pyarrow as pa
 from datasketches import kll_doubles_sketch
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
+from jobs.answers import table_names
 from jobs.keeping import housekeeping
+from jobs.keeping.steps import Step, announced
 from jobs.lake import commits
 from jobs.lake import delta_tables as tables
 from jobs.run import Run
@@ -70,7 +72,7 @@ class Row:
 
 def path(places: Places, name: str) -> str:
     """Where the ledger of result `name` is."""
-    return places.table(f"{name}_ledger")
+    return places.table(table_names.table(name, "ledger"))
 
 
 def create(places: Places, name: str) -> None:
@@ -105,10 +107,8 @@ def versions(places: Places, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def close(run: Run, row: Row, closing: commits.Commit) -> Row:
     """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
     row = checked(run.places, row, closing)
-    run.step("before ledger")
-    row = write(run.places, closing.job, row)
-    run.step("after ledger")
-    return row
+    with announced(run.step, Step.LEDGER):
+        return write(run.places, closing.job, row)
 
 
 def checked(places: Places, row: Row, closing: commits.Commit) -> Row:
@@ -128,7 +128,7 @@ def write(places: Places, name: str, row: Row) -> Row:
         for column, value in asdict(row).items()
     }
     said["tables"] = list(row.tables.items())
-    commit = commits.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
+    commit = commits.Commit(name, str(row.generation), row.sequence, Step.LEDGER, row.start_offsets, row.end_offsets)
     table = DeltaTable(path(places, name))
     if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
         raise Refused(f"{path(places, name)} has a row {row.sequence} already: another run of {name} is writing too.")

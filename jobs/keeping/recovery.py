@@ -10,13 +10,11 @@ from jobs.answers.result import Result
 from jobs.keeping import beginning, checkpoint, ledger, result_tables, table_check
 from jobs.keeping.definition import comparison, fingerprint, upgrade, widening
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind, Step
 from jobs.lake import commits, delta_tables
 from jobs.log.kafka.topics import Topic
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-
-PUBLISH = "publish"
-"""The step that writes windows outside a batch."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +32,33 @@ def resume(
     places: Places,
     result: Result,
     finish: bool = True,
+    step: Callable[[str], None] = lambda _: None,
+) -> Start:
+    """As `resume_from` the ledger's last row, for who does not read the log."""
+    return resume_from(spark, places, result, ledger.last(places, result.name), finish, step=step)
+
+
+def resume_from(
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    before: Row | None,
+    finish: bool = True,
     topic: Topic | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Start:
     """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
 
-    A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
-    `topic` is what the log has of it now; None if it is not read. `step` is told of commits; see Run.step.
+    `before` is the ledger's last row; None if there is no ledger yet. A batch that stopped half-way is left for the
+    checkpoint to run again; without `finish` it is taken back. `topic` is what the log has of it now; None if the log
+    is not read. `step` is called with commits; see Run.step.
     A result that has read nothing yet may be defined anew, and tables get wider columns where the topic's have.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
     """
     events = result_tables.event_columns(spark, result)
-    expected = result_tables.tables_of(spark, result, events)
-    before = ledger.last(places, result.name)
+    expected = result_tables.definitions(spark, result, events)
     defined = comparison.now(spark, result, events, before)
     last, notes = _defined(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()
@@ -56,20 +66,21 @@ def resume(
     if topic is not None:
         last = replace(last, log_home=places.log, topic_id=topic.id)
     table_check.check_known(places, result.name, expected, last)
-    strays = unclosed(places, last)
-    half_widened = bool(strays) and all(commit["step"] == widening.STEP for commit in strays)
+    uncommitted = uncommitted_steps(places, last)
+    half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.needed(places, expected))
-    if narrow and not any(commit["step"] == widening.STEP for commit in strays):
+    if narrow and not any(commit["step"] == Step.WIDEN for commit in uncommitted):
         widening.check(places, result, expected)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
     if half_widened and widening.can(places, result, expected):
-        strays = []
-    planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
+        uncommitted = []
+    planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
     reading = fingerprint.reading(result.topic)
-    if wrong is None and strays and (narrow or not (finish and _in_flight(strays, last, planned, reading))):
-        wrong = "does not know of a write that was not finished"
+    if wrong is None and uncommitted:
+        may_finish = finish and not narrow and _can_be_finished(uncommitted, last, planned, reading)
+        wrong = None if may_finish else "does not know of a write that was not finished"
     start = Start(last, folder, notes)
     if wrong is not None:
         start = _from_the_ledger(spark, places, result, start, wrong)
@@ -92,25 +103,27 @@ def _defined(
     """The ledger's last row, with what later rows are to say of the definition, and notes; a new row if there was none,
     or if nothing has been read yet. Raises Refused if the result means something else than its tables.
     """
-    said: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
-    said["spark_version"] = spark.version
+    now: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
+    now["spark_version"] = spark.version
     if last is None:
-        first = Row(sequence=1, kind="start", generation=1, batch_id=-1, published_sequence=1)
-        return beginning.begin(places, result, expected, replace(first, **said)), ()
+        first = Row(sequence=1, kind=Kind.START, generation=1, batch_id=-1, published_sequence=1)
+        return beginning.begin(places, result, expected, replace(first, **now)), ()
     well = last.batch_id >= 0 or table_check.is_well(places, result.name, expected, last)
     if (defined.differences or not well) and beginning.is_blank(places, result.name, last):
-        row = beginning.begin_anew(spark, places, result, expected, last, said)
+        row = beginning.begin_anew(spark, places, result, expected, last, now)
         return row, row.notes
     if defined.differences:
         raise Refused(
             f"{result.name} means something else than the numbers in its tables ({'; '.join(defined.differences)}). "
             "Give the result a new version in its name, and so a new table, or take the change back."
         )
-    return replace(last, **said), ()
+    return replace(last, **now), ()
 
 
-def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
-    """Our commits that are in the tables and not in the ledger: of a batch that was not closed."""
+def uncommitted_steps(places: Places, last: Row) -> list[dict[str, object]]:
+    """Our commits that are in the tables but in no ledger row, oldest first in each table: of a batch that was not
+    closed. Each as its metadata, with the name of its `table`.
+    """
     found = []
     for name, known in last.tables.items():
         newer = commits.after(places.table(name), known["version"])
@@ -118,26 +131,28 @@ def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
     return found
 
 
-def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str) -> bool:
-    """Whether all are of the batch that the checkpoint will run again, with the same records, the same of them good:
-    then its steps that are done are skipped. Windows published outside a batch may stay in any case. A step that is
-    there twice is of two runs.
+def _can_be_finished(
+    uncommitted: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str
+) -> bool:
+    """Whether all are of the batch that the checkpoint will run again, with the same records, and the same of them
+    good: then the steps that are done are skipped. Windows published outside a batch may stay in any case. A step that
+    is there twice was written by two runs.
     """
-    steps = [(commit["table"], commit["step"]) for commit in strays]
+    steps = [(commit["table"], commit["step"]) for commit in uncommitted]
     if len(set(steps)) < len(steps):
         return False
     ends = None if planned is None else last.end_offsets | planned
-    for commit in strays:
+    for commit in uncommitted:
         if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
             return False
         covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
         read_alike = commit.get("reading") in (None, reading)  # none: of version 0.2.0
-        if commit.get("step") != PUBLISH and (covers != ends or not read_alike):
+        if commit.get("step") != Step.PUBLISH and (covers != ends or not read_alike):
             return False
     return True
 
 
-def _take_back(places: Places, last: Row) -> list[str]:
+def _roll_back(places: Places, last: Row) -> list[str]:
     """Undo the commits of a batch that was not closed: its records are read again, in a new generation."""
     notes = []
     for name, known in last.tables.items():
@@ -154,11 +169,11 @@ def _from_the_ledger(spark: SparkSession, places: Places, result: Result, start:
     notes = [*start.notes, f"the checkpoint {folder} {wrong}"]
     if checkpoint.exists(spark, folder):
         notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
-    notes += _take_back(places, last)
+    notes += _roll_back(places, last)
     generation = last.generation + 1
     notes.append(f"the ledger says how far the tables are: going on from there as generation {generation}")
     row = last.next(
-        "start",
+        Kind.START,
         generation=generation,
         batch_id=-1,
         tables=ledger.versions(places, last.tables),

@@ -17,6 +17,7 @@ from jobs.events import gate
 from jobs.facts import aggregation
 from jobs.keeping import ledger, locks, recovery
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind, Step, announced
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
 from jobs.run import Run
@@ -34,7 +35,7 @@ def requeue(run: Run, result: Result) -> Row:
         raise Refused(
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
-    with mistakes.located(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.located(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")
@@ -50,7 +51,7 @@ def requeue(run: Run, result: Result) -> Row:
 
 def _waiting(run: Run, result: Result, last: Row) -> DataFrame:
     """The rows of the quarantine, as the ledger knows it, that were not read again yet."""
-    name = f"{result.name}_quarantine"
+    name = result.table("quarantine")
     reader = run.spark.read.format("delta").option("versionAsOf", last.tables[name]["version"])
     return reader.load(run.places.table(name)).where(F.col("requeued_sequence").isNull())
 
@@ -72,16 +73,15 @@ class _Requeue:
     last: Row
 
     def close(self, waiting: DataFrame, events: DataFrame, good: int) -> Row:
-        row = self.last.next("requeue", records=good, quarantined=-good)
+        row = self.last.next(Kind.REQUEUE, records=good, quarantined=-good)
         self._collect(row, self.result.transform(events))
         self._mark(row, waiting, events)
         if self.result.windows:
-            self.run.step("before windows")
-            commit = self._commit(row, "windows")
-            publication.publish(self.run.spark, self.run.places, self.result, self.last.published_sequence, commit)
-            self.run.step("after windows")
+            commit, since = self._commit(row, Step.WINDOWS), self.last.published_sequence
+            with announced(self.run.step, Step.WINDOWS):
+                publication.publish(self.run.spark, self.run.places, self.result, since, commit)
             row = replace(row, published_sequence=row.sequence)
-        row = ledger.close(self.run, row, self._commit(row, "ledger"))
+        row = ledger.close(self.run, row, self._commit(row, Step.LEDGER))
         self.run.closed(self.result.name, row, None)
         return row
 
@@ -89,12 +89,13 @@ class _Requeue:
         """The records into the panes, or into the table of a result that keeps rows."""
         if self.result.membership:
             rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
-        step, name = ("panes", f"{self.result.name}_panes") if self.result.panes else ("rows", self.result.name)
-        kept = aggregation.collect(rows, self.result.panes) if self.result.panes else rows
-        self.run.step(f"before {step}")
-        path = self.run.places.table(name)
-        delta_tables.append(kept, path, self._commit(row, step), {"sequence": row.sequence})
-        self.run.step(f"after {step}")
+        step, name = Step.ROWS, self.result.name
+        if self.result.panes:
+            step, name = Step.PANES, self.result.table("panes")
+            rows = aggregation.collect(rows, self.result.panes)
+        with announced(self.run.step, step):
+            path = self.run.places.table(name)
+            delta_tables.append(rows, path, self._commit(row, step), {"sequence": row.sequence})
 
     def _mark(self, row: Row, waiting: DataFrame, events: DataFrame) -> None:
         """Their rows in the quarantine say which ledger row read them again."""
@@ -104,12 +105,11 @@ class _Requeue:
         source = source.withColumn("requeued_sequence", F.lit(row.sequence).cast("bigint"))
         condition = "t.partition = s.partition and t.offset = s.offset and t.requeued_sequence is null"
         update = {"requeued_sequence": "s.requeued_sequence"}
-        self.run.step("before quarantine")
-        path = self.run.places.table(f"{self.result.name}_quarantine")
-        delta_tables.merge(source, path, condition, "true", update, self._commit(row, "quarantine"))
-        self.run.step("after quarantine")
+        with announced(self.run.step, Step.QUARANTINE):
+            path = self.run.places.table(self.result.table("quarantine"))
+            delta_tables.merge(source, path, condition, "true", update, self._commit(row, Step.QUARANTINE))
 
-    def _commit(self, row: Row, step: str) -> commits.Commit:
+    def _commit(self, row: Row, step: Step) -> commits.Commit:
         # No batch has this generation: what a requeue leaves unfinished is recognised and taken back.
         generation = f"requeue-{row.sequence}"
         return commits.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)

@@ -1,4 +1,4 @@
-"""Few changed windows into their table, in this process: rows of a span of time are replaced by corrected ones."""
+"""Few changed windows are upserted in this process: rows of a span of time are replaced by corrected ones."""
 
 from datetime import UTC, datetime
 
@@ -14,15 +14,18 @@ from jobs.facts import partials
 from jobs.lake import commits, delta_tables
 
 MOST_WINDOWS = 500_000
-"""More than so many windows are left to Spark."""
+"""Most windows that are upserted here; more are left to Spark."""
 TARGET_FILE_BYTES = 4 * 2**20
-"""Whoever corrects a window writes its whole file again, so files are small: old windows come to lie in files of their
-own and are not written again."""
+"""To correct a window its whole file is written again. So files are small: windows that are no longer corrected are
+in files of their own, which stay as they are."""
+_OURS = ("revision", "updated_time")
+"""Columns that are not merged from panes."""
+_TIME_LITERAL = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
-    """Put the windows of the panes `near` (Recent.near) into the table: new ones at revision 1, those that count more
-    records than before at their next revision. False, and nothing done, if they are too many.
+def upsert_windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
+    """Upsert the windows of the panes `near` (PaneCache.panes_to_publish): new windows get revision 1, those that count
+    more records than before their next revision. Returns False if they are too many; then nothing is written.
     """
     panes, kinds = result.panes, result.windows
     assert panes
@@ -46,24 +49,18 @@ def windows(path: str, result: Result, near: pa.Table, since_sequence: int, comm
     return True
 
 
-_OURS = ("revision", "updated_time")
-
-
 def _spans(made: pa.Table) -> str:
-    """SQL that holds for these windows, and for others of the same kinds and times."""
+    """SQL that holds for these windows, and for all others of their kinds in the same spans of time."""
     spans = made.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
     return " or ".join(
-        f"(\"window\" = '{kind['window']}' and window_start >= '{kind['window_start_min']:{_INSTANT}}' "
-        f"and window_start <= '{kind['window_start_max']:{_INSTANT}}')"
+        f"(\"window\" = '{kind['window']}' and window_start >= '{kind['window_start_min']:{_TIME_LITERAL}}' "
+        f"and window_start <= '{kind['window_start_max']:{_TIME_LITERAL}}')"
         for kind in spans.to_pylist()
     )
 
 
-_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
 def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
-    """The old rows, those among them that have changed replaced by made ones, and the rows that are new."""
+    """The old rows, but for those that have changed, and the made rows that have changed or are new."""
     codes = partials.codes(pa.concat_tables([made.select(keys), old.select(keys)]), keys)
     at = pd.Index(codes[len(made) :]).get_indexer(codes[: len(made)])
     known = at >= 0
@@ -79,6 +76,6 @@ def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str)
 
 
 def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:
-    """A column of the old rows `at`; anything where that is -1."""
+    """A column of the old rows at these places; where the place is -1, a number without a meaning."""
     values: np.ndarray = np.append(old[name].to_numpy(), 0)[at]
     return values

@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.windows import CalendarDay, Hopping
 from jobs.facts.panes import Panes
-from jobs.keeping import batch_writer
+from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.publishing import pane_cache, publication
-from jobs.publishing.pane_cache import Recent
+from jobs.publishing.pane_cache import PaneCache
 from tests.jobs.keeping.readings import PANES, Record
 from tests.jobs.keeping.test_the_cut_does_not_matter import World
 
@@ -59,7 +59,7 @@ def in_two_runs(world: World, limits: pytest.MonkeyPatch) -> None:
 
 def in_one_run(world: World, limits: pytest.MonkeyPatch) -> None:
     """Two batches, each of which is published; panes stay in memory from the one to the other."""
-    limits.setattr(batch_writer.Keeper, "_publish_due", lambda self: True)
+    limits.setattr(PublishSchedule, "is_due", lambda self: True)
     world.write([*LOG, record(len(LOG), LATE, 1000)])
     world.keep_running(batch=len(LOG), publish_every="1 second")
 
@@ -71,12 +71,12 @@ def test_a_late_record_corrects_a_day_of_27_hours_from_all_of_its_panes(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Any, spark_publishes: int, reads: int
 ) -> None:
     said: list[str] = []
-    for where, name in ((publication, "_by_spark"), (Recent, "_read")):
+    for where, name in ((publication, "_upsert_by_spark"), (PaneCache, "_read")):
         kept = getattr(where, name)
         monkeypatch.setattr(where, name, lambda *given, kept=kept, name=name: (said.append(name), kept(*given))[1])
     world = World(spark, tmp_path, RESULT)
     way(world, monkeypatch)
-    assert (said.count("_by_spark"), said.count("_read")) == (spark_publishes, reads)
+    assert (said.count("_upsert_by_spark"), said.count("_read")) == (spark_publishes, reads)
     days = {row["window_start"]: row for row in world.rows() if row["window"] == "day Antarctica/Casey"}
     assert sorted(days) == [BEGINS - timedelta(days=1), BEGINS, ENDS]
     day = days[BEGINS]
@@ -91,7 +91,7 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
     """Vostok, 1994-01-31: at midnight after it back to 17 o'clock."""
     path, zone = str(tmp_path / "panes"), CalendarDay("Antarctica/Vostok")
     begins, ends = datetime(1994, 1, 30, 17, tzinfo=UTC), datetime(1994, 2, 1, tzinfo=UTC)
-    near = Recent(
+    near = PaneCache(
         path, replace(PANES, panes=Panes("15 minutes", ("site",)), windows=(zone,), allowed_lateness="1 hour")
     )
 
@@ -101,13 +101,13 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
         rows = [{"pane_start": moment, "site": "a", "records": 1, "sequence": sequence} for moment in moments]
         table = pa.Table.from_pylist(rows, schema=pa.schema(kinds.items()))
         write_deltalake(path, table, mode="append")
-        near.add(table if known else None)
+        near.record_append(table if known else None)
 
     added([begins + number * QUARTER for number in range(-8, 124)], 2)
-    assert near.near(1) is not None
-    near.published()
+    assert near.panes_to_publish(1) is not None
+    near.trim()
     added([ends - QUARTER], 3)
-    panes = near.near(2)
+    panes = near.panes_to_publish(2)
     assert panes is not None
     inside = [row for row in panes.to_pylist() if begins <= row["pane_start"] < ends]
     assert {row["pane_start"] for row in inside} == {begins + number * QUARTER for number in range(124)}

@@ -28,13 +28,13 @@ class Ways:
     """Counts the publishings that Spark did."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.by_spark, kept = 0, publication._by_spark
+        self.by_spark, kept = 0, publication._upsert_by_spark
 
         def counted(*args: Any) -> None:
             self.by_spark += 1
             kept(*args)
 
-        monkeypatch.setattr(publication, "_by_spark", counted)
+        monkeypatch.setattr(publication, "_upsert_by_spark", counted)
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_a_continuous_run_may_forget_its_panes_and_read_them_again(
     monkeypatch.setattr(pane_cache, "MOST_BYTES", most_bytes)
     read = []
     monkeypatch.setattr(
-        pane_cache.Recent,
+        pane_cache.PaneCache,
         "_read",
-        lambda self, since, kept=pane_cache.Recent._read: (read.append(since), kept(self, since)),
+        lambda self, since, kept=pane_cache.PaneCache._read: (read.append(since), kept(self, since)),
     )
     world = World(spark, tmp_path, PANES)
     world.write(LOG)

@@ -1,0 +1,46 @@
+"""The stored filters of a result with membership: read as the ledger knows them, and replaced by those of a batch."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from jobs.answers.result import Result
+from jobs.keeping.ledger import Row
+from jobs.lake import commits, delta_tables
+from jobs.running import durations
+from jobs.running.places import Places
+
+_TIME_LITERAL = "%Y-%m-%dT%H:%M:%S.%fZ"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read(places: Places, result: Result, last: Row) -> pa.Table:
+    """The filters as ledger row `last` knows them, in the columns of schemas/filters.py. There may be newer ones, of a
+    batch that was not closed.
+    """
+    name = result.table("filters")
+    return delta_tables.read(places.table(name), last.tables[name]["version"])
+
+
+def replace(places: Places, result: Result, filters: pa.Table, commit: commits.Commit) -> None:
+    """Write the filters that a batch has changed (membership.changed), and drop those that nobody can ask for."""
+    sequence = pa.array([commit.sequence] * filters.num_rows, pa.int64())
+    path = places.table(result.table("filters"))
+    delta_tables.replace(filters.append_column("sequence", sequence), path, _predicate(filters, result), commit)
+
+
+def _predicate(filters: pa.Table, result: Result) -> str:
+    """SQL that holds for the stored filters which `filters` replace, and for those that are too old to be asked."""
+    membership = result.membership
+    assert membership
+    rows = filters.drop_columns(["bits"]).to_pylist()
+    allowed = durations.seconds(result.allowed_lateness)
+    streams = {row["partition"]: (row["stream_time"] - _EPOCH) // timedelta(microseconds=1) for row in rows}
+    oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
+    length = timedelta(microseconds=membership.bucket_micros)
+    conditions = [(partition, "<", _EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
+    conditions += [(row["partition"], "=", row["bucket_time"]) for row in rows]
+    return " or ".join(
+        f"(partition = {partition} and bucket_time {sign} '{time:{_TIME_LITERAL}}')"
+        for partition, sign, time in conditions
+    )
