@@ -203,7 +203,7 @@ def marking(
                 seen[mine], unknown[mine] = following[partition].answer(*(column[mine] for column in numbers))
             kept = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
             yield pa.RecordBatch.from_arrays([*kept, pa.array(seen, mask=unknown)], schema=target)
-        task_facts.tell(told, {(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
+        task_facts.report(told, {(partition, mine.first_offset): mine.facts() for partition, mine in following.items()})
 
     return ArrowStep(process, output)
 

@@ -92,7 +92,7 @@ def looking(
                     decoded = decoded.append_column(field.name, batch[field.name])
                 yield decoded
                 lateness.observe(decoded, seen, stream_times, allowed_seconds)
-        task_facts.tell(told, {(partition, late.first_offset): late.facts() for partition, late in seen.items()})
+        task_facts.report(told, {(partition, late.first_offset): late.facts() for partition, late in seen.items()})
 
     return ArrowStep(process, StructType([*_output(topic), *also]))
 

@@ -19,7 +19,7 @@ FactsByTask = dict[int, Facts]
 """By the number of the task in its stage, from 0."""
 
 Told = Accumulator[FactsByTask]
-"""Tasks `tell` it; the driver asks `heard`."""
+"""Tasks `report` to it; the driver asks `heard`."""
 
 
 class _ByTask(AccumulatorParam[FactsByTask]):
@@ -37,7 +37,7 @@ def telling(spark: SparkSession) -> Told:
     return spark.sparkContext.accumulator({}, _ByTask())
 
 
-def tell(told: Told, facts: Facts) -> None:
+def report(told: Told, facts: Facts) -> None:
     """Called in a task, at its end: these are its facts."""
     task = TaskContext.get()
     assert task

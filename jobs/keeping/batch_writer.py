@@ -20,7 +20,7 @@ from jobs.keeping.evaluation import Outcome
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.publish_schedule import PublishSchedule
-from jobs.keeping.steps import Kind, Step, announced
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import delta_tables
 from jobs.log.kafka.topics import Looking
 from jobs.run import Run
@@ -28,8 +28,8 @@ from jobs.running import durations, mistakes
 
 
 class BatchAborted(Exception):
-    """Raised into Spark to end its query, in the place of the error, which BatchWriter keeps in `failure`: Spark would
-    wrap that in pages of Java, and it fails itself on long messages, which it searches by a recursive pattern.
+    """Raised into Spark to end its query. It stands for the error, which BatchWriter keeps in `failure`: Spark would
+    wrap that in pages of Java, and Spark's own search of a long message fails.
     """
 
 
@@ -145,7 +145,7 @@ class BatchWriter:
             self._append(outcome.output, result.name, row, Step.ROWS)
         if outcome.filters is None or not outcome.filters.num_rows:
             return row
-        with announced(self.run.step, Step.FILTERS):
+        with announce(self.run.step, Step.FILTERS):
             commit = self.ledger.commit(row, Step.FILTERS)
             filter_table.replace(self.run.places, result, outcome.filters, commit)
         return batch_row.add_filter_rates(row, outcome.filters)
@@ -154,6 +154,6 @@ class BatchWriter:
         self, rows: DataFrame | pa.Table, name: str, row: Row, step: Step, **numbers: int | None
     ) -> pa.Table | None:
         """What was appended, if it went through this process."""
-        with announced(self.run.step, step):
+        with announce(self.run.step, step):
             path, commit = self.run.places.table(name), self.ledger.commit(row, step)
             return delta_tables.append(rows, path, commit, {"sequence": row.sequence} | numbers)

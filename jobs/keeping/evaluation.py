@@ -73,7 +73,7 @@ def fast(records: DataFrame, result: Result, prior: Prior, cached: ExitStack, fe
     good, doubtful = (sum(fact[name] for fact in facts.values()) for name in ("records", "quarantined"))
     if doubtful or not task_facts.is_whole(facts) or not task_facts.is_whole(filters):
         return None
-    if not is_complete or (keeps_all and good != written) or not _are_answered(result, filters, written):
+    if not is_complete or (keeps_all and good != written) or not _cover_output(result, filters, written):
         return None
     return Outcome(list(facts.values()), output, batch_plan.changed_filters(result, filters), None, False)
 
@@ -107,15 +107,16 @@ def _output_of_ordered(
         filter_facts = task_facts.telling(events.sparkSession)
         output = batch_plan.output(result.transform(events), result, prior, filter_facts).persist()
         written, filters = _records_of(output, result.panes), task_facts.heard(filter_facts)
-        if _are_answered(result, filters, written):
+        if _cover_output(result, filters, written):
             cached.callback(output.unpersist)
             return output, batch_plan.changed_filters(result, filters)
         output.unpersist()
+    reported = _count_answered(filters)
     raise Refused(
         f"{result.name}: Spark has lost, twice, what its tasks reported: which filters of membership a batch of topic "
-        f"{result.topic.TOPIC} changes ({_answered(filters):,} records are in the reports, {written:,} in the batch). "
-        "Nothing of the batch was written. Run again: the next run does it again. If it comes back, give the driver "
-        "more memory and cores."
+        f"{result.topic.TOPIC} changes ({reported:,} records are in the reports, {written:,} in the batch). Nothing of "
+        "the batch was written. Run again: the next run does it again. If it comes back, give the driver more memory "
+        "and cores."
     )
 
 
@@ -126,12 +127,13 @@ def _records_of(output: DataFrame | pa.Table, panes: Panes | None) -> int:
     return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
 
 
-def _are_answered(result: Result, filters: Facts, written: int) -> bool:
-    """Whether the reports of filters cover every record that went into the output."""
-    return not result.membership or _answered(filters) == written
+def _cover_output(result: Result, filters: Facts, written: int) -> bool:
+    """Whether the reports of filters are about every record that went into the output."""
+    return not result.membership or _count_answered(filters) == written
 
 
-def _answered(filters: Facts) -> int:
+def _count_answered(filters: Facts) -> int:
+    """Records that membership has answered, by the reports."""
     return sum(fact["records"] for fact in filters.values())
 
 

@@ -1,4 +1,4 @@
-"""Where in the log a run goes on: at the ledger's offsets, if the log is still the one that was read and has them."""
+"""Where in the log a run goes on: at the ledger's offsets, if the log is the one that was read and still has them."""
 
 from dataclasses import dataclass
 

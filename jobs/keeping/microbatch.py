@@ -40,7 +40,7 @@ def keep(run: Run, result: Result) -> Row:
     has written anything leaves nothing behind.
     """
     with mistakes.located(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
-        shared_folder.check(run.spark, "tables", run.places.tables)
+        shared_folder.check_executors_see(run.spark, "tables", run.places.tables)
         begun = datetime.now(UTC)
         try:
             return _write_batches(run, result)

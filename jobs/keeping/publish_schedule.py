@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from jobs.answers.result import Result
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
-from jobs.keeping.steps import Kind, Step, announced
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.publishing import publication
 from jobs.publishing.pane_cache import PaneCache
 from jobs.run import Run
@@ -46,7 +46,7 @@ class PublishSchedule:
         """Publish what the ledger has, and what the batch has written that `row` will close, if it is of a batch."""
         step = Step.WINDOWS if row.kind == Kind.BATCH else Step.PUBLISH
         since = self.ledger.last.published_sequence
-        with announced(self.run.step, Step.WINDOWS):
+        with announce(self.run.step, Step.WINDOWS):
             commit = self.ledger.commit(row, step)
             publication.publish(spark, self.run.places, self.result, since, commit, self.pane_cache)
         self.published_at = time.monotonic()

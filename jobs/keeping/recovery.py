@@ -1,4 +1,4 @@
-"""Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
+"""Where a run starts: the ledger decides, the checkpoint is a cache, and tables are set back to where the ledger is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class Start:
     last: Row
     checkpoint: str
     notes: tuple[str, ...]
-    """What was found and mended, in words."""
+    """What was wrong and what was done about it, in words."""
 
 
 def resume(
@@ -34,7 +34,7 @@ def resume(
     finish: bool = True,
     step: Callable[[str], None] = lambda _: None,
 ) -> Start:
-    """As `resume_from` the ledger's last row, for who does not read the log."""
+    """As `resume_from` the ledger's last row, for a run that does not read the log."""
     return resume_from(spark, places, result, ledger.last(places, result.name), finish, step=step)
 
 
@@ -60,10 +60,10 @@ def resume_from(
     events = result_tables.event_columns(spark, result)
     expected = result_tables.definitions(spark, result, events)
     defined = comparison.now(spark, result, events, before)
-    last, notes = _defined(spark, places, result, expected, defined, before)
+    last, notes = _check_definition(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()
     moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
-    if topic is not None:
+    if topic is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         last = replace(last, log_home=places.log, topic_id=topic.id)
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
@@ -76,7 +76,7 @@ def resume_from(
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
     if half_widened and widening.can(places, result, expected):
         uncommitted = []
-    planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
+    planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
     reading = fingerprint.reading(result.topic)
     if wrong is None and uncommitted:
         may_finish = finish and not narrow and _can_be_finished(uncommitted, last, planned, reading)
@@ -92,7 +92,7 @@ def resume_from(
     return start
 
 
-def _defined(
+def _check_definition(
     spark: SparkSession,
     places: Places,
     result: Result,
@@ -100,8 +100,9 @@ def _defined(
     defined: comparison.Definition,
     last: Row | None,
 ) -> tuple[Row, tuple[str, ...]]:
-    """The ledger's last row, with what later rows are to say of the definition, and notes; a new row if there was none,
-    or if nothing has been read yet. Raises Refused if the result means something else than its tables.
+    """The ledger's last row with the definition of now, which later rows take over, and notes. It is a new row if there
+    was none, or if the result had read nothing and is defined anew. Raises Refused if the numbers in the tables mean
+    something else than the result does now.
     """
     now: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
     now["spark_version"] = spark.version
@@ -164,7 +165,9 @@ def _roll_back(places: Places, last: Row) -> list[str]:
 
 
 def _from_the_ledger(spark: SparkSession, places: Places, result: Result, start: Start, wrong: str) -> Start:
-    """A new generation of the checkpoint, as the one there is `wrong`."""
+    """Begin a new generation of the checkpoint, because the present one is `wrong`: move it aside, set the tables back
+    to the ledger, and write a ledger row that says so.
+    """
     last, folder = start.last, start.checkpoint
     notes = [*start.notes, f"the checkpoint {folder} {wrong}"]
     if checkpoint.exists(spark, folder):

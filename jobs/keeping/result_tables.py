@@ -51,27 +51,29 @@ def definitions(spark: SparkSession, result: Result, events: StructType | None =
     transformed = result.transform(empty_frame(spark, events or event_columns(spark, result)))
     result.check_transformed(transformed)
     rows = StructType([*transformed.schema.fields])
-    made = []
+    tables = []
     if result.membership:
         rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
         sentence = f"Bloom filters of {result.name}."
-        made.append(
+        tables.append(
             Table(result.table("filters"), filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
         )
     if result.panes:
         partials = aggregation.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])
-        made.append(Table(result.table("panes"), pane_columns, (), f"Partial panes of {result.name}, one set a batch."))
+        tables.append(
+            Table(result.table("panes"), pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
+        )
         merged = merging.output(partials, result.panes)
-        described = StructType([_with_comment(field, result) for field in merged.fields] + list(REVISION))
-        made.append(Table(result.name, described, (), f"Published windows of {result.name}."))
+        commented = StructType([_with_comment(field, result) for field in merged.fields] + list(REVISION))
+        tables.append(Table(result.name, commented, (), f"Published windows of {result.name}."))
     else:
-        made.append(
+        tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
     sentence = f"Records that {result.name} could not read."
-    made.append(Table(result.table("quarantine"), quarantine.COLUMNS, (), sentence))
-    return made
+    tables.append(Table(result.table("quarantine"), quarantine.COLUMNS, (), sentence))
+    return tables
 
 
 def _seen_comment(result: Result) -> str:

@@ -19,8 +19,11 @@ def start(run: Run, result: Result) -> recovery.Start:
         topic = home.topic(run.places, result.topic.TOPIC)
     else:
         topic, last = log_position.check(run, result, last)
-        last = log_position.record_start(run, result, last)  # before the checkpoint is asked: it may begin elsewhere
+        # Before the checkpoint is compared with the ledger: it may have begun at another start than is asked for now.
+        last = log_position.record_start(run, result, last)
     begun = recovery.resume_from(run.spark, run.places, result, last, topic=topic, step=run.step)
     for note in begun.notes:
         run.say(f"{result.name}: {note}")
-    return begun if last else replace(begun, last=log_position.record_start(run, result, begun.last))
+    if last is None:  # only now is there a ledger that can have the start
+        begun = replace(begun, last=log_position.record_start(run, result, begun.last))
+    return begun

@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 @contextmanager
-def announced(step: Callable[[str], None], name: str) -> Iterator[None]:
+def announce(step: Callable[[str], None], name: str) -> Iterator[None]:
     """Tell `step` (Run.step) that the commit `name` comes, and that it is there; not the latter if it fails."""
     step(f"before {name}")
     yield

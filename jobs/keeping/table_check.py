@@ -22,7 +22,7 @@ def check(places: Places, name: str, expected: list[result_tables.Table], last: 
     check_known(places, name, expected, last)
     for table in expected:
         path = places.table(table.name)
-        check_columns(path, unlike(columns(path), table.columns))
+        check_columns(path, column_differences(columns(path), table.columns))
 
 
 def is_well(places: Places, name: str, expected: list[result_tables.Table], last: Row) -> bool:
@@ -83,7 +83,7 @@ def columns(path: str) -> StructType:
     return StructType.fromJson(json.loads(DeltaTable(path).schema().to_json()))
 
 
-def unlike(found: StructType, expected: StructType) -> list[str]:
+def column_differences(found: StructType, expected: StructType) -> list[str]:
     """What differs in names, order and types, without comments and nullability, which readers and engines write
     differently; each difference in words.
     """

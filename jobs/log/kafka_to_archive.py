@@ -31,7 +31,7 @@ def keep(run: Run) -> None:
     """
     if run.places.log != "kafka":
         raise Refused('the archive is kept from Kafka: the places file must say log = "kafka".')
-    shared_folder.check(run.spark, "archive", run.places.archive)
+    shared_folder.check_executors_see(run.spark, "archive", run.places.archive)
     while True:
         try:
             for topic in run.topics:

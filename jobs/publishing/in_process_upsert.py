@@ -44,7 +44,7 @@ def upsert_windows(path: str, result: Result, near: pa.Table, since_sequence: in
     if pa.table(query.execute(f"select count(*) as n from it where {where}").read_all())["n"][0].as_py() > MOST_WINDOWS:
         return False
     old = pa.table(query.execute(f"select * from it where {where}").read_all()).cast(columns)
-    rows = _corrected(made, old, (*KEYS, *panes.by), panes.count)
+    rows = _corrected_rows(made, old, (*KEYS, *panes.by), panes.count)
     delta_tables.replace(rows.sort_by("window_start"), path, where, commit, TARGET_FILE_BYTES)
     return True
 
@@ -59,7 +59,7 @@ def _spans(made: pa.Table) -> str:
     )
 
 
-def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
+def _corrected_rows(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
     """The old rows, but for those that have changed, and the made rows that have changed or are new."""
     codes = partials.codes(pa.concat_tables([made.select(keys), old.select(keys)]), keys)
     at = pd.Index(codes[len(made) :]).get_indexer(codes[: len(made)])

@@ -61,7 +61,7 @@ class PaneCache:
             first = self._first_needed(since_sequence)
         if self._complete_from is None:
             return None
-        return _from(pa.concat_tables(self._parts), first or _NEVER).sort_by("pane_start")
+        return _starting_from(pa.concat_tables(self._parts), first or _NEVER).sort_by("pane_start")
 
     def trim(self) -> None:
         """Called when all panes are published: adds up the parts of each, and drops panes that are so old that only a
@@ -73,7 +73,7 @@ class PaneCache:
         if len(known):
             newest = pc.max(known["pane_start"]).as_py()
             self._complete_from = max(self._complete_from, self._first_sharing(newest, self._late_seconds))
-            known = self._combine(_from(known, self._complete_from))
+            known = self._combine(_starting_from(known, self._complete_from))
         self._parts = [known]
         if known.nbytes > MOST_BYTES:
             self.record_append(None)
@@ -85,7 +85,7 @@ class PaneCache:
         return self._first_sharing(min(found)) if found else None
 
     def _first_sharing(self, pane_start: datetime, earlier_seconds: int = 0) -> datetime:
-        """Start of the first pane that may share a window with one that starts so much before `pane_start`."""
+        """Start of the first pane that may share a window with a pane `earlier_seconds` before `pane_start`."""
         second = max(int(pane_start.timestamp()) - earlier_seconds, 0)  # no pane starts before 1970
         return datetime.fromtimestamp(max(windows.first_start(self._windows, second), 0), UTC)
 
@@ -132,5 +132,6 @@ class PaneCache:
         return pa.Table.from_batches(partials.added_up(parts, self._panes, parts.schema), parts.schema)
 
 
-def _from(panes: pa.Table, first: datetime) -> pa.Table:
+def _starting_from(panes: pa.Table, first: datetime) -> pa.Table:
+    """The panes that start at `first` or later."""
     return panes.filter(pc.greater_equal(panes["pane_start"], pa.scalar(first, _TIME)))

@@ -1,4 +1,4 @@
-"""Whether executors see the folder that the driver sees: what they write elsewhere would be lost."""
+"""Do executors see the same folder as the driver? What they write into another one would be lost."""
 
 import os
 import uuid
@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from jobs.running.errors import Refused
 
 
-def check(spark: SparkSession, name: str, folder: str) -> None:
+def check_executors_see(spark: SparkSession, name: str, folder: str) -> None:
     """Raises Refused when `folder`, which the places file calls `name`, is not the same for an executor and the driver.
 
     Delta would commit files that are on another machine. Nothing is asked in local mode, and of object storage.

@@ -15,7 +15,7 @@ from jobs.keeping import ledger, table_check
 from jobs.keeping.definition import wider_types
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
-from jobs.keeping.steps import Kind, Step, announced
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert
 from jobs.running.places import Places
@@ -24,7 +24,9 @@ from jobs.running.places import Places
 def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
     """The tables that have not the columns that are expected."""
     return [
-        table for table in expected if table_check.unlike(table_check.columns(places.table(table.name)), table.columns)
+        table
+        for table in expected
+        if table_check.column_differences(table_check.columns(places.table(table.name)), table.columns)
     ]
 
 
@@ -47,7 +49,7 @@ def _in_the_way(places: Places, result: Result, table: Table) -> list[str]:
     for place, field in enumerate(wanted):
         if field.name in names and _may_become(found[field.name], field, field.name in groups):
             wanted[place] = found[field.name]
-    return table_check.unlike(found, StructType(wanted))
+    return table_check.column_differences(found, StructType(wanted))
 
 
 def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
@@ -76,13 +78,13 @@ def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, 
     notes = []
     for table in needed(places, expected):
         path = places.table(table.name)
-        differences = table_check.unlike(table_check.columns(path), table.columns)
+        differences = table_check.column_differences(table_check.columns(path), table.columns)
         windows = bool(result.panes) and table.name == result.name
-        with announced(step, f"{Step.WIDEN} {table.name}"):
+        with announce(step, f"{Step.WIDEN} {table.name}"):
             delta_tables.rewrite(path, table.columns, commit, in_process_upsert.TARGET_FILE_BYTES if windows else None)
         notes.append(f"{path} was written anew, as its columns were too narrow ({'; '.join(differences)})")
-    row = ledger.checked(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
-    with announced(step, Step.LEDGER):
+    row = ledger.with_versions(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
+    with announce(step, Step.LEDGER):
         return ledger.write(places, result.name, row)
 
 
