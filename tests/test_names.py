@@ -9,9 +9,9 @@ import pytest
 
 from jobs.admin import remedies
 from jobs.admin.reference.names import NAMES, REASONS
-from jobs.answers.contract import SUFFIXES
-from jobs.keeping import beginning, recovery
-from jobs.keeping.definition import comparison, widening
+from jobs.answers import table_names
+from jobs.keeping.definition import comparison
+from jobs.keeping.steps import Kind, Step
 from jobs.log.archive import data_file
 from schemas import ledger
 from tests import delta
@@ -55,11 +55,10 @@ def test_each_mark_that_the_code_spells_is_in_the_reference() -> None:
 
 
 def test_constants_have_the_names_that_are_stored() -> None:
-    assert recovery.PUBLISH == "publish" and widening.STEP == "widen"
+    assert {step.value for step in Step} <= STEPS.keys() and {kind.value for kind in Kind} == set(KINDS)
     assert data_file.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
-    assert SUFFIXES == ("_panes", "_filters", "_quarantine", "_ledger")
-    assert set(beginning.ENDINGS) == {"", "_panes", "_filters", "_quarantine"}
-    assert {f"NAME{suffix}" for suffix in SUFFIXES} <= FILES.keys()
+    assert table_names.all_tables("NAME") == ("NAME", "NAME_panes", "NAME_filters", "NAME_quarantine", "NAME_ledger")
+    assert set(table_names.all_tables("NAME")) - {"NAME"} <= FILES.keys()
     assert remedies.REMEDIES.keys() == REASONS.keys()
 
 

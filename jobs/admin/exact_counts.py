@@ -23,6 +23,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from jobs.answers import table_names
 from jobs.answers.result import Result
 from jobs.events import event_time
 from jobs.log.archive.file_reader import batches
@@ -185,7 +186,7 @@ def _dates(windows: list[SampledWindow]) -> str | None:
 
 def _read_published(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]]]:
     """By partition, the end of what the published windows hold, and the offsets in quarantine then."""
-    ledger, quarantine = f"{name}_ledger", f"{name}_quarantine"
+    ledger, quarantine = table_names.table(name, "ledger"), table_names.table(name, "quarantine")
     last = query(
         places, f'select published_sequence as p from "{ledger}" order by sequence desc limit 1', ledger
     ).to_pylist()

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobs.admin import remedies, standing
+from jobs.answers import table_names
 from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind
 from jobs.lake import commits, delta_tables
 from jobs.log import home
 from jobs.publishing.results import query
@@ -83,9 +85,9 @@ def _run_check(check: Check, places: Places, name: str, last: Row) -> list[Findi
 
 def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows follow one another, and each begins where the one before it ended."""
-    columns = "sequence, kind, start_offsets, end_offsets, notes"
-    sql = f'select {columns} from "{name}_ledger" order by sequence'
-    rows = query(places, sql, f"{name}_ledger").to_pylist(maps_as_pydicts="strict")
+    columns, table = "sequence, kind, start_offsets, end_offsets, notes", table_names.table(name, "ledger")
+    sql = f'select {columns} from "{table}" order by sequence'
+    rows = query(places, sql, table).to_pylist(maps_as_pydicts="strict")
     remedy = f"bring the ledger back from a backup, or move {places.table(name)}* away and run again"
     if [row["sequence"] for row in rows] != list(range(1, len(rows) + 1)):
         yield Finding(True, f"the ledger {ledger.path(places, name)} has rows missing or doubled", remedy)
@@ -94,14 +96,14 @@ def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
             what = f"row {after['sequence']} of the ledger does not begin where row {before['sequence']} ended"
             yield Finding(True, what, remedy)
     for row in rows:
-        if row["kind"] == "gap":
+        if row["kind"] == Kind.GAP:
             yield Finding(False, f"row {row['sequence']} of the ledger: {'; '.join(row['notes'] or [])}", "")
 
 
 def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Each table is there, the same, and not older than the ledger."""
     for table in last.tables:
-        wrong = table_check.fault(places, name, table, last)
+        wrong = table_check.mismatch(places, name, table, last)
         if wrong:
             what, _, remedy = wrong.partition(". ")
             yield Finding(True, what, remedy)
@@ -109,7 +111,7 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Steps of a batch whose ledger row was never written."""
-    steps = [str(commit["step"]) for commit in recovery.unclosed(places, _with_existing_tables(places, last))]
+    steps = [str(commit["step"]) for commit in recovery.uncommitted_steps(places, _with_existing_tables(places, last))]
     if steps:
         what = f"a run stopped in mid-batch: {', '.join(sorted(steps))} written, the ledger row not"
         yield Finding(False, what, "run its job: it finishes the batch or takes it back")
@@ -155,10 +157,10 @@ def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """It is the topic that was read, and has what was not read yet."""
     topic = last.definition.get("topic", "")
-    now = log_position.compare(places, name, topic, last)
-    lost = log_position.missing(last.end_offsets, now) if last.end_offsets else []
+    now = log_position.check_same_topic(places, name, topic, last)
+    lost = log_position.lost_ranges(last.end_offsets, now) if last.end_offsets else []
     if lost:
-        yield Finding(True, log_position.loss(topic, name, lost), "")
+        yield Finding(True, log_position.loss_message(topic, name, lost), "")
     at = home.retention_deadline(places, topic, last.end_offsets)
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.answers import table_names
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind
 from jobs.lake import delta_tables as tables
 from jobs.log import home
 from jobs.log.topic import Extent
 from jobs.publishing.results import query
 from jobs.running.places import Places
 from sketches import quantiles
-
-LEDGER = "_ledger"
-TABLES = ("", "_panes", "_filters", "_quarantine", LEDGER)
-"""Endings of the names of a result's tables."""
 
 COLUMNS = "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, notes, committed_time"
 
@@ -91,7 +89,8 @@ def results(places: Places) -> list[str]:
     system, path = storage.filesystem(places.tables)
     found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
     folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
-    return [name.removesuffix(LEDGER) for name in folders if name.endswith(LEDGER)]
+    ending = table_names.ending("ledger")
+    return [name.removesuffix(ending) for name in folders if name.endswith(ending)]
 
 
 def read(places: Places, name: str) -> Facts | str:
@@ -105,14 +104,17 @@ def read(places: Places, name: str) -> Facts | str:
 
 
 def _facts(places: Places, name: str, last: Row) -> Facts:
-    rows = query(places, f'select {COLUMNS} from "{name}{LEDGER}" order by sequence', f"{name}{LEDGER}").to_pylist()
-    batches = [row for row in rows if row["kind"] == "batch"]
-    again = sum(row["records"] for row in rows if row["kind"] == "requeue")
+    table = table_names.table(name, "ledger")
+    rows = query(places, f'select {COLUMNS} from "{table}" order by sequence', table).to_pylist()
+    batches = [row for row in rows if row["kind"] == Kind.BATCH]
+    again = sum(row["records"] for row in rows if row["kind"] == Kind.REQUEUE)
     records, waiting = sum(row["records"] for row in batches), sum(row["quarantined"] for row in rows)
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
     good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
-    unpublished = [r for r in rows if r["kind"] in ("batch", "requeue") and r["sequence"] > last.published_sequence]
+    unpublished = [
+        r for r in rows if r["kind"] in (Kind.BATCH, Kind.REQUEUE) and r["sequence"] > last.published_sequence
+    ]
     return Facts(
         name,
         last,
@@ -128,7 +130,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
         _lag(places, last),
         _reasons(places, name),
-        [_table(places, f"{name}{ending}") for ending in TABLES if tables.find(places.table(f"{name}{ending}"))],
+        [_table(places, each) for each in table_names.all_tables(name) if tables.find(places.table(each))],
     )
 
 
@@ -157,7 +159,7 @@ def _end(extent: Extent, read: dict[int, int]) -> int:
 
 
 def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:
-    quarantine = f"{name}_quarantine"
+    quarantine = table_names.table(name, "quarantine")
     counted = query(
         places,
         f'select reason, field, count(*) as records, count(requeued_sequence) as requeued from "{quarantine}" '

@@ -18,7 +18,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import merging
+from jobs.answers import merging, table_names
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
@@ -28,8 +28,6 @@ from jobs.running.errors import Mistake
 OWN = ("sequence", "revision", "updated_time", "seen_before")
 """Columns that headrace adds to tables of results, beside those that come of panes: pane_start, window, window_start,
 window_end, lg_k, and a statistic's such as delay_mean."""
-SUFFIXES = ("_panes", "_filters", "_quarantine", "_ledger")
-"""The other tables of a result end so."""
 NEVER = ' ,;{}()\n\t=.`"'
 """Characters that the name of a column must not have in a table: Delta refuses most of them, or has to quote them."""
 
@@ -41,9 +39,9 @@ def check_name(name: str) -> None:
     plain = name.replace("_", "").replace("-", "").replace(".", "")
     if not (plain.isascii() and plain.isalnum()):
         raise Mistake(f"the result's name {name!r} takes letters, digits, _, - and dots, such as departure_delay_v1")
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix):
-            raise Mistake(f"{name}: other tables of results end with {suffix}; take another name")
+    for ending in map(table_names.ending, table_names.KINDS):
+        if name.lower().endswith(ending):
+            raise Mistake(f"{name}: other tables of results end with {ending}; take another name")
 
 
 def check_panes(name: str, panes: Panes, kinds: StructType | None = None) -> None:

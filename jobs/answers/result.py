@@ -7,7 +7,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from jobs.answers import contract
+from jobs.answers import contract, table_names
+from jobs.answers.table_names import TableKind
 from jobs.answers.windows import Window
 from jobs.decisions.membership import Membership
 from jobs.events import event_time
@@ -100,6 +101,10 @@ class Result:
     def kept(self, columns: list[str]) -> list[str]:
         """Those of the transform's columns that panes and membership need; all where the rows are kept."""
         return [name for name in columns if not self.panes or name in self._needed()]
+
+    def table(self, kind: TableKind) -> str:
+        """The name of one of its tables beside the one that has its own name."""
+        return table_names.table(self.name, kind)
 
     def definition(self) -> dict[str, str]:
         """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has it.

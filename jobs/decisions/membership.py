@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
+from jobs.events import task_facts
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.stream_time import StreamTime
 from jobs.events.task_facts import FactAccumulator, Facts
@@ -81,6 +82,7 @@ class SightingTracker:
         length = membership.bucket_micros
         self._filters = {to_micros(row["bucket_time"]) // length: BloomFilter.from_bytes(row["bits"]) for row in before}
         self._changed: set[int] = set()
+        self._records = 0
 
     @property
     def first_offset(self) -> int:
@@ -93,6 +95,7 @@ class SightingTracker:
         """For each of the next records, at least one: whether its key was seen, and whether that cannot be said, as it
         is too late or has no key.
         """
+        self._records += len(offsets)
         too_late = self._stream.follow(offsets, event_micros) > self._allowed_seconds * 1_000_000
         return self._ask_filters(event_micros, hashes, too_late, keyed), too_late | ~keyed
 
@@ -139,7 +142,9 @@ class SightingTracker:
         return float(1 - np.prod([1 - rate for rate in rates]))
 
     def facts(self) -> dict[str, Any]:
-        """`in_order`, and `filters`: those that changed, in the columns of schemas.filters.CONTENT."""
+        """`records` that were answered, `in_order`, and `filters`: those that changed, in the columns of
+        schemas.filters.CONTENT.
+        """
         rate = self._rate()
         changed = [
             {
@@ -151,7 +156,7 @@ class SightingTracker:
             }
             for bucket in sorted(self._changed)
         ]
-        return {"in_order": self._stream.in_order, "filters": changed}
+        return {"records": self._records, "in_order": self._stream.in_order, "filters": changed}
 
 
 def in_order(events: DataFrame) -> DataFrame:
@@ -201,9 +206,8 @@ def mark_step(
                 seen[here], unknown[here] = trackers[partition].ask(*(column[here] for column in numbers))
             others = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
             yield pa.RecordBatch.from_arrays([*others, pa.array(seen, mask=unknown)], schema=target)
-        filter_facts.add(
-            {(partition, tracker.first_offset): tracker.facts() for partition, tracker in trackers.items()}
-        )
+        facts = {(partition, tracker.first_offset): tracker.facts() for partition, tracker in trackers.items()}
+        task_facts.report(filter_facts, facts)
 
     return ArrowStep(process, output)
 

@@ -19,7 +19,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events import arrow_json, gate, lateness
+from jobs.events import arrow_json, gate, lateness, task_facts
 from jobs.events.arrow_json import PlainTopic
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.lateness import Lateness
@@ -96,9 +96,8 @@ def decode_step(
                     decoded = decoded.append_column(field.name, batch[field.name])
                 yield decoded
                 lateness.observe(decoded, by_partition, stream_times, allowed_seconds)
-        lateness_facts.add(
-            {(partition, late.first_offset): late.measures() for partition, late in by_partition.items()}
-        )
+        facts = {(partition, late.first_offset): late.measures() for partition, late in by_partition.items()}
+        task_facts.report(lateness_facts, facts)
 
     return ArrowStep(process, StructType([*_output(topic), *extra]))
 

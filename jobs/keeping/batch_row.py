@@ -1,20 +1,19 @@
-"""What a batch has measured, as its ledger row says it."""
+"""What a batch has measured, put into its ledger row."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 
-from jobs.answers.result import Result
 from jobs.keeping.ledger import Row
-from jobs.running import durations
-from jobs.running.instants import EPOCH, from_micros, sql_literal, to_micros
+from jobs.running.instants import from_micros, to_micros
 from sketches import quantiles
 
 
 def offsets_between(row: Row) -> int:
-    """No fewer than the records of the batch: of a partition that was not read before it counts from 0."""
+    """Offsets that the batch of `row` covers: at least as many as its records, as a partition that was not read before
+    counts from 0.
+    """
     return sum(end - row.start_offsets.get(partition, 0) for partition, end in row.end_offsets.items())
 
 
@@ -23,8 +22,10 @@ def stream_micros(row: Row) -> dict[int, int]:
     return {partition: to_micros(moment) for partition, moment in row.stream_time.items()}
 
 
-def with_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
-    """The row of a batch of these lateness.MEASURES by partition; `row` still has the stream time of the row before."""
+def add_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
+    """`row` with these lateness.MEASURES, one for each partition of its batch. It still has the stream time of the row
+    before, and gets that after the batch.
+    """
     stream = stream_micros(row)
     records, bad = sum(f["records"] for f in facts), sum(f["quarantined"] for f in facts)
     behind = quantiles.merge(bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"])
@@ -47,23 +48,7 @@ def with_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
     )
 
 
-def with_filters(row: Row, found: pa.Table) -> Row:
-    """The row of a batch that changed these filters (membership.changed_filters), at least one."""
-    fullest, rates = (found[name].to_pylist() for name in ("fill", "false_positive_rate"))
+def add_filter_rates(row: Row, filters: pa.Table) -> Row:
+    """`row` with how full the filters are that its batch has changed (membership.changed_filters), at least one."""
+    fullest, rates = (filters[name].to_pylist() for name in ("fill", "false_positive_rate"))
     return replace(row, filter_fill=max(fullest), filter_false_positive_rate=max(rates))
-
-
-def replaced_filters(found: pa.Table, result: Result) -> str:
-    """SQL that holds for the stored filters in whose place those `found` come, and for those that nobody can ask for
-    any more.
-    """
-    membership = result.membership
-    assert membership
-    facts = found.drop_columns(["bits"]).to_pylist()
-    allowed = durations.seconds(result.allowed_lateness)
-    streams = {fact["partition"]: to_micros(fact["stream_time"]) for fact in facts}
-    oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
-    length = timedelta(microseconds=membership.bucket_micros)
-    gone = [(partition, "<", EPOCH + bucket * length) for partition, bucket in sorted(oldest.items())]
-    gone += [(fact["partition"], "=", fact["bucket_time"]) for fact in facts]
-    return " or ".join(f"(partition = {p} and bucket_time {sign} {sql_literal(time)})" for p, sign, time in gone)

@@ -5,11 +5,11 @@ The log keeps what is not read; a burst only makes batches larger, up to the cei
 
 from dataclasses import dataclass
 
-FULL = 0.8
-"""A batch with that share of its limit says how fast records are; the time of a smaller one is mostly overhead."""
-OFF = 2.0
+FULL_SHARE = 0.8
+"""A batch with this share of its limit shows how fast records are; the time of a smaller one is mostly overhead."""
+MOVE_FACTOR = 2.0
 """The limit moves when it is wrong by this factor: each move starts the query anew, which takes about a second."""
-FIRST = 16
+START_DIVISOR = 16
 """The first limit is the ceiling divided by this: nothing is known yet of how fast records are."""
 
 
@@ -23,14 +23,14 @@ class BatchSize:
     limit: int = 0
 
     def __post_init__(self) -> None:
-        self.limit = max(self.floor, self.ceiling // FIRST)
+        self.limit = max(self.floor, self.ceiling // START_DIVISOR)
 
-    def moved(self, records: int, seconds: float) -> bool:
-        """Whether a batch of so many records in so many seconds shows that the limit is wrong; then it is another."""
-        if records < FULL * self.limit or seconds <= 0:
+    def adjust(self, records: int, seconds: float) -> bool:
+        """Adjust the limit to a batch that took `seconds` for `records`. True if the limit has changed."""
+        if records < FULL_SHARE * self.limit or seconds <= 0:
             return False
         wanted = int(min(self.ceiling, max(self.floor, records * self.target_seconds / seconds)))
-        if self.limit / OFF < wanted < self.limit * OFF and wanted not in (self.floor, self.ceiling):
+        if self.limit / MOVE_FACTOR < wanted < self.limit * MOVE_FACTOR and wanted not in (self.floor, self.ceiling):
             return False
         before, self.limit = self.limit, wanted
         return before != wanted

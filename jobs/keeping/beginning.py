@@ -1,6 +1,6 @@
-"""The tables of a result before its first batch: they are made, made anew if the result is defined anew, or forgotten.
+"""The tables of a result before its first batch: made, made anew when the result is defined anew, or removed again.
 
-As long as nothing was read there are no numbers that could get another meaning.
+This is safe as long as nothing was read: there are no numbers yet that could get another meaning.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,17 +12,16 @@ import pyarrow.fs as fs
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.answers import table_names
 from jobs.answers.result import Result
 from jobs.keeping import checkpoint, ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
+from jobs.keeping.steps import Kind
 from jobs.lake import commits, delta_tables
 from jobs.running import storage
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-
-ENDINGS = ("", "_panes", "_filters", "_quarantine")
-"""Of the names of tables that a result may have, beside its ledger."""
 
 
 def begin(places: Places, result: Result, expected: list[Table], first: Row) -> Row:
@@ -41,17 +40,17 @@ def begin(places: Places, result: Result, expected: list[Table], first: Row) -> 
 
 
 def is_blank(places: Places, name: str, last: Row) -> bool:
-    """Whether result `name` has read nothing yet: no record is in its tables, and none was passed over."""
-    if any(ledger.last(places, name, kind) for kind in ("batch", "requeue", "gap")):
+    """Whether result `name` has read nothing yet: no record is in its tables, and no lost ones were accepted."""
+    if any(ledger.last(places, name, kind) for kind in (Kind.BATCH, Kind.REQUEUE, Kind.GAP)):
         return False
     return all(_is_empty(places.table(table)) for table in last.tables)
 
 
 def begin_anew(
-    spark: SparkSession, places: Places, result: Result, expected: list[Table], last: Row, said: Mapping[str, Any]
+    spark: SparkSession, places: Places, result: Result, expected: list[Table], last: Row, now: Mapping[str, Any]
 ) -> Row:
     """For a result that `is_blank`: its tables are removed and made anew, in a new generation that starts in the log
-    where it was to start. `said`: how the result is defined now, as a ledger row has it.
+    where it was to start. `now`: how the result is defined now, as fields of a ledger row.
     """
     for name, known in last.tables.items():
         path = places.table(name)
@@ -62,13 +61,13 @@ def begin_anew(
         _remove(folder)
     _make(places, expected)
     row = last.next(
-        "start",
+        Kind.START,
         generation=last.generation + 1,
         batch_id=-1,
         published_sequence=last.sequence + 1,
         tables=ledger.versions(places, [table.name for table in expected]),
         notes=("defined anew: nothing had been read yet, so its empty tables were made anew",),
-        **said,
+        **now,
     )
     if last.definition.get("topic") != row.definition["topic"]:
         row = replace(row, end_offsets={}, log_home="", topic_id="")
@@ -76,20 +75,20 @@ def begin_anew(
 
 
 def forget(places: Places, name: str, since: datetime) -> None:
-    """Remove what a first run of result `name` has made since that time and left empty: tables, ledger, checkpoint.
-
-    Nothing is removed if a table has rows, if a batch was closed, or if a table was made before. What somebody else has
-    made stays.
+    """Remove tables, ledger and checkpoint of result `name`, if a first run has made them since that time and they are
+    empty. Nothing is removed if a table has rows, if a batch was closed, or if a table is older. Tables that headrace
+    has not made stay.
     """
     last = ledger.last(places, name)
     if last is not None and not is_blank(places, name, last):
         return
-    found = [path for path in (places.table(f"{name}{ending}") for ending in ENDINGS) if _is_ours(path)]
     home = ledger.path(places, name)
+    paths = [places.table(table) for table in table_names.all_tables(name)]
+    found = [path for path in paths if path != home and _is_ours(path)]
     paths = [home, *found] if delta_tables.find(home) is not None else found
-    if not all(_is_empty(path) for path in found) or not all(_made(path) >= since for path in paths):
+    if not all(_is_empty(path) for path in found) or not all(_created_time(path) >= since for path in paths):
         return
-    for path in paths:  # the ledger first: tables that are empty are no harm without it
+    for path in paths:  # the ledger first: empty tables without a ledger do no harm, a ledger without them would
         _remove(path)
     if paths:
         _remove(f"{places.checkpoints}/{name}")
@@ -114,7 +113,7 @@ def _is_ours(path: str) -> bool:
     return delta_tables.find(path) is not None and commits.metadata_since(path, -1)[:1] == [{"step": "create"}]
 
 
-def _made(path: str) -> datetime:
+def _created_time(path: str) -> datetime:
     return datetime.fromtimestamp(DeltaTable(path).metadata().created_time / 1000, UTC)
 
 

@@ -43,7 +43,7 @@ def end_offsets(spark: SparkSession | None, path: str, batch_id: int) -> dict[in
     return _offsets(spark, path, f"offsets/{batch_id}", 2)
 
 
-def begins(spark: SparkSession | None, path: str) -> dict[int, int] | None:
+def first_offsets(spark: SparkSession | None, path: str) -> dict[int, int] | None:
     """By partition, the offset at which the first batch starts, as Kafka's source has noted it; None if it has not, or
     if another source is read, which looks anew where to start. Raises Unreadable.
     """
@@ -61,7 +61,7 @@ def _offsets(spark: SparkSession | None, path: str, file: str, line: int) -> dic
         raise Unreadable(f"{file} is cut short or garbled") from None
 
 
-def planned(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
+def planned_offsets(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
     """The end offsets of a batch that Spark has planned and will run; None if it has not planned it."""
     return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
 
@@ -77,7 +77,7 @@ def disagreement(
         return None if last.batch_id < 0 else "is missing"
     try:
         planned, closed = _newest(spark, path, "offsets"), _newest(spark, path, "commits")
-        begun = begins(spark, path) if last.batch_id < 0 else None
+        begun = first_offsets(spark, path) if last.batch_id < 0 else None
         if begun and {**begun, **last.end_offsets} != begun:
             return "begins elsewhere than the ledger ends"
         if begun and any(offset < (firsts or {}).get(part, 0) for part, offset in begun.items()):

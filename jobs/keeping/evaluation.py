@@ -1,7 +1,11 @@
-"""What the records of a batch come to: in one quick pass, or, where some are doubtful, in a careful one.
+"""What the records of a batch come to: in one fast pass, or, where some are doubtful, in an exact one.
 
-Both give the same. The quick one reads, decodes, marks and aggregates each record once, and caches only what is to be
+Both give the same. The fast one reads, decodes, answers and aggregates each record once, and caches only what is to be
 written: measured over 2,000,000 records of four fields, that halves the cost of a batch against caching its records.
+
+Neither goes on if Spark has lost what a task reported (see task_facts): the reports are compared with what Spark itself
+counts in the same pass. Then the exact pass does what the fast one has done; and what it has done itself it does again,
+once.
 """
 
 from collections.abc import Iterator
@@ -10,148 +14,135 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from jobs.answers import batch_plan
+from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.decisions import membership
 from jobs.events import fast_decoder, gate, lateness, task_facts
-from jobs.events.arrow_step import ArrowStep
-from jobs.facts import aggregation
-from jobs.running import durations, spark_plan
+from jobs.events.task_facts import Facts
+from jobs.facts.panes import Panes
+from jobs.running.errors import Refused
 from jobs.running.progress import NONE_GOOD
 
-
-@dataclass(frozen=True)
-class Before:
-    """What a pass has to know of the records before it."""
-
-    stream_micros: dict[int, int]
-    """Stream time of each partition."""
-    filters: pa.Table | None
-    """In the columns of schemas/filters.py; None if the result has no membership."""
+FEW_RECORDS = 20_000
+"""The output of so many records is held in memory; fast_decoder.LONGEST_BYTES bounds what each may be."""
+ATTEMPTS = 2
+"""To get all that the tasks of one pass report."""
+_BYTES_OF_A_BLOCK = "spark.sql.execution.arrow.maxBytesPerBatch"
 
 
 @dataclass(frozen=True)
-class Pass:
+class Outcome:
     """What the records of a batch come to; its frames are cached."""
 
     facts: list[dict[str, Any]]
-    """What lateness.MEASURES has of each partition."""
+    """A row of lateness.MEASURES for each partition."""
     output: DataFrame | pa.Table
     """Partial panes, or rows; of few records in the memory of this process."""
     filters: pa.Table | None
     """Those that changed, in the columns of membership.changed_filters."""
     bad: DataFrame | None
     """The bad records, in the columns of gate.bad_records; None if there is none."""
-    doubtful: bool
+    has_doubtful: bool
     """Whether there were records that only the gate can judge."""
 
 
-FEW_RECORDS = 20_000
-"""What so many records come to is held in memory; fast_decoder.LONGEST_BYTES bounds what each may be."""
+def fast(records: DataFrame, result: Result, prior: Prior, cached: ExitStack, few: bool) -> Outcome | None:
+    """None if a record is doubtful, if Spark did not read each partition in one piece and in order, or if something is
+    missing of what its tasks have reported: also where Spark knows without reading that the transform drops everything.
 
-
-def quick(records: DataFrame, result: Result, before: Before, cached: ExitStack, few: bool) -> Pass | None:
-    """None if a record is doubtful, or if Spark did not read each partition in one piece and in order.
-
-    `few`: there are not more than FEW_RECORDS. Then a core reads several partitions, one after the other, and what
-    comes of them is fetched at once: a task costs more than its records, and a cache costs two Spark jobs.
+    `few`: there are not more than FEW_RECORDS. Then a core reads several partitions, one after the other, and the
+    output is fetched at once: a task costs more than its records, and a cache costs two Spark jobs.
     """
-    seen, sightings = task_facts.accumulator(records.sparkSession), task_facts.accumulator(records.sparkSession)
+    spark = records.sparkSession
+    lateness_facts, filter_facts = task_facts.accumulator(spark), task_facts.accumulator(spark)
     if few:
-        records = records.coalesce(records.sparkSession.sparkContext.defaultParallelism)
-    events = fast_decoder.good_events(
-        fast_decoder.decode(records, result.topic, before.stream_micros, _allowed_seconds(result), seen)
-    )
-    rows = result.transform(events)
-    if spark_plan.is_selection(events, rows):
-        output = _in_one_trip(records, rows.columns, result, before, seen, sightings)
-    else:
-        output = _output(rows, result, before, sightings)
-    with _blocks_by_records(records.sparkSession):
-        if few:
-            output = output.toArrow()
-        else:
-            cached.callback(output.persist().unpersist)
-            output.count()
-    facts, marked = task_facts.drain(seen), task_facts.drain(sightings)
-    doubtful = any(fact["quarantined"] for fact in facts.values())
-    if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(marked):
+        records = records.coalesce(spark.sparkContext.defaultParallelism)
+    plan, keeps_all = batch_plan.fast_output(records, result, prior, lateness_facts, filter_facts)
+    with _blocks_by_records(spark):
+        output = plan.toArrow() if few else plan.persist()
+        if not few:
+            cached.callback(plan.unpersist)
+        written = _records_of(output, result.panes)
+    is_complete = task_facts.is_complete(lateness_facts, records.rdd.getNumPartitions())
+    facts, filters = task_facts.drain(lateness_facts), task_facts.drain(filter_facts)
+    good, doubtful = (sum(fact[name] for fact in facts.values()) for name in ("records", "quarantined"))
+    if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(filters):
         return None
-    return Pass(list(facts.values()), output, _changed(result, marked), None, False)
+    if not is_complete or (keeps_all and good != written) or not _cover_output(result, filters, written):
+        return None
+    return Outcome(list(facts.values()), output, batch_plan.changed_filters(result, filters), None, False)
 
 
-def careful(records: DataFrame, result: Result, before: Before, cached: ExitStack) -> Pass:
-    """The gate judges the doubtful records, and each partition is put in order. Caches the records too."""
-    seen, sightings = task_facts.accumulator(records.sparkSession), task_facts.accumulator(records.sparkSession)
-    allowed = _allowed_seconds(result)
-    looked = fast_decoder.decode(records, result.topic, before.stream_micros, allowed, seen).persist()
+def exact(records: DataFrame, result: Result, prior: Prior, cached: ExitStack) -> Outcome:
+    """The gate judges the doubtful records, and each partition is put in order. Caches the records too.
+
+    Raises Refused if something is missing twice of what Spark's tasks report of the filters.
+    """
+    lateness_facts = task_facts.accumulator(records.sparkSession)
+    allowed = batch_plan.allowed_seconds(result)
+    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts).persist()
     cached.callback(looked.unpersist)
     decoded = fast_decoder.resolve_doubtful(records, looked, result.topic).persist()
     cached.callback(decoded.unpersist)
-    facts = [row.asDict() for row in lateness.summarise(decoded, before.stream_micros, allowed).collect()]
+    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, allowed).collect()]
     events = gate.good_events(decoded)
     if result.membership:
         events = membership.in_order(events)
-    output = _output(result.transform(events), result, before, sightings).persist()
-    cached.callback(output.unpersist)
-    output.count()
-    doubtful = any(fact["quarantined"] for fact in task_facts.drain(seen).values())
+    output, filters = _output_of_ordered(events, result, prior, cached)
+    has_doubtful = any(fact["quarantined"] for fact in task_facts.drain(lateness_facts).values())
     bad = gate.bad_records(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None
-    return Pass(facts, output, _changed(result, task_facts.drain(sightings)), bad, doubtful)
+    return Outcome(facts, output, filters, bad, has_doubtful)
 
 
-def said_of_bad(passed: Pass) -> str:
-    """Why the records of a batch are bad of which none is good."""
-    assert passed.bad is not None
-    found = passed.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
-    reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in found)
-    return f"{NONE_GOOD} {sum(row['count'] for row in found):,} records of the batch is good: {reasons}"
-
-
-def _in_one_trip(
-    records: DataFrame,
-    columns: list[str],
-    result: Result,
-    before: Before,
-    seen: task_facts.FactAccumulator,
-    sightings: task_facts.FactAccumulator,
-) -> DataFrame:
-    """As _output, for a transform that only picks `columns`: then the records go to Python once, not twice."""
-    frame, names = fast_decoder.flatten(records), result.kept(columns)
-    if result.membership:
-        frame, names = membership.with_key_hash(frame, "key"), _after_hashing([*names, membership.HASH.name], result)
-    also = (membership.HASH,) if result.membership else ()
-    look = fast_decoder.decode_step(result.topic, before.stream_micros, _allowed_seconds(result), seen, also)
-    return _marked_and_added_up(
-        frame, look.then(fast_decoder.select_good_step(look.output, names)), result, before, sightings
+def _output_of_ordered(
+    events: DataFrame, result: Result, prior: Prior, cached: ExitStack
+) -> tuple[DataFrame, pa.Table | None]:
+    """The output of events that are in order, cached, and the filters that they change."""
+    for _ in range(ATTEMPTS):
+        filter_facts = task_facts.accumulator(events.sparkSession)
+        output = batch_plan.output(result.transform(events), result, prior, filter_facts).persist()
+        written, filters = _records_of(output, result.panes), task_facts.drain(filter_facts)
+        if _cover_output(result, filters, written):
+            cached.callback(output.unpersist)
+            return output, batch_plan.changed_filters(result, filters)
+        output.unpersist()
+    reported = _count_answered(filters)
+    raise Refused(
+        f"{result.name}: Spark has lost, twice, what its tasks reported: which filters of membership a batch of topic "
+        f"{result.topic.TOPIC} changes ({reported:,} records are in the reports, {written:,} in the batch). Nothing of "
+        "the batch was written. Run again: the next run does it again. If it comes back, give the driver more memory "
+        "and cores."
     )
 
 
-def _output(rows: DataFrame, result: Result, before: Before, sightings: task_facts.FactAccumulator) -> DataFrame:
-    """What comes of what the transform has given."""
-    rows = rows.select(*result.kept(rows.columns))
-    if result.membership:
-        rows = membership.with_key_hash(rows)
-        rows = rows.select(*_after_hashing(rows.columns, result))
-    return _marked_and_added_up(rows, ArrowStep(lambda batches: batches, rows.schema), result, before, sightings)
+def _records_of(output: DataFrame | pa.Table, panes: Panes | None) -> int:
+    """How many records went into the output. Computes it, if it is a frame to be cached."""
+    if isinstance(output, pa.Table):
+        return int(pc.sum(output[panes.count]).as_py() or 0) if panes else len(output)
+    return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
 
 
-def _after_hashing(names: list[str], result: Result) -> list[str]:
-    """Without the key, if it was there to be hashed only."""
-    wanted = not result.panes or "record_key" in result.panes.columns
-    return [name for name in names if wanted or name != "record_key"]
+def _cover_output(result: Result, filters: Facts, written: int) -> bool:
+    """Whether the reports of filters are about every record that went into the output."""
+    return not result.membership or _count_answered(filters) == written
 
 
-def _marked_and_added_up(
-    frame: DataFrame, first: ArrowStep, result: Result, before: Before, sightings: task_facts.FactAccumulator
-) -> DataFrame:
-    """The panes, or the rows of a result that keeps them, of what comes out of the step `first`."""
-    step = first
-    if result.membership:
-        allowed = _allowed_seconds(result)
-        step = step.then(membership.mark_step(step.output, before.filters, result.membership, allowed, sightings))
-    return aggregation.collect(frame, result.panes, step) if result.panes else step.over(frame)
+def _count_answered(filters: Facts) -> int:
+    """Records that membership has answered, by the reports."""
+    return sum(fact["records"] for fact in filters.values())
+
+
+def reasons_of_bad(outcome: Outcome) -> str:
+    """Why the records of a batch are bad of which none is good."""
+    assert outcome.bad is not None
+    counts = outcome.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
+    reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in counts)
+    return f"{NONE_GOOD} {sum(row['count'] for row in counts):,} records of the batch is good: {reasons}"
 
 
 @contextmanager
@@ -165,14 +156,3 @@ def _blocks_by_records(spark: SparkSession) -> Iterator[None]:
         yield
     finally:
         spark.conf.set(_BYTES_OF_A_BLOCK, before)
-
-
-_BYTES_OF_A_BLOCK = "spark.sql.execution.arrow.maxBytesPerBatch"
-
-
-def _changed(result: Result, marked: task_facts.Facts) -> pa.Table | None:
-    return membership.changed_filters(marked) if result.membership else None
-
-
-def _allowed_seconds(result: Result) -> int:
-    return durations.seconds(result.allowed_lateness)

@@ -1,4 +1,5 @@
-"""The first records of a result: is its event time in the unit that is assumed, as the schema file does not say it?"""
+"""A look at the first records of a result: is the event time in the unit that is assumed where the schema file names
+none?"""
 
 import json
 from collections.abc import Iterator
@@ -17,18 +18,19 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 RECORDS = 100
-"""So many are looked at, of each of so many partitions:"""
+"""How many records of a partition are looked at."""
 PARTITIONS = 8
+"""Of how many partitions."""
 LIKELY_FROM = datetime(1990, 1, 1, tzinfo=UTC)
 POSSIBLE_FROM = datetime(1971, 1, 1, tzinfo=UTC)
-"""Seconds of this century are in the first weeks of 1970, if they are taken for milliseconds."""
+"""Seconds of this century, taken for milliseconds, are in the first weeks of 1970: such times are not possible."""
 LIKELY_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
-"""For records whose own timestamps are not trusted."""
+"""Latest plausible time where the records' own timestamps are not trusted; else these bound it."""
 
 
 def check(places: Places, topic: Any, starts: dict[int, int], ends: dict[int, int]) -> None:
     """Raises Refused if most event times of the first records in [start, end) of each partition cannot be in
-    BIGINT_UNIT, and can be in another unit. Asked of a bigint alone, whose unit the schema file leaves open.
+    BIGINT_UNIT, but can be in another unit. Checked only for a bigint whose unit the schema file leaves open.
     """
     event = event_time.of_topic(topic)
     if not isinstance(event.kind, LongType) or getattr(topic, "EVENT_TIME_UNIT", None) is not None:
@@ -42,7 +44,7 @@ def check(places: Places, topic: Any, starts: dict[int, int], ends: dict[int, in
     ahead = event.max_ahead_seconds
 
     def share(unit: str, since: datetime) -> float:
-        """Of the numbers, those that are plausible times in the unit."""
+        """The share of the numbers that are plausible times in the unit."""
         good = 0
         for number, timestamp in numbers:
             until = LIKELY_UNTIL if ahead is None else timestamp + timedelta(seconds=ahead)

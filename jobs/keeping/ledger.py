@@ -11,9 +11,10 @@ from typing import Any, Self
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
+from jobs.answers import table_names
 from jobs.keeping import housekeeping
-from jobs.lake import commits
-from jobs.lake import delta_tables as tables
+from jobs.keeping.steps import Step, announce
+from jobs.lake import commits, delta_tables
 from jobs.run import Run
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -55,7 +56,7 @@ class Row:
 
     @property
     def published(self) -> bool:
-        """Whether nothing is left to publish."""
+        """Whether every batch is published, or the result has no windows."""
         return self.published_sequence >= self.sequence or not any(name.endswith("_panes") for name in self.tables)
 
     def next(self, kind: str, **changes: Any) -> Self:
@@ -80,19 +81,19 @@ _check_columns()
 
 
 def path(places: Places, name: str) -> str:
-    """Where the ledger of result `name` is."""
-    return places.table(f"{name}_ledger")
+    """The path of the ledger of result `name`."""
+    return places.table(table_names.table(name, "ledger"))
 
 
 def create(places: Places, name: str) -> None:
     """Make an empty ledger, if there is none."""
     sentence = f"How far {name} has read, one row for each closed batch."
-    tables.create(path(places, name), schema.COLUMNS, (), sentence, housekeeping.SETTINGS)
+    delta_tables.create(path(places, name), schema.COLUMNS, (), sentence, housekeeping.SETTINGS)
 
 
 def last(places: Places, name: str, kind: str = "%") -> Row | None:
     """The last row, or the last of a `kind`; None if there is no ledger or none in it."""
-    table = tables.find(path(places, name))
+    table = delta_tables.find(path(places, name))
     if table is None:
         return None
     sql = f"select * from ledger where kind like '{kind}' order by sequence desc limit 1"
@@ -108,21 +109,19 @@ def _row(columns: dict[str, Any]) -> Row:
 
 
 def versions(places: Places, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Delta's id and the version now of each of the tables, as a row has them."""
-    found = {name: tables.identity(places.table(name)) for name in names}
+    """Delta's id and present version of each of these tables, as the field `tables` of a row has them."""
+    found = {name: delta_tables.identity(places.table(name)) for name in names}
     return {name: {"id": id_, "version": version} for name, (id_, version) in found.items()}
 
 
 def close(run: Run, row: Row, closing: commits.Commit) -> Row:
     """Write `row` after the last table of its batch. Raises Refused if another run has written to the tables."""
-    row = checked(run.places, row, closing)
-    run.step("before ledger")
-    row = write(run.places, closing.job, row)
-    run.step("after ledger")
-    return row
+    row = with_versions(run.places, row, closing)
+    with announce(run.step, Step.LEDGER):
+        return write(run.places, closing.job, row)
 
 
-def checked(places: Places, row: Row, closing: commits.Commit) -> Row:
+def with_versions(places: Places, row: Row, closing: commits.Commit) -> Row:
     """`row` with the versions that its tables have now. Raises Refused if another run has written to them."""
     now = {}
     for name, before in row.tables.items():
@@ -132,14 +131,14 @@ def checked(places: Places, row: Row, closing: commits.Commit) -> Row:
 
 
 def write(places: Places, name: str, row: Row) -> Row:
-    """Close a batch: append `row` in one commit. Raises Refused if another run has written a row of its sequence."""
+    """Append `row` in one commit. Raises Refused if another run has written a row of its sequence."""
     row = replace(row, committed_time=datetime.now(UTC))
-    said = {
+    values = {
         column: list(value.items()) if isinstance(value, dict) and column != "tables" else value
         for column, value in asdict(row).items()
     }
-    said["tables"] = list(row.tables.items())
-    commit = commits.Commit(name, str(row.generation), row.sequence, "ledger", row.start_offsets, row.end_offsets)
+    values["tables"] = list(row.tables.items())
+    commit = commits.Commit(name, str(row.generation), row.sequence, Step.LEDGER, row.start_offsets, row.end_offsets)
     table = DeltaTable(path(places, name))
     if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
         raise Refused(f"{path(places, name)} has a row {row.sequence} already: another run of {name} is writing too.")
@@ -147,7 +146,7 @@ def write(places: Places, name: str, row: Row) -> Row:
     older = {field.name for field in table.schema().fields} != set(columns.names)
     write_deltalake(
         table,
-        pa.Table.from_pylist([said], schema=columns),
+        pa.Table.from_pylist([values], schema=columns),
         mode="append",
         schema_mode="merge" if older else None,  # a ledger of an older version gets the new columns
         commit_properties=CommitProperties(

@@ -17,17 +17,18 @@ from jobs.running import jvm
 from jobs.running.errors import Refused
 
 WAIT_SECONDS = 10.0
-"""The Java process of a killed run lives on for a moment; so long the next run waits for it to let go."""
+"""How long a run waits for the Java process of a killed one, which lives on for a moment, to let go."""
 
 
 @contextmanager
-def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
-    """Hold the lock of result `name` in `folder`. Object storage has no locks: then it is held on this machine, and of
-    runs on other machines the scheduler must see that there are none.
+def exclusive_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
+    """Hold the lock of result `name` in `folder`. Object storage has no locks: then it is held on this machine, and the
+    scheduler must make sure that no other machine runs this result.
 
-    Both processes hold one: Python writes the ledger, Java the tables. Raises Refused if another run has it.
+    Both processes hold a lock of their own: Python writes the ledger, Java the tables, and either may live on without
+    the other. Raises Refused if another run has it.
     """
-    folder = _here(folder) if "://" in folder else folder
+    folder = _local_stand_in(folder) if "://" in folder else folder
     Path(folder).mkdir(parents=True, exist_ok=True)
     with (Path(folder) / f"{name}.lock").open("a+", encoding="utf-8") as file:
         _take(file, name)
@@ -38,15 +39,15 @@ def only_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]:
             release()
 
 
-def _here(folder: str) -> str:
+def _local_stand_in(folder: str) -> str:
     """A folder of this machine that stands for one on object storage."""
     which = hashlib.sha256(folder.rstrip("/").encode()).hexdigest()[:16]
     return f"{tempfile.gettempdir()}/headrace-locks-{os.getuid()}/{which}"
 
 
 def holder(folder: str, name: str) -> str | None:
-    """Who runs result `name` now, on this machine; None if nobody does."""
-    path = Path(_here(folder) if "://" in folder else folder) / f"{name}.lock"
+    """Which process runs result `name` now, on this machine; None if none does."""
+    path = Path(_local_stand_in(folder) if "://" in folder else folder) / f"{name}.lock"
     if not path.exists():
         return None
     with path.open(encoding="utf-8") as file:
@@ -62,7 +63,7 @@ def _take(file: IO[str], name: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        raise _busy(name, file.read().strip()) from None
+        raise _already_running(name, file.read().strip()) from None
     file.truncate(0)
     file.write(f"process {os.getpid()}")
     file.flush()
@@ -79,7 +80,7 @@ def _take_in_java(spark: SparkSession, path: str, name: str):  # type: ignore[no
             pass
         if time.monotonic() > until:
             _close(channel)
-            raise _busy(name, "a Java process")
+            raise _already_running(name, "a Java process")
         time.sleep(0.2)
 
 
@@ -88,7 +89,7 @@ def _close(channel) -> None:  # type: ignore[no-untyped-def]
         channel.close()
 
 
-def _busy(name: str, holder: str) -> Refused:
+def _already_running(name: str, holder: str) -> Refused:
     return Refused(
         f"{name} is running already ({holder}). Two runs of one result would do the same work twice: "
         "wait for it to end, or stop it."

@@ -1,10 +1,11 @@
-"""Where in the log a run goes on: at the ledger's offsets, if the log is still the one that was read and has them."""
+"""Where in the log a run goes on: at the ledger's offsets, if the log is the one that was read and still has them."""
 
 from dataclasses import dataclass
 
 from jobs.answers.result import Result
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind
 from jobs.log import home
 from jobs.log.kafka.topics import TopicProbe
 from jobs.log.topic import Topic
@@ -14,27 +15,26 @@ from jobs.running.places import Places
 
 
 @dataclass(frozen=True)
-class Lost:
-    """Records of one partition that were not read and are no longer in the log: offsets [first, after)."""
+class LostRange:
+    """Records of one partition that were not read and are no longer in the log: offsets [start, end)."""
 
     partition: int
-    first: int
-    after: int
+    start: int
+    end: int
 
 
-def check(run: Run, result: Result, last: Row) -> Topic:
-    """See that the log is the one that was read, and goes on where the ledger stands; returns its topic.
+def check(run: Run, result: Result, last: Row) -> tuple[Topic, Row]:
+    """Check that the log is the one that was read, and has what the ledger has not read yet. Returns what the log has
+    of the topic, and the ledger's last row: a new one where records are lost and the run accepts that.
 
-    Writes a row into the ledger when records are lost and that was accepted. Raises Refused when the topic is another
-    one, is shorter than what was read, or has lost records.
+    Raises Refused when the topic is another one, is shorter than what was read, or has lost records.
     """
-    now = compare(run.places, result.name, result.topic.TOPIC, last)
-    if last.end_offsets and (lost := missing(last.end_offsets, now)):
-        _accept(run, result, last, lost)
-    return now
+    topic = check_same_topic(run.places, result.name, result.topic.TOPIC, last)
+    lost = lost_ranges(last.end_offsets, topic) if last.end_offsets else []
+    return topic, _accept(run, result, last, lost) if lost else last
 
 
-def compare(places: Places, name: str, topic: str, last: Row) -> Topic:
+def check_same_topic(places: Places, name: str, topic: str, last: Row) -> Topic:
     """What the log has of the topic now. Raises Refused if it is not the topic that result `name` has read."""
     now = home.topic(places, topic)
     before = last.log_home or "archive"
@@ -54,11 +54,11 @@ def compare(places: Places, name: str, topic: str, last: Row) -> Topic:
     return now
 
 
-def check_not_remade(looking: TopicProbe, result: Result, last: Row) -> None:
-    """See that what a batch has read is of the topic that the ledger knows: one that is made again while a run goes on
-    may have records at the next offsets, and Spark would go on with them. Raises Refused.
+def check_topic_id(probe: TopicProbe, result: Result, last: Row) -> None:
+    """Raises Refused unless what a batch has read is of the topic that the ledger knows. A topic that is made again
+    while a run goes on may have records at the next offsets, and Spark would read on in them.
     """
-    if looking.id() != last.topic_id:
+    if probe.id() != last.topic_id:
         raise Refused(
             f"topic {result.topic.TOPIC} was deleted, or deleted and made again, while {result.name} was reading it: "
             "its offsets mean other records now. Nothing of them was written. Give the result a new version in its "
@@ -66,8 +66,8 @@ def check_not_remade(looking: TopicProbe, result: Result, last: Row) -> None:
         )
 
 
-def grown(topic: str, row: Row) -> tuple[str, ...]:
-    """That the topic has more partitions than before the batch, and what follows from it, in words; else nothing."""
+def new_partitions_note(topic: str, row: Row) -> tuple[str, ...]:
+    """A note for the ledger row of a batch that reads new partitions of the topic; of any other batch, ()."""
     new = sorted(row.end_offsets.keys() - row.start_offsets.keys()) if row.start_offsets else []
     if not new:
         return ()
@@ -77,44 +77,52 @@ def grown(topic: str, row: Row) -> tuple[str, ...]:
     )
 
 
-def missing(read: dict[int, int], now: Topic) -> list[Lost]:
-    """What is gone before it was read. A partition that is new to the result was to be read from its offset 0."""
-    firsts = sorted(now.firsts.items())
-    return [Lost(part, read.get(part, 0), first) for part, first in firsts if first > read.get(part, 0)]
+def lost_ranges(read: dict[int, int], topic: Topic) -> list[LostRange]:
+    """What is gone before it was read. `read`: by partition, the offset after the last record that was; a partition
+    that is not in it was to be read from its offset 0.
+    """
+    firsts = sorted(topic.firsts.items())
+    return [
+        LostRange(partition, read.get(partition, 0), first)
+        for partition, first in firsts
+        if first > read.get(partition, 0)
+    ]
 
 
-def begin(run: Run, result: Result, last: Row) -> Row:
-    """The ledger's last row, and where the run asks for a start and nothing is read yet, a new one that has it."""
+def record_start(run: Run, result: Result, last: Row) -> Row:
+    """Write a ledger row with the offsets at which the run is to start, if it says so and nothing was read yet. Returns
+    the ledger's last row.
+    """
     if run.start is None:
         return last
     if last.end_offsets:
         run.say(f"{result.name}: goes on from its ledger; --start counts in the first run of a result alone")
         return last
     offsets = home.starting_offsets(run.places, result.topic.TOPIC, run.start)
-    row = last.next("start", end_offsets=offsets, notes=(f"started at {run.start}",))
+    row = last.next(Kind.START, end_offsets=offsets, notes=(f"started at {run.start}",))
     return ledger.write(run.places, result.name, row)
 
 
-def _accept(run: Run, result: Result, last: Row, lost: list[Lost]) -> None:
-    """Write a ledger row for the gap. Raises Refused unless the run accepts the loss."""
-    name = result.topic.TOPIC
-    said = shown(lost)
+def _accept(run: Run, result: Result, last: Row, lost: list[LostRange]) -> Row:
+    """Write a ledger row for the gap, and return it. Raises Refused unless the run accepts the loss."""
     if not run.accept_loss:
-        raise Refused(loss(name, result.name, lost))
-    note = f"lost, and accepted: {said}"
-    ends = last.end_offsets | {each.partition: each.after for each in lost}
-    ledger.write(run.places, result.name, last.next("gap", end_offsets=ends, notes=(note,)))
+        raise Refused(loss_message(result.topic.TOPIC, result.name, lost))
+    note = f"lost, and accepted: {describe_ranges(lost)}"
+    ends = last.end_offsets | {each.partition: each.end for each in lost}
+    row = ledger.write(run.places, result.name, last.next(Kind.GAP, end_offsets=ends, notes=(note,)))
     run.say(f"{result.name}: {note}")
+    return row
 
 
-def loss(topic: str, name: str, lost: list[Lost]) -> str:
-    """That records are gone which result `name` has not read, and what to do."""
+def loss_message(topic: str, name: str, lost: list[LostRange]) -> str:
+    """Which records are gone that result `name` has not read, and what to do."""
     return (
-        f"topic {topic} no longer has records that {name} has not read ({shown(lost)}): retention was faster. "
-        "Bring them back, or run once with --accept-loss: it goes on behind them and the ledger says what is lost."
+        f"topic {topic} no longer has records that {name} has not read ({describe_ranges(lost)}): retention was "
+        "faster. Bring them back, or run once with --accept-loss: it goes on behind them and the ledger says what is "
+        "lost."
     )
 
 
-def shown(lost: list[Lost]) -> str:
-    """The offsets in words."""
-    return "; ".join(f"partition {each.partition}, offsets {each.first} to {each.after - 1}" for each in lost)
+def describe_ranges(lost: list[LostRange]) -> str:
+    """Partitions and offsets in words."""
+    return "; ".join(f"partition {each.partition}, offsets {each.start} to {each.end - 1}" for each in lost)

@@ -1,4 +1,4 @@
-"""Where a run starts: the ledger decides, the checkpoint is a cache, and tables are put back to where the ledger is."""
+"""Where a run starts: the ledger decides, the checkpoint is a cache, and tables are set back to where the ledger is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,13 +10,11 @@ from jobs.answers.result import WINDOWS, Result
 from jobs.keeping import beginning, checkpoint, ledger, result_tables, table_check
 from jobs.keeping.definition import comparison, fingerprint, upgrade, widening, window_change
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind, Step
 from jobs.lake import commits, delta_tables
 from jobs.log.topic import Topic
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-
-PUBLISH = "publish"
-"""The step that writes windows outside a batch."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Start:
     last: Row
     checkpoint: str
     notes: tuple[str, ...]
-    """What was found and mended, in words."""
+    """What was wrong and what was done about it, in words."""
 
 
 def resume(
@@ -34,49 +32,61 @@ def resume(
     places: Places,
     result: Result,
     finish: bool = True,
+    step: Callable[[str], None] = lambda _: None,
+) -> Start:
+    """As `resume_from` the ledger's last row, for a run that does not read the log."""
+    return resume_from(spark, places, result, ledger.last(places, result.name), finish, step=step)
+
+
+def resume_from(
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    before: Row | None,
+    finish: bool = True,
     topic: Topic | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Start:
     """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
 
-    A batch that stopped half-way is left for the checkpoint to run again; without `finish` it is taken back.
-    `topic` is what the log has of it now; None if it is not read. `step` is told of commits; see Run.step.
-    A result that has read nothing yet may be defined anew, tables get wider columns where the topic's have, and rows of
-    windows come and go with the windows of the result.
+    `before` is the ledger's last row; None if there is no ledger yet. A batch that stopped half-way is left for the
+    checkpoint to run again; without `finish` it is taken back. `topic` is what the log has of it now; None if the log
+    is not read. `step` is called with commits; see Run.step.
+    A result that has read nothing yet may be defined anew, and tables get wider columns where the topic's have,
+    and rows of windows come and go with the windows of the result.
 
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
     """
     events = result_tables.event_columns(spark, result)
-    expected = result_tables.tables_of(spark, result, events)
-    before = ledger.last(places, result.name)
+    expected = result_tables.definitions(spark, result, events)
     defined = comparison.now(spark, result, events, before)
-    last, notes = _defined(spark, places, result, expected, defined, before)
+    last, notes = _check_definition(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
     moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
-    if topic is not None:
+    if topic is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         last = replace(last, log_home=places.log, topic_id=topic.id)
     table_check.check_known(places, result.name, expected, last)
-    strays = unclosed(places, last)
-    if window_change.is_unfinished(strays):
-        last, strays = window_change.take_back(places, result, last), []
+    uncommitted = uncommitted_steps(places, last)
+    if window_change.is_unfinished(uncommitted):
+        last, uncommitted = window_change.take_back(places, result, last), []
         notes += last.notes
-    half_widened = bool(strays) and all(commit["step"] == widening.STEP for commit in strays)
+    half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.needed(places, expected))
-    if narrow and not any(commit["step"] == widening.STEP for commit in strays):
+    if narrow and not any(commit["step"] == Step.WIDEN for commit in uncommitted):
         widening.check(places, result, expected)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
     if half_widened and widening.can(places, result, expected):
-        strays = []
-    planned = checkpoint.planned(spark, folder, last.batch_id + 1) if wrong is None and strays else None
+        uncommitted = []
+    planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
     reading = fingerprint.reading(result.topic)
-    finish = finish and not narrow and not new_windows
-    if wrong is None and strays and not (finish and _in_flight(strays, last, planned, reading)):
-        wrong = "does not know of a write that was not finished"
+    if wrong is None and uncommitted:
+        may_finish = finish and not narrow and not new_windows and _can_be_finished(uncommitted, last, planned, reading)
+        wrong = None if may_finish else "does not know of a write that was not finished"
     start = Start(last, folder, notes)
     if wrong is not None:
         start = _from_the_ledger(spark, places, result, start, wrong)
@@ -101,7 +111,7 @@ def _with_its_windows(
     return replace(start, last=row, notes=(*start.notes, *row.notes))
 
 
-def _defined(
+def _check_definition(
     spark: SparkSession,
     places: Places,
     result: Result,
@@ -109,18 +119,19 @@ def _defined(
     defined: comparison.Definition,
     last: Row | None,
 ) -> tuple[Row, tuple[str, ...]]:
-    """The ledger's last row, with what later rows are to say of the definition, and notes; a new row if there was none,
-    or if nothing has been read yet. Raises Refused if the result means something else than its tables.
+    """The ledger's last row with the definition of now, which later rows take over, and notes. It is a new row if there
+    was none, or if the result had read nothing and is defined anew. Raises Refused if the numbers in the tables mean
+    something else than the result does now.
     """
-    said: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
-    said["spark_version"] = spark.version
+    now: dict[str, Any] = {"definition": defined.constants, "transform": defined.transform}
+    now["spark_version"] = spark.version
     if last is None:
-        first = Row(sequence=1, kind="start", generation=1, batch_id=-1, published_sequence=1)
-        return beginning.begin(places, result, expected, replace(first, **said)), ()
+        first = Row(sequence=1, kind=Kind.START, generation=1, batch_id=-1, published_sequence=1)
+        return beginning.begin(places, result, expected, replace(first, **now)), ()
     well = last.batch_id >= 0 or table_check.is_well(places, result.name, expected, last)
     other = bool(defined.differences or defined.removed or defined.added)
     if (other or not well) and beginning.is_blank(places, result.name, last):
-        row = beginning.begin_anew(spark, places, result, expected, last, said)
+        row = beginning.begin_anew(spark, places, result, expected, last, now)
         return row, row.notes
     if defined.differences:
         raise Refused(
@@ -128,12 +139,14 @@ def _defined(
             "Give the result a new version in its name, and so a new table, or take the change back."
         )
     if other:  # until their rows are there, the ledger goes on to name the windows whose rows are
-        said["definition"] = defined.constants | {WINDOWS: last.definition[WINDOWS]}
-    return replace(last, **said), ()
+        now["definition"] = defined.constants | {WINDOWS: last.definition[WINDOWS]}
+    return replace(last, **now), ()
 
 
-def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
-    """Our commits that are in the tables and not in the ledger: of a batch that was not closed."""
+def uncommitted_steps(places: Places, last: Row) -> list[dict[str, object]]:
+    """Our commits that are in the tables but in no ledger row, oldest first in each table: of a batch that was not
+    closed. Each as its metadata, with the name of its `table`.
+    """
     found = []
     for name, known in last.tables.items():
         newer = commits.metadata_since(places.table(name), known["version"])
@@ -141,26 +154,28 @@ def unclosed(places: Places, last: Row) -> list[dict[str, object]]:
     return found
 
 
-def _in_flight(strays: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str) -> bool:
-    """Whether all are of the batch that the checkpoint will run again, with the same records, the same of them good:
-    then its steps that are done are skipped. Windows published outside a batch may stay in any case. A step that is
-    there twice is of two runs.
+def _can_be_finished(
+    uncommitted: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str
+) -> bool:
+    """Whether all are of the batch that the checkpoint will run again, with the same records, and the same of them
+    good: then the steps that are done are skipped. Windows published outside a batch may stay in any case. A step that
+    is there twice was written by two runs.
     """
-    steps = [(commit["table"], commit["step"]) for commit in strays]
+    steps = [(commit["table"], commit["step"]) for commit in uncommitted]
     if len(set(steps)) < len(steps):
         return False
     ends = None if planned is None else last.end_offsets | planned
-    for commit in strays:
+    for commit in uncommitted:
         if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
             return False
         covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
         read_alike = commit.get("reading") in (None, reading)  # none: of version 0.2.0
-        if commit.get("step") != PUBLISH and (covers != ends or not read_alike):
+        if commit.get("step") != Step.PUBLISH and (covers != ends or not read_alike):
             return False
     return True
 
 
-def _take_back(places: Places, last: Row) -> list[str]:
+def _roll_back(places: Places, last: Row) -> list[str]:
     """Undo the commits of a batch that was not closed: its records are read again, in a new generation."""
     notes = []
     for name, known in last.tables.items():
@@ -172,16 +187,18 @@ def _take_back(places: Places, last: Row) -> list[str]:
 
 
 def _from_the_ledger(spark: SparkSession, places: Places, result: Result, start: Start, wrong: str) -> Start:
-    """A new generation of the checkpoint, as the one there is `wrong`."""
+    """Begin a new generation of the checkpoint, because the present one is `wrong`: move it aside, set the tables back
+    to the ledger, and write a ledger row that says so.
+    """
     last, folder = start.last, start.checkpoint
     notes = [*start.notes, f"the checkpoint {folder} {wrong}"]
     if checkpoint.exists(spark, folder):
         notes.append(f"it was moved aside to {checkpoint.move_aside(spark, folder)}")
-    notes += _take_back(places, last)
+    notes += _roll_back(places, last)
     generation = last.generation + 1
     notes.append(f"the ledger says how far the tables are: going on from there as generation {generation}")
     row = last.next(
-        "start",
+        Kind.START,
         generation=generation,
         batch_id=-1,
         tables=ledger.versions(places, last.tables),

@@ -1,10 +1,10 @@
-"""Quarantined records read again: those that the topic's schema of today accepts go into the tables, each once.
+"""Quarantined records read again: those that the topic's schema accepts today go into the tables, each once.
 
-What has already happened is not measured anew: stream time, lateness and the Bloom filters stay as they were when the
-log was read, so in a result with membership a requeued record gets `seen_before` null, too late to say, and later
-records do not know of it. The ledger row counts them as `records` n and `quarantined` -n. So, over the ledger, the
-records of the log are the sum of `records` of its batches, those waiting in quarantine the sum of `quarantined` of all
-rows, and the rest is good.
+Nothing is measured again: stream time, lateness and the Bloom filters stay as they were when the log was read. So in a
+result with membership a requeued record gets `seen_before` null, which means too late to say, and the filters do not
+learn its key. The ledger row counts requeued records as `records` n and `quarantined` -n. So, over the whole ledger:
+the log had as many records as the sum of `records` of batches, the sum of `quarantined` of all rows waits in
+quarantine, and the rest is good.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from jobs.events import gate
 from jobs.facts import aggregation
 from jobs.keeping import ledger, locks, recovery
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
 from jobs.run import Run
@@ -34,30 +35,32 @@ def requeue(run: Run, result: Result) -> Row:
         raise Refused(
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
-    with mistakes.note_location(result.transform), locks.only_run(run.spark, run.places.checkpoints, result.name):
+    with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")
-        waiting = _waiting(run, result, start.last)
+        waiting = _waiting_rows(run, result, start.last)
         decoded = gate.decode(waiting, result.topic).persist()
         try:
             read, good = decoded.count(), gate.good_events(decoded).count()
-            run.say(_said(result.name, read, good))
-            if not good:
-                return start.last
-            return _Requeue(run, result, start.last).close(waiting, gate.good_events(decoded), good)
+            run.say(_summary(result.name, read, good))
+            return (
+                _Requeue(run, result, start.last).close(waiting, gate.good_events(decoded), good)
+                if good
+                else start.last
+            )
         finally:
             decoded.unpersist()
 
 
-def _waiting(run: Run, result: Result, last: Row) -> DataFrame:
-    """The rows of the quarantine, as the ledger knows it, that were not read again yet."""
-    name = f"{result.name}_quarantine"
+def _waiting_rows(run: Run, result: Result, last: Row) -> DataFrame:
+    """The rows of the quarantine that wait, in the version that the ledger knows."""
+    name = result.table("quarantine")
     reader = run.spark.read.format("delta").option("versionAsOf", last.tables[name]["version"])
     return reader.load(run.places.table(name)).where(F.col("requeued_sequence").isNull())
 
 
-def _said(name: str, read: int, good: int) -> str:
+def _summary(name: str, read: int, good: int) -> str:
     if not read:
         return f"{name}: nothing waits in quarantine"
     if not good:
@@ -74,44 +77,43 @@ class _Requeue:
     last: Row
 
     def close(self, waiting: DataFrame, events: DataFrame, good: int) -> Row:
-        row = self.last.next("requeue", records=good, quarantined=-good)
-        self._collect(row, self.result.transform(events))
-        self._mark(row, waiting, events)
+        row = self.last.next(Kind.REQUEUE, records=good, quarantined=-good)
+        self._append(row, self.result.transform(events))
+        self._mark_requeued(row, waiting, events)
         if self.result.windows:
-            self.run.step("before windows")
-            commit = self._commit(row, "windows")
-            publication.publish(self.run.spark, self.run.places, self.result, self.last.published_sequence, commit)
-            self.run.step("after windows")
+            commit, since = self._commit(row, Step.WINDOWS), self.last.published_sequence
+            with announce(self.run.step, Step.WINDOWS):
+                publication.publish(self.run.spark, self.run.places, self.result, since, commit)
             row = replace(row, published_sequence=row.sequence)
-        row = ledger.close(self.run, row, self._commit(row, "ledger"))
+        row = ledger.close(self.run, row, self._commit(row, Step.LEDGER))
         self.run.closed(self.result.name, row, None)
         return row
 
-    def _collect(self, row: Row, rows: DataFrame) -> None:
-        """The records into the panes, or into the table of a result that keeps rows."""
+    def _append(self, row: Row, rows: DataFrame) -> None:
+        """Append the records to the panes, or to the table of a result that keeps rows."""
         if self.result.membership:
             rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
-        step, name = ("panes", f"{self.result.name}_panes") if self.result.panes else ("rows", self.result.name)
-        kept = aggregation.collect(rows, self.result.panes) if self.result.panes else rows
-        self.run.step(f"before {step}")
-        path = self.run.places.table(name)
-        delta_tables.append(kept, path, self._commit(row, step), {"sequence": row.sequence})
-        self.run.step(f"after {step}")
+        step, name = Step.ROWS, self.result.name
+        if self.result.panes:
+            step, name = Step.PANES, self.result.table("panes")
+            rows = aggregation.collect(rows, self.result.panes)
+        with announce(self.run.step, step):
+            path = self.run.places.table(name)
+            delta_tables.append(rows, path, self._commit(row, step), {"sequence": row.sequence})
 
-    def _mark(self, row: Row, waiting: DataFrame, events: DataFrame) -> None:
-        """Their rows in the quarantine say which ledger row read them again."""
+    def _mark_requeued(self, row: Row, waiting: DataFrame, events: DataFrame) -> None:
+        """Write into their rows of the quarantine which ledger row has read them again."""
         places = events.select("record_partition", "record_offset")
         same = (F.col("partition") == F.col("record_partition")) & (F.col("offset") == F.col("record_offset"))
         source = waiting.join(places, same, "left_semi")
         source = source.withColumn("requeued_sequence", F.lit(row.sequence).cast("bigint"))
         condition = "t.partition = s.partition and t.offset = s.offset and t.requeued_sequence is null"
         update = {"requeued_sequence": "s.requeued_sequence"}
-        self.run.step("before quarantine")
-        path = self.run.places.table(f"{self.result.name}_quarantine")
-        delta_tables.merge(source, path, condition, "true", update, self._commit(row, "quarantine"))
-        self.run.step("after quarantine")
+        with announce(self.run.step, Step.QUARANTINE):
+            path = self.run.places.table(self.result.table("quarantine"))
+            delta_tables.merge(source, path, condition, "true", update, self._commit(row, Step.QUARANTINE))
 
-    def _commit(self, row: Row, step: str) -> commits.Commit:
-        # No batch has this generation: what a requeue leaves unfinished is recognised and taken back.
+    def _commit(self, row: Row, step: Step) -> commits.Commit:
+        # No batch has this generation, so that the next run recognises an unfinished requeue and takes it back.
         generation = f"requeue-{row.sequence}"
         return commits.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)

@@ -1,4 +1,4 @@
-"""Which tables a result has, beside its ledger."""
+"""Which tables a result has beside its ledger, and what each column of theirs means."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,22 +33,22 @@ class Table:
     """Delta's table properties, beside those of every table."""
 
 
-def nothing(spark: SparkSession, columns: StructType) -> DataFrame:
+def empty_frame(spark: SparkSession, columns: StructType) -> DataFrame:
     """A frame with these columns and no rows."""
     return spark.range(0).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in columns))
 
 
 def event_columns(spark: SparkSession, result: Result) -> StructType:
     """The columns that the transform of `result` gets."""
-    return gate.good_events(gate.decode(nothing(spark, archive.COLUMNS), result.topic)).schema
+    return gate.good_events(gate.decode(empty_frame(spark, archive.COLUMNS), result.topic)).schema
 
 
-def tables_of(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:
+def definitions(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:
     """The tables of `result`, made from its plan over no records. `events` are its event_columns, if they are known.
 
     Raises Mistake if the transform does not return what panes and membership need.
     """
-    transformed = result.transform(nothing(spark, events or event_columns(spark, result)))
+    transformed = result.transform(empty_frame(spark, events or event_columns(spark, result)))
     result.check_transformed(transformed)
     return tables_from(result, transformed.schema)
 
@@ -56,29 +56,29 @@ def tables_of(spark: SparkSession, result: Result, events: StructType | None = N
 def tables_from(result: Result, columns: StructType) -> list[Table]:
     """The tables of `result`, whose transform returns these columns. Needs no Spark."""
     rows = StructType([*columns.fields])
-    made = []
+    tables = []
     if result.membership:
         rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
         sentence = f"Bloom filters of {result.name}."
-        made.append(
-            Table(f"{result.name}_filters", filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
+        tables.append(
+            Table(result.table("filters"), filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
         )
     if result.panes:
         partials = aggregation.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])
-        made.append(
-            Table(f"{result.name}_panes", pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
+        tables.append(
+            Table(result.table("panes"), pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
         )
         merged = merging.output(partials, result.panes)
-        described = StructType([_described(field, result) for field in merged.fields] + list(REVISION))
-        made.append(Table(result.name, described, (), f"Published windows of {result.name}."))
+        commented = StructType([_with_comment(field, result) for field in merged.fields] + list(REVISION))
+        tables.append(Table(result.name, commented, (), f"Published windows of {result.name}."))
     else:
-        made.append(
+        tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
     sentence = f"Records that {result.name} could not read."
-    made.append(Table(f"{result.name}_quarantine", quarantine.COLUMNS, (), sentence))
-    return made
+    tables.append(Table(result.table("quarantine"), quarantine.COLUMNS, (), sentence))
+    return tables
 
 
 def _seen_comment(result: Result) -> str:
@@ -86,7 +86,7 @@ def _seen_comment(result: Result) -> str:
     return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say, or no key."
 
 
-def _described(field: StructField, result: Result) -> StructField:
+def _with_comment(field: StructField, result: Result) -> StructField:
     comments = {
         "window": "Which kind of window.",
         "window_start": "First instant of the window, UTC.",

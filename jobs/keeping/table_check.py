@@ -22,11 +22,11 @@ def check(places: Places, name: str, expected: list[result_tables.Table], last: 
     check_known(places, name, expected, last)
     for table in expected:
         path = places.table(table.name)
-        check_columns(path, unlike(columns(path), table.columns))
+        check_columns(path, column_differences(columns(path), table.columns))
 
 
 def is_well(places: Places, name: str, expected: list[result_tables.Table], last: Row) -> bool:
-    """Whether `check` has nothing to say."""
+    """Whether `check` raises nothing."""
     try:
         check(places, name, expected, last)
     except Refused:
@@ -37,7 +37,7 @@ def is_well(places: Places, name: str, expected: list[result_tables.Table], last
 def check_known(places: Places, name: str, expected: list[result_tables.Table], last: Row) -> None:
     """Raises Refused unless the tables are there and are those of the ledger."""
     for table in expected:
-        wrong = fault(places, name, table.name, last)
+        wrong = mismatch(places, name, table.name, last)
         if wrong:
             raise Refused(wrong)
 
@@ -51,19 +51,17 @@ def check_columns(path: str, differences: list[str]) -> None:
         )
 
 
-def blame(spark: SparkSession, places: Places, result: Result, last: Row) -> None:
-    """After a run has failed: raises Refused if one of its tables was taken away or changed meanwhile, by which the
-    failure is explained.
-    """
+def raise_if_tables_changed(spark: SparkSession, places: Places, result: Result, last: Row) -> None:
+    """If a table was removed or altered while a run failed, raise that as the cause (Refused)."""
     try:
-        check(places, result.name, result_tables.tables_of(spark, result), last)
+        check(places, result.name, result_tables.definitions(spark, result), last)
     except Refused:
         raise
-    except Exception:  # what ended the run is in the way here too
+    except Exception:  # what made the run fail may make this check fail too
         return
 
 
-def fault(places: Places, name: str, table: str, last: Row) -> str | None:
+def mismatch(places: Places, name: str, table: str, last: Row) -> str | None:
     """Why a table of result `name` is not the one that its ledger knows, and what to do; None if it is."""
     remedy = (
         f"Bring it back from a backup, or, to rebuild {name} from the log, move all its tables away "
@@ -81,11 +79,11 @@ def fault(places: Places, name: str, table: str, last: Row) -> str | None:
 
 
 def columns(path: str) -> StructType:
-    """Those that the table has."""
+    """The columns of the table at `path`."""
     return StructType.fromJson(json.loads(DeltaTable(path).schema().to_json()))
 
 
-def unlike(found: StructType, expected: StructType) -> list[str]:
+def column_differences(found: StructType, expected: StructType) -> list[str]:
     """What differs in names, order and types, without comments and nullability, which readers and engines write
     differently; each difference in words.
     """

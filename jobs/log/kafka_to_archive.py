@@ -30,7 +30,7 @@ def copy_topics(run: Run) -> None:
     """
     if run.places.log != "kafka":
         raise Refused('topics are copied from Kafka into the archive: the places file must say log = "kafka".')
-    shared_folder.check(run.spark, "archive", run.places.archive)
+    shared_folder.check_executors_see(run.spark, "archive", run.places.archive)
     while True:
         try:
             for topic in run.topics:

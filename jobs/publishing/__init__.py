@@ -1,1 +1,1 @@
-"""Windows are corrected where new facts have changed them, and read by analysts."""
+"""Windows are upserted where new facts have changed them, and read by analysts."""

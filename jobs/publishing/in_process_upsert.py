@@ -1,4 +1,4 @@
-"""Few changed windows into their table, in this process: rows of a span of time are replaced by corrected ones."""
+"""Few changed windows are upserted in this process: rows of a span of time are replaced by corrected ones."""
 
 from datetime import UTC, datetime
 
@@ -15,15 +15,17 @@ from jobs.lake import commits, delta_tables, table_queries
 from jobs.running.instants import sql_literal
 
 MOST_WINDOWS = 500_000
-"""More than so many windows are left to Spark."""
+"""Most windows that are upserted here; more are left to Spark."""
 TARGET_FILE_BYTES = 4 * 2**20
-"""Whoever corrects a window writes its whole file again, so files are small: old windows come to lie in files of their
-own and are not written again."""
+"""To correct a window its whole file is written again. So files are small: windows that are no longer corrected are
+in files of their own, which stay as they are."""
+_OURS = ("revision", "updated_time")
+"""Columns that are not merged from panes."""
 
 
-def windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
-    """Put the windows of the panes `near` (Recent.near) into the table: new ones at revision 1, those that count more
-    records than before at their next revision. False, and nothing done, if they are too many.
+def upsert_windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
+    """Upsert the windows of the panes `near` (PaneCache.panes_to_publish): new windows get revision 1, those that count
+    more records than before their next revision. Returns False if they are too many; then nothing is written.
     """
     panes, kinds = result.panes, result.windows
     assert panes
@@ -42,16 +44,13 @@ def windows(path: str, result: Result, near: pa.Table, since_sequence: int, comm
     if pa.table(query.execute(f"select count(*) as n from it where {where}").read_all())["n"][0].as_py() > MOST_WINDOWS:
         return False
     old = pa.table(query.execute(f"select * from it where {where}").read_all()).cast(columns)
-    rows = _corrected(made, old, (*KEYS, *panes.by), panes.count)
+    rows = _corrected_rows(made, old, (*KEYS, *panes.by), panes.count)
     delta_tables.replace(rows.sort_by("window_start"), path, where, commit, TARGET_FILE_BYTES)
     return True
 
 
-_OURS = ("revision", "updated_time")
-
-
 def _spans(made: pa.Table) -> str:
-    """SQL that holds for these windows, and for others of the same kinds and times."""
+    """SQL that holds for these windows, and for all others of their kinds in the same spans of time."""
     spans = made.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
     return " or ".join(
         f"(\"window\" = '{kind['window']}' and window_start >= {sql_literal(kind['window_start_min'])} "
@@ -60,8 +59,8 @@ def _spans(made: pa.Table) -> str:
     )
 
 
-def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
-    """The old rows, those among them that have changed replaced by made ones, and the rows that are new."""
+def _corrected_rows(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
+    """The old rows, but for those that have changed, and the made rows that have changed or are new."""
     codes = partials.codes(pa.concat_tables([made.select(keys), old.select(keys)]), keys)
     at = pd.Index(codes[len(made) :]).get_indexer(codes[: len(made)])
     known = at >= 0
@@ -77,6 +76,6 @@ def _corrected(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str)
 
 
 def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:
-    """A column of the old rows `at`; anything where that is -1."""
+    """A column of the old rows at these places; where the place is -1, a number without a meaning."""
     values: np.ndarray = np.append(old[name].to_numpy(), 0)[at]
     return values

@@ -1,4 +1,4 @@
-"""Windows into their table: those that hold a pane written since the last time are merged anew and corrected.
+"""Windows are upserted into their table: those with a pane that was written since the last time, merged anew.
 
 A small change is made in this process, in a tenth of a second; a large one by Spark, whose MERGE takes three seconds
 or more. Both give the same rows.
@@ -14,12 +14,12 @@ from jobs.answers.result import Result
 from jobs.answers.windows import Window
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import in_process_upsert
-from jobs.publishing.pane_cache import Recent
+from jobs.publishing.pane_cache import PaneCache
 from jobs.running.places import Places
 
 DAY_SECONDS = 86_400
 LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
-"""Python's calendar ends within a day from there."""
+"""Python's calendar ends a day later."""
 
 
 def publish(
@@ -28,48 +28,49 @@ def publish(
     result: Result,
     since_sequence: int,
     commit: commits.Commit,
-    recent: Recent | None = None,
+    cache: PaneCache | None = None,
 ) -> None:
     """Merge the changed windows into the result's table; a row that changes gets the next revision.
 
-    `recent` keeps panes in memory for the next time.
+    `cache` keeps panes in memory for the next time.
     """
-    recent = recent or Recent(places.table(f"{result.name}_panes"), result)
-    near = recent.near(since_sequence)
-    if near is None or not in_process_upsert.windows(places.table(result.name), result, near, since_sequence, commit):
-        _by_spark(spark, places, result, since_sequence, commit)
-    recent.published()
+    cache, path = cache or PaneCache(places.table(result.table("panes")), result), places.table(result.name)
+    panes = cache.panes_to_publish(since_sequence)
+    if panes is None or not in_process_upsert.upsert_windows(path, result, panes, since_sequence, commit):
+        _upsert_by_spark(spark, places, result, since_sequence, commit)
+    cache.trim()
 
 
-def _spans(path: str, since_sequence: int, some: tuple[Window, ...]) -> list[tuple[int, int]]:
-    """Spans of seconds that hold the windows that newer panes are in, whole, a day or more each."""
+def _spans(path: str, since_sequence: int, kinds: tuple[Window, ...]) -> list[tuple[int, int]]:
+    """Spans of time in seconds, [start, end), a day or more each, that cover every window with a newer pane."""
     spans: list[tuple[int, int]] = []
     for day in table_queries.days(path, "pane_start", f"sequence > {since_sequence}"):
-        first = windows.first_start(some, day * DAY_SECONDS)
-        after = windows.last_end(some, (day + 1) * DAY_SECONDS - 1)
-        if spans and first <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], after)
+        start = windows.first_start(kinds, day * DAY_SECONDS)
+        end = windows.last_end(kinds, (day + 1) * DAY_SECONDS - 1)
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], end)
         else:
-            spans.append((first, after))
+            spans.append((start, end))
     return spans
 
 
 def _within(column: str, spans: list[tuple[int, int]]) -> Column:
     inside = F.lit(False)
-    for first, after in spans:
-        start, end = F.lit(_moment(first)), F.lit(_moment(after))
-        inside = inside | ((F.col(column) >= start) & (F.col(column) < end))
+    for start, end in spans:
+        inside = inside | ((F.col(column) >= F.lit(_time(start))) & (F.col(column) < F.lit(_time(end))))
     return inside
 
 
-def _moment(second: int) -> datetime:
-    """The instant; where the calendar ends if that is before it: no pane is as late."""
+def _time(second: int) -> datetime:
+    """The instant, or the end of Python's calendar if that comes before it: no pane is that late."""
     return datetime.fromtimestamp(min(second, LAST_SECOND), UTC)
 
 
-def _by_spark(spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: commits.Commit) -> None:
+def _upsert_by_spark(
+    spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: commits.Commit
+) -> None:
     assert result.panes
-    stored = places.table(f"{result.name}_panes")
+    stored = places.table(result.table("panes"))
     spans = _spans(stored, since_sequence, result.windows)
     if not spans:
         return
@@ -78,13 +79,13 @@ def _by_spark(spark: SparkSession, places: Places, result: Result, since_sequenc
     source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
     keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.
-    first, after = (_moment(second).isoformat() for second in (spans[0][0], spans[-1][1]))
-    bounds = f"t.window_start >= timestamp'{first}' and t.window_start < timestamp'{after}'"
+    start, end = (_time(second).isoformat() for second in (spans[0][0], spans[-1][1]))
+    bounds = f"t.window_start >= timestamp'{start}' and t.window_start < timestamp'{end}'"
     updated = {f"`{name}`": f"s.`{name}`" for name in source.columns if name != "revision"} | {
         "revision": "t.revision + 1"
     }
     path = places.table(result.name)
-    if not table_queries.may_hold(path, "window_start", _moment(spans[0][0]), _moment(spans[-1][1])):
+    if not table_queries.may_hold(path, "window_start", _time(spans[0][0]), _time(spans[-1][1])):
         delta_tables.append(source, path, commit, {})  # nothing there to match, so a merge would only insert
         return
     # Panes are only ever added, so a window has changed exactly if it counts more records.

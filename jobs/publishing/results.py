@@ -32,7 +32,7 @@ def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     """
     if result.panes is None:
         raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")
-    return merging.merge(_load(spark, places, f"{result.name}_panes"), result.panes, result.windows)
+    return merging.merge(_load(spark, places, result.table("panes")), result.panes, result.windows)
 
 
 def query(places: Places, sql: str, *names: str) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Whether executors see the same folder as the driver: files that they write elsewhere would be lost."""
+"""Do executors see the same folder as the driver? What they write into another one would be lost."""
 
 import os
 import uuid
@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 from jobs.running.errors import Refused
 
 
-def check(spark: SparkSession, name: str, folder: str) -> None:
-    """Raises Refused unless the executors see the driver's `folder`, which the places file calls `name`.
+def check_executors_see(spark: SparkSession, name: str, folder: str) -> None:
+    """Raises Refused when `folder`, which the places file calls `name`, is not the same for an executor and the driver.
 
     Delta would commit files that are on another machine. Local mode and object storage need no check.
     """

@@ -32,7 +32,7 @@ EXPECTED: list[tuple[Result, list[str], set[str]]] = [
 
 @pytest.mark.parametrize(("result", "columns", "others"), EXPECTED, ids=lambda value: getattr(value, "name", ""))
 def test_the_columns_of_a_job(result: Result, columns: list[str], others: set[str], spark: SparkSession) -> None:
-    by_name = {table.name: table for table in result_tables.tables_of(spark, result)}
+    by_name = {table.name: table for table in result_tables.definitions(spark, result)}
     assert by_name.keys() == {result.name, *(result.name + other for other in others)}
     assert by_name[result.name].columns.fieldNames() == columns
     bare = {field.name for field in by_name[result.name].columns if not field.metadata.get("comment")}

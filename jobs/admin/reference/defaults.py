@@ -158,7 +158,7 @@ def _times() -> list[Row]:
         ),
         _constant("age at which files that left the archive are deleted", rewrite, "VACUUM_HOURS", VACUUM),
         _constant("rows of the ledger between two times that it is compacted", housekeeping, "EVERY_ROWS"),
-        _constant("time that a replaced file of ledger or filters stays", housekeeping, "KEPT_HOURS", kept),
+        _constant("time that a replaced file of ledger or filters stays", housekeeping, "REPLACED_FILES_HOURS", kept),
         _own("`doctor` reports records that the log deletes within", _hours(findings.SOON), findings),
         _own("`doctor` calls an open transaction wrong after", _hours(findings.LONG), findings),
         _own("time between two looks at the offset of a zone", probed, days),
@@ -183,5 +183,5 @@ def _engine() -> list[Row]:
             "files of windows written without Spark, about", in_process_upsert, "TARGET_FILE_BYTES", "{} MiB", MIB
         ),
         _constant("rows of the archive that Spark gets at once", archive_reader, "BATCH_ROWS"),
-        _constant("the first batch of a continuous run: its bound divided by", batch_size, "FIRST"),
+        _constant("the first batch of a continuous run: its bound divided by", batch_size, "START_DIVISOR"),
     ]

@@ -30,6 +30,8 @@ NAMES = {
             "filters": "Bloom filters that a batch changed.",
             "windows": "Windows that were published within a batch, or by a requeue.",
             "publish": "Windows that were published outside a batch.",
+            "remove windows": "The rows of windows that the job file no longer has were removed.",
+            "add windows": "The rows of windows that the job file has got were published for all panes.",
             "widen": "The table was written anew with wider columns.",
             "ledger": "The ledger row itself.",
         },
@@ -39,7 +41,7 @@ NAMES = {
         {
             "start": "A generation begins.",
             "batch": "A batch was closed.",
-            "publish": "Windows were published outside a batch.",
+            "publish": "Windows were published outside a batch, or added and removed with the job file.",
             "requeue": "Quarantine was read again.",
             "gap": "Records that the log lost were accepted as lost.",
             "widen": "Tables were written anew with wider columns.",

@@ -97,7 +97,7 @@ def _name(name: str) -> str:
 
 def of_version_0_2_0(spark: SparkSession, result: Result, events: StructType) -> str:
     """The fingerprint as version 0.2.0 wrote it: Spark's whole plan, with all columns of the schema file."""
-    transformed = result.transform(result_tables.nothing(spark, events))
+    transformed = result.transform(result_tables.empty_frame(spark, events))
     text = spark_plan.canonical_text(transformed)
     return hashlib.sha256(re.sub(r"#\d+L?", "#", text).encode()).hexdigest()
 

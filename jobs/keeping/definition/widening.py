@@ -16,18 +16,18 @@ from jobs.keeping import ledger, table_check
 from jobs.keeping.definition import wider_types
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert
 from jobs.running.places import Places
-
-STEP = "widen"
-"""The step that writes a table anew."""
 
 
 def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
     """The tables that have not the columns that are expected."""
     return [
-        table for table in expected if table_check.unlike(table_check.columns(places.table(table.name)), table.columns)
+        table
+        for table in expected
+        if table_check.column_differences(table_check.columns(places.table(table.name)), table.columns)
     ]
 
 
@@ -50,7 +50,7 @@ def _in_the_way(places: Places, result: Result, table: Table) -> list[str]:
     for place, field in enumerate(wanted):
         if field.name in names and _may_become(found[field.name], field, field.name in groups):
             wanted[place] = found[field.name]
-    return table_check.unlike(found, StructType(wanted))
+    return table_check.column_differences(found, StructType(wanted))
 
 
 def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
@@ -72,22 +72,21 @@ def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, 
     Those that an earlier run has written stay. Raises Refused if another run is writing too.
     """
     sequence = last.sequence + 1
-    row = last.next("widen", published_sequence=sequence if last.published else last.published_sequence)
-    commit = commits.Commit(result.name, f"{STEP}-{sequence}", sequence, STEP, row.start_offsets, row.end_offsets)
+    row = last.next(Kind.WIDEN, published_sequence=sequence if last.published else last.published_sequence)
+    commit = commits.Commit(
+        result.name, f"{Step.WIDEN}-{sequence}", sequence, Step.WIDEN, row.start_offsets, row.end_offsets
+    )
     notes = []
     for table in needed(places, expected):
         path = places.table(table.name)
-        differences = table_check.unlike(table_check.columns(path), table.columns)
-        step(f"before {STEP} {table.name}")
+        differences = table_check.column_differences(table_check.columns(path), table.columns)
         windows = bool(result.panes) and table.name == result.name
-        delta_tables.rewrite(path, table.columns, commit, in_process_upsert.TARGET_FILE_BYTES if windows else None)
-        step(f"after {STEP} {table.name}")
+        with announce(step, f"{Step.WIDEN} {table.name}"):
+            delta_tables.rewrite(path, table.columns, commit, in_process_upsert.TARGET_FILE_BYTES if windows else None)
         notes.append(f"{path} was written anew, as its columns were too narrow ({'; '.join(differences)})")
-    row = ledger.checked(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
-    step("before ledger")
-    row = ledger.write(places, result.name, row)
-    step("after ledger")
-    return row
+    row = ledger.with_versions(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
+    with announce(step, Step.LEDGER):
+        return ledger.write(places, result.name, row)
 
 
 _FINISHED = "tables that an earlier run had written anew, as their columns were too narrow, are taken over"

@@ -17,17 +17,15 @@ from jobs.answers.result import WINDOWS, Result, windows_text
 from jobs.answers.windows import Window
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
 from jobs.running.places import Places
 
-REMOVE, ADD = "remove windows", "add windows"
-"""The steps that do it."""
-
 
 def is_unfinished(strays: Sequence[dict[str, object]]) -> bool:
     """Whether these commits, which no ledger row knows, are of a change that was broken off, and of nothing else."""
-    return bool(strays) and all(commit["step"] in (REMOVE, ADD) for commit in strays)
+    return bool(strays) and all(commit["step"] in (Step.REMOVE_WINDOWS, Step.ADD_WINDOWS) for commit in strays)
 
 
 def take_back(places: Places, result: Result, last: Row) -> Row:
@@ -41,7 +39,7 @@ def take_back(places: Places, result: Result, last: Row) -> Row:
 
 def _next(last: Row) -> Row:
     """The ledger row after `last`; it publishes no batch."""
-    row = last.next("publish")
+    row = last.next(Kind.PUBLISH)
     return replace(row, published_sequence=row.sequence if last.published else last.published_sequence)
 
 
@@ -59,22 +57,21 @@ def apply(
     """
     path, row = places.table(result.name), _next(last)
     generation = f"windows-{row.sequence}"  # no batch's: what is not finished is taken back
-    commit = commits.Commit(result.name, generation, row.sequence, REMOVE, row.start_offsets, row.end_offsets)
+    commit = commits.Commit(
+        result.name, generation, row.sequence, Step.REMOVE_WINDOWS, row.start_offsets, row.end_offsets
+    )
     if removed:
-        step(f"before {REMOVE}")
         labels = ", ".join("'" + label.replace("'", "''") + "'" for label in removed)
         nothing = pa.schema(DeltaTable(path).schema().to_arrow()).empty_table()
-        delta_tables.replace(nothing, path, f'"window" in ({labels})', commit)
-        step(f"after {REMOVE}")
+        with announce(step, Step.REMOVE_WINDOWS):
+            delta_tables.replace(nothing, path, f'"window" in ({labels})', commit)
     if added:
-        step(f"before {ADD}")
-        publication.publish(spark, places, replace(result, windows=tuple(added)), 0, replace(commit, step=ADD))
-        step(f"after {ADD}")
+        only_added, commit_of_added = replace(result, windows=tuple(added)), replace(commit, step=Step.ADD_WINDOWS)
+        with announce(step, Step.ADD_WINDOWS):
+            publication.publish(spark, places, only_added, 0, commit_of_added)
     notes = [f"windows {label} are published no more: their rows were removed" for label in removed]
     notes += [f"windows {window.name} were published for all panes" for window in added]
     row = replace(row, notes=tuple(notes), definition=row.definition | {WINDOWS: windows_text(result.windows)})
-    row = ledger.checked(places, row, commit)
-    step("before ledger")
-    row = ledger.write(places, result.name, row)
-    step("after ledger")
-    return row
+    row = ledger.with_versions(places, row, commit)
+    with announce(step, Step.LEDGER):
+        return ledger.write(places, result.name, row)

@@ -215,7 +215,7 @@ def test_rows_that_cannot_be_in_a_table_are_named() -> None:
 
 
 def test_a_transform_goes_row_by_row(spark: SparkSession) -> None:
-    events = result_tables.nothing(spark, StructType([*PLACE, StructField("v", LongType())]))
+    events = result_tables.empty_frame(spark, StructType([*PLACE, StructField("v", LongType())]))
     shops = spark.createDataFrame([(1, "x")], "v long, shop string").groupBy("v").agg(F.first("shop").alias("shop"))
     taken = {
         "picked": events.select("event_time", "v"),

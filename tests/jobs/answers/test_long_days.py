@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from jobs.answers.windows import CalendarDay, Hopping
 from jobs.facts.panes import Panes
 from jobs.publishing import pane_cache
-from jobs.publishing.pane_cache import Recent
+from jobs.publishing.pane_cache import PaneCache
 from tests import delta
 from tests.jobs.keeping.readings import PANES, Record
 from tests.jobs.keeping.world import World
@@ -94,7 +94,7 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
     """Vostok, 1994-01-31: at midnight after it back to 17 o'clock."""
     path, zone = str(tmp_path / "panes"), CalendarDay("Antarctica/Vostok")
     begins, ends = datetime(1994, 1, 30, 17, tzinfo=UTC), datetime(1994, 2, 1, tzinfo=UTC)
-    near = Recent(
+    near = PaneCache(
         path, replace(PANES, panes=Panes("15 minutes", ("site",)), windows=(zone,), allowed_lateness="1 hour")
     )
 
@@ -104,13 +104,13 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
         rows = [{"pane_start": moment, "site": "a", "records": 1, "sequence": sequence} for moment in moments]
         table = pa.Table.from_pylist(rows, schema=pa.schema(kinds.items()))
         write_deltalake(path, table, mode="append")
-        near.add(table if known else None)
+        near.record_append(table if known else None)
 
     added([begins + number * QUARTER for number in range(-8, 124)], 2)
-    assert near.near(1) is not None
-    near.published()
+    assert near.panes_to_publish(1) is not None
+    near.trim()
     added([ends - QUARTER], 3)
-    panes = near.near(2)
+    panes = near.panes_to_publish(2)
     assert panes is not None
     inside = [row for row in panes.to_pylist() if begins <= row["pane_start"] < ends]
     assert {row["pane_start"] for row in inside} == {begins + number * QUARTER for number in range(124)}

@@ -32,7 +32,7 @@ def test_it_settles_within_twice_of_the_target_or_at_a_bound(
     moves = 0
     for _ in range(20):
         assert floor <= size.limit <= floor + more
-        moves += size.moved(size.limit, overhead + size.limit / per_second)
+        moves += size.adjust(size.limit, overhead + size.limit / per_second)
     seconds = overhead + size.limit / per_second
     assert 2.4 <= seconds <= 10.1 or size.limit in (floor, floor + more) or size.limit <= 2
     assert moves <= 10
@@ -41,8 +41,8 @@ def test_it_settles_within_twice_of_the_target_or_at_a_bound(
 def test_a_batch_that_is_not_full_says_nothing() -> None:
     size = BatchSize(5.0, 10, 16_000)
     assert size.limit == 1000
-    assert not size.moved(3, 60.0)
-    assert size.moved(1000, 50.0) and size.limit == 100
+    assert not size.adjust(3, 60.0)
+    assert size.adjust(1000, 50.0) and size.limit == 100
 
 
 def sizes(spark: SparkSession, places: run.Places, result: Result) -> list[int]:

@@ -36,7 +36,7 @@ def test_a_result_that_has_read_nothing_is_defined_anew(spark: SparkSession, pla
     sales.write(places, sales.SALES)
     start = recovery.resume(spark, places, RESULT)
     quiet = run.Run(spark, places, say=lambda _: None, start="latest")
-    first = log_position.begin(quiet, RESULT, start.last)
+    first = log_position.record_start(quiet, RESULT, start.last)
     assert first.end_offsets == {0: 6}
     again = recovery.resume(spark, places, BY_SHOP)
     assert again.notes == ("defined anew: nothing had been read yet, so its empty tables were made anew",)

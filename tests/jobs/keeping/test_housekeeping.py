@@ -29,7 +29,7 @@ def test_replaced_filters_and_small_files_of_the_ledger_go_and_a_killed_batch_is
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(housekeeping, "EVERY_ROWS", 2)
-    monkeypatch.setattr(housekeeping, "KEPT_HOURS", 0)
+    monkeypatch.setattr(housekeeping, "REPLACED_FILES_HOURS", 0)
     world = World(spark, tmp_path, readings.SEEN)
     world.write(LOG[:30])
     assert world.keep(BATCH)

@@ -17,14 +17,14 @@ def test_the_second_run_is_refused_and_another_result_is_not(
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = str(tmp_path / "checkpoints") if place == "local" else "s3://bucket/checkpoints"
-    with locks.only_run(spark, folder, "one_v1"):
+    with locks.exclusive_run(spark, folder, "one_v1"):
         with (
             pytest.raises(Refused, match=r"one_v1 is running already \(process \d+\)"),
-            locks.only_run(spark, folder, "one_v1"),
+            locks.exclusive_run(spark, folder, "one_v1"),
         ):
             pass
-        with locks.only_run(spark, folder, "other_v1"), locks.only_run(spark, f"{folder}-2", "one_v1"):
+        with locks.exclusive_run(spark, folder, "other_v1"), locks.exclusive_run(spark, f"{folder}-2", "one_v1"):
             pass
-    with locks.only_run(spark, folder, "one_v1"):
+    with locks.exclusive_run(spark, folder, "one_v1"):
         pass
     assert list(tmp_path.rglob("one_v1.lock"))

@@ -157,10 +157,10 @@ def test_columns_of_a_transform_that_are_missing_are_named(folder: Path, spark: 
 
 
 def test_a_second_run_is_refused_here_and_in_another_process(tmp_path: Path, spark: SparkSession) -> None:
-    with locks.only_run(spark, str(tmp_path), "small_v1"):
-        with pytest.raises(Refused, match="running already"), locks.only_run(spark, str(tmp_path), "small_v1"):
+    with locks.exclusive_run(spark, str(tmp_path), "small_v1"):
+        with pytest.raises(Refused, match="running already"), locks.exclusive_run(spark, str(tmp_path), "small_v1"):
             pass
-        with locks.only_run(spark, str(tmp_path), "other_v1"):
+        with locks.exclusive_run(spark, str(tmp_path), "other_v1"):
             pass
     holds = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print('', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
@@ -169,12 +169,12 @@ def test_a_second_run_is_refused_here_and_in_another_process(tmp_path: Path, spa
     try:
         assert other.stdout
         other.stdout.readline()
-        with pytest.raises(Refused, match="running already"), locks.only_run(spark, str(tmp_path), "small_v1"):
+        with pytest.raises(Refused, match="running already"), locks.exclusive_run(spark, str(tmp_path), "small_v1"):
             pass
     finally:
         other.kill()
         other.communicate()
-    with locks.only_run(spark, str(tmp_path), "small_v1"):
+    with locks.exclusive_run(spark, str(tmp_path), "small_v1"):
         pass
 
 

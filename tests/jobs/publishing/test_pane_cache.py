@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 from jobs.answers.windows import Tumbling
 from jobs.facts.panes import Panes
 from jobs.publishing import pane_cache
-from jobs.publishing.pane_cache import Recent
+from jobs.publishing.pane_cache import PaneCache
 from tests.jobs.keeping import readings
 
 RESULT = replace(readings.PANES, panes=Panes("1 minute", ("site",)), windows=(Tumbling("10 minutes"),))
@@ -53,7 +53,7 @@ def test_parts_that_are_read_in_pieces_are_added_up(
 ) -> None:
     monkeypatch.setattr(pane_cache, "AT_ONCE", at_once)
     written = fill(tmp_path / "panes")
-    near = Recent(str(tmp_path / "panes"), RESULT).near(28)
+    near = PaneCache(str(tmp_path / "panes"), RESULT).panes_to_publish(28)
     first = min(row["pane_start"] for row in written if row["sequence"] > 28) - timedelta(minutes=10)
     counts: dict[object, int] = defaultdict(int)
     newest: dict[object, int] = defaultdict(int)
@@ -74,4 +74,4 @@ def test_too_many_panes_to_keep_are_left_to_spark(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(pane_cache, "AT_ONCE", 50)
     monkeypatch.setattr(pane_cache, "MOST_BYTES", 100)
     fill(tmp_path / "panes")
-    assert Recent(str(tmp_path / "panes"), RESULT).near(28) is None
+    assert PaneCache(str(tmp_path / "panes"), RESULT).panes_to_publish(28) is None

@@ -55,7 +55,7 @@ def test_a_mistake_in_a_transform(
     file = job_files.write(tmp_path, change=(old, new))
     result = job_files.load(file, monkeypatch)["RESULT"]
     with pytest.raises(Exception) as failed:
-        result_tables.tables_of(spark, result)
+        result_tables.definitions(spark, result)
     line = run.explain(failed.value)
     met = "return " if mistake in AT_THE_SELECT else new
     assert line.startswith(f"{file}, line {job_files.line_of(file, met)}: ") and said in line and "\n" not in line
@@ -67,7 +67,7 @@ def test_what_the_project_itself_checks_is_told_with_the_transform(
     file = job_files.write(tmp_path, change=('"bike", minutes', "minutes"))
     result = job_files.load(file, monkeypatch)["RESULT"]
     with pytest.raises(run.Mistake) as failed, mistakes.note_location(result.transform):
-        result_tables.tables_of(spark, result)
+        result_tables.definitions(spark, result)
     line = run.explain(failed.value)
     where = f"{file}, line {job_files.line_of(file, 'def transform')}"
     assert line.startswith(f"{where}: rides_v1: the transform does not return bike; it returns ")

@@ -123,7 +123,7 @@ def test_a_log_that_was_set_back_or_is_gone(folder: Path) -> None:
 
 
 def test_a_run_that_is_going_on_is_told(folder: Path, spark: SparkSession) -> None:
-    with locks.only_run(spark, f"{folder}/checkpoints", NAME):
+    with locks.exclusive_run(spark, f"{folder}/checkpoints", NAME):
         [(wrong, what)] = look(folder)
     assert not wrong and "it is running now (process" in what
     assert look(folder) == []

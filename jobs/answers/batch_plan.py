@@ -1,0 +1,99 @@
+"""The steps that make panes, or rows, of the records of a batch: composed here, and started by keeping.evaluation.
+
+In the fast plan Arrow decodes the records, and every record is certain; in the exact one the gate has judged them. From
+the transform on both are the same.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from jobs.answers.result import Result
+from jobs.decisions import membership
+from jobs.events import fast_decoder
+from jobs.events.arrow_step import ArrowStep
+from jobs.events.task_facts import FactAccumulator, Facts
+from jobs.facts import aggregation
+from jobs.running import durations, spark_plan
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What earlier batches have left. Handed in, not looked up: a batch that is tried again must begin with what the
+    ledger's last row says, whatever an unfinished attempt has written since.
+    """
+
+    stream_micros: dict[int, int]
+    """Stream time of each partition, microseconds since 1970."""
+    filters: pa.Table | None
+    """In the columns of schemas/filters.py; None if the result has no membership."""
+
+
+def fast_output(
+    records: DataFrame, result: Result, prior: Prior, lateness_facts: FactAccumulator, filter_facts: FactAccumulator
+) -> tuple[DataFrame, bool]:
+    """The output of records that are all certain, and whether each of them goes into it, because the transform only
+    selects columns: then records go to Python once, not twice.
+    """
+    allowed = allowed_seconds(result)
+    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts)
+    events = fast_decoder.good_events(looked)
+    rows = result.transform(events)
+    if not spark_plan.is_selection(events, rows):
+        return output(rows, result, prior, filter_facts), False
+    return _selected_output(records, rows.columns, result, prior, lateness_facts, filter_facts), True
+
+
+def _selected_output(
+    records: DataFrame,
+    columns: list[str],
+    result: Result,
+    prior: Prior,
+    lateness_facts: FactAccumulator,
+    filter_facts: FactAccumulator,
+) -> DataFrame:
+    """The output of a transform that selects `columns`, all in one step."""
+    frame, names = fast_decoder.flatten(records), result.kept(columns)
+    if result.membership:
+        frame, names = membership.with_key_hash(frame, "key"), _hashed_names([*names, membership.HASH.name], result)
+    also = (membership.HASH,) if result.membership else ()
+    look = fast_decoder.decode_step(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts, also)
+    decode = look.then(fast_decoder.select_good_step(look.output, names))
+    return _answer_and_aggregate(frame, decode, result, prior, filter_facts)
+
+
+def output(rows: DataFrame, result: Result, prior: Prior, filter_facts: FactAccumulator) -> DataFrame:
+    """Partial panes, or rows, of what the transform has given."""
+    rows = rows.select(*result.kept(rows.columns))
+    if result.membership:
+        rows = membership.with_key_hash(rows)
+        rows = rows.select(*_hashed_names(rows.columns, result))
+    unchanged = ArrowStep(lambda batches: batches, rows.schema)
+    return _answer_and_aggregate(rows, unchanged, result, prior, filter_facts)
+
+
+def _hashed_names(names: list[str], result: Result) -> list[str]:
+    """Columns that are needed once keys are hashed: the key itself only if panes have it."""
+    needs_key = not result.panes or "record_key" in result.panes.columns
+    return [name for name in names if needs_key or name != "record_key"]
+
+
+def _answer_and_aggregate(
+    frame: DataFrame, step: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccumulator
+) -> DataFrame:
+    """What comes of `frame` after `step`: membership answers each record, and panes add them up."""
+    if result.membership:
+        allowed = allowed_seconds(result)
+        step = step.then(membership.mark_step(step.output, prior.filters, result.membership, allowed, filter_facts))
+    return aggregation.collect(frame, result.panes, step) if result.panes else step.over(frame)
+
+
+def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:
+    """The filters that changed, in the columns of membership.changed_filters; None if the result has no membership."""
+    return membership.changed_filters(filter_facts) if result.membership else None
+
+
+def allowed_seconds(result: Result) -> int:
+    """How far a record may be behind stream time before it is late, in seconds."""
+    return durations.seconds(result.allowed_lateness)

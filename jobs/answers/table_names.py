@@ -1,0 +1,22 @@
+"""Names of the tables of a result: its own, for what is published, and this name with an ending for each other one."""
+
+from typing import Literal, get_args
+
+TableKind = Literal["panes", "filters", "quarantine", "ledger"]
+KINDS: tuple[TableKind, ...] = get_args(TableKind)
+"""The tables of a result beside the one that has its name. Not every result has them all."""
+
+
+def ending(kind: TableKind) -> str:
+    """What stands behind the name of a result in the name of its table of this kind."""
+    return f"_{kind}"
+
+
+def table(name: str, kind: TableKind) -> str:
+    """The name of a table of result `name`."""
+    return name + ending(kind)
+
+
+def all_tables(name: str) -> tuple[str, ...]:
+    """The names of all tables that result `name` may have."""
+    return (name, *(table(name, kind) for kind in KINDS))

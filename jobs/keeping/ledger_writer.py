@@ -1,0 +1,64 @@
+"""Closes batches and publications by a ledger row, and then tells the consumer group and whoever watches the run."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql.streaming.query import StreamingQuery
+
+from jobs.answers.result import Result
+from jobs.keeping import housekeeping, ledger
+from jobs.keeping.definition import fingerprint
+from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Step
+from jobs.lake import commits
+from jobs.log.kafka.groups import OffsetReporter
+from jobs.run import Run
+
+
+@dataclass
+class LedgerWriter:
+    """Closes the batches and publications of one result."""
+
+    run: Run
+    result: Result
+    last: Row
+    """The ledger's last row."""
+    query: StreamingQuery | None = None
+    """The query that runs, which knows how much of the log is left to read."""
+    consumer_group: OffsetReporter | None = field(init=False, default=None)
+    """The result's consumer group, if the log is in Kafka."""
+
+    def __post_init__(self) -> None:
+        if self.run.places.log == "kafka":
+            kafka = self.run.places.kafka
+            assert kafka
+            self.consumer_group = OffsetReporter(kafka, self.result.name, self.result.topic.TOPIC, self.run.say)
+
+    def commit(self, row: Row, step: Step) -> commits.Commit:
+        """The commit of a step that `row` will close."""
+        return commits.Commit(
+            self.result.name,
+            str(row.generation),
+            row.sequence,
+            step,
+            row.start_offsets,
+            row.end_offsets,
+            fingerprint.reading(self.result.topic),
+        )
+
+    def close(self, row: Row) -> None:
+        """Write `row` after the last commit of its steps. Raises Refused if another run has written to the tables."""
+        self.last = ledger.close(self.run, row, self.commit(row, Step.LEDGER))
+        if self.consumer_group:
+            self.consumer_group.commit(self.last.end_offsets)
+        housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence)
+        self.run.closed(self.result.name, self.last, self._lag())
+
+    def _lag(self) -> int | None:
+        """Records in the log that are not read yet, as far as the source has reported; None before it has."""
+        sources: list[Any] = self.query.lastProgress["sources"] if self.query and self.query.lastProgress else []
+        latest: dict[str, Any] = json.loads(sources[0]["latestOffset"] or "null") or {} if sources else {}
+        latest = latest.get(self.result.topic.TOPIC, latest)
+        ends = self.last.end_offsets
+        return sum(max(0, end - ends.get(int(partition), 0)) for partition, end in latest.items()) if latest else None

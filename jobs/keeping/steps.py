@@ -1,0 +1,45 @@
+"""Steps of a batch and kinds of ledger rows, in the words in which commits and the ledger store them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """What one commit writes. Stored in the metadata of commits: a name must not change."""
+
+    QUARANTINE = "quarantine"
+    PANES = "panes"
+    ROWS = "rows"
+    FILTERS = "filters"
+    WINDOWS = "windows"
+    PUBLISH = "publish"
+    """Windows outside of a batch: a step of its own, as the next batch may get the same sequence if the run stops
+    before its ledger row."""
+    LEDGER = "ledger"
+    REMOVE_WINDOWS = "remove windows"
+    """The rows of windows that the result no longer has."""
+    ADD_WINDOWS = "add windows"
+    """The rows of windows that the result did not have, from all panes."""
+    WIDEN = "widen"
+    """A table is written anew in wider columns."""
+
+
+class Kind(StrEnum):
+    """Why a row is in the ledger. Stored there: a name must not change."""
+
+    START = "start"
+    BATCH = "batch"
+    PUBLISH = "publish"
+    REQUEUE = "requeue"
+    GAP = "gap"
+    """Records that the log has lost, and that was accepted."""
+    WIDEN = "widen"
+
+
+@contextmanager
+def announce(step: Callable[[str], None], name: str) -> Iterator[None]:
+    """Tell `step` (Run.step) that the commit `name` comes, and that it is there; not the latter if it fails."""
+    step(f"before {name}")
+    yield
+    step(f"after {name}")
