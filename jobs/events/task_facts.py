@@ -49,6 +49,13 @@ def is_complete(told: Told, tasks: int) -> bool:
     return told.value.keys() >= set(range(tasks))
 
 
+def total(told: Told, field: str) -> int:
+    """The sum of a field over the facts of all tasks, also where two tasks have facts of one name: a transform may let
+    two of them read the same records. Asked before `heard`.
+    """
+    return sum(fact[field] for facts in told.value.values() for fact in facts.values())
+
+
 def heard(told: Told) -> Facts:
     """The facts of a finished pass. Empties the accumulator, which Spark never frees."""
     facts = {name: fact for told_by_task in told.value.values() for name, fact in told_by_task.items()}
