@@ -49,6 +49,13 @@ def is_complete(accumulator: FactAccumulator, tasks: int) -> bool:
     return accumulator.value.keys() >= set(range(tasks))
 
 
+def total(accumulator: FactAccumulator, field: str) -> int:
+    """The sum of a field over the facts of all tasks, also where two tasks have facts of one name: a transform may let
+    two of them read the same records. Asked before `drain`.
+    """
+    return sum(fact[field] for facts in accumulator.value.values() for fact in facts.values())
+
+
 def drain(accumulator: FactAccumulator) -> Facts:
     """The facts of a finished pass. Empties the accumulator, which Spark never frees."""
     facts = {name: fact for facts_of_task in accumulator.value.values() for name, fact in facts_of_task.items()}

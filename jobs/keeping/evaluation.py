@@ -23,7 +23,6 @@ from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.decisions import membership
 from jobs.events import fast_decoder, gate, lateness, task_facts
-from jobs.events.task_facts import Facts
 from jobs.facts.panes import Panes
 from jobs.running.errors import Refused
 from jobs.running.progress import NONE_GOOD
@@ -69,11 +68,12 @@ def fast(records: DataFrame, result: Result, prior: Prior, cached: ExitStack, fe
             cached.callback(plan.unpersist)
         written = _records_of(output, result.panes)
     is_complete = task_facts.is_complete(lateness_facts, records.rdd.getNumPartitions())
+    answered = task_facts.total(filter_facts, "records")
     facts, filters = task_facts.drain(lateness_facts), task_facts.drain(filter_facts)
     good, doubtful = (sum(fact[name] for fact in facts.values()) for name in ("records", "quarantined"))
     if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(filters):
         return None
-    if not is_complete or (keeps_all and good != written) or not _cover_output(result, filters, written):
+    if not is_complete or (keeps_all and good != written) or (result.membership and answered != written):
         return None
     return Outcome(list(facts.values()), output, batch_plan.changed_filters(result, filters), None, False)
 
@@ -106,15 +106,14 @@ def _output_of_ordered(
     for _ in range(ATTEMPTS):
         filter_facts = task_facts.accumulator(events.sparkSession)
         output = batch_plan.output(result.transform(events), result, prior, filter_facts).persist()
-        written, filters = _records_of(output, result.panes), task_facts.drain(filter_facts)
-        if _cover_output(result, filters, written):
+        written, answered = _records_of(output, result.panes), task_facts.total(filter_facts, "records")
+        if not result.membership or answered == written:
             cached.callback(output.unpersist)
-            return output, batch_plan.changed_filters(result, filters)
+            return output, batch_plan.changed_filters(result, task_facts.drain(filter_facts))
         output.unpersist()
-    reported = _count_answered(filters)
     raise Refused(
         f"{result.name}: Spark has lost, twice, what its tasks reported: which filters of membership a batch of topic "
-        f"{result.topic.TOPIC} changes ({reported:,} records are in the reports, {written:,} in the batch). Nothing of "
+        f"{result.topic.TOPIC} changes ({answered:,} records are in the reports, {written:,} in the batch). Nothing of "
         "the batch was written. Run again: the next run does it again. If it comes back, give the driver more memory "
         "and cores."
     )
@@ -125,16 +124,6 @@ def _records_of(output: DataFrame | pa.Table, panes: Panes | None) -> int:
     if isinstance(output, pa.Table):
         return int(pc.sum(output[panes.count]).as_py() or 0) if panes else len(output)
     return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
-
-
-def _cover_output(result: Result, filters: Facts, written: int) -> bool:
-    """Whether the reports of filters are about every record that went into the output."""
-    return not result.membership or _count_answered(filters) == written
-
-
-def _count_answered(filters: Facts) -> int:
-    """Records that membership has answered, by the reports."""
-    return sum(fact["records"] for fact in filters.values())
 
 
 def reasons_of_bad(outcome: Outcome) -> str:

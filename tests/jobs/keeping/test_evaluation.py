@@ -182,6 +182,16 @@ def test_an_exact_pass_is_done_again_if_what_a_task_reports_is_lost_and_refused_
     assert "\n" not in str(refused.value)
 
 
+def test_a_transform_that_gives_each_record_twice_is_not_taken_for_a_loss(spark: SparkSession) -> None:
+    def twice(events: DataFrame) -> DataFrame:
+        rows = readings.placed(events)
+        return rows.union(rows)
+
+    with ExitStack() as cached:
+        passed = evaluation.exact(frame(spark, GOOD), replace(SEEN, transform=twice), prior(SEEN), cached)
+        assert len(said(passed)[0]) == 2 * len(GOOD)
+
+
 @pytest.mark.parametrize("few", [False, True])
 def test_records_that_a_transform_drops_unseen_are_counted(few: bool, spark: SparkSession) -> None:
     """Spark does not read them at all: it knows beforehand that no row comes of them."""
