@@ -63,8 +63,8 @@ lint: $(VENV)/dev.ready ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1
-	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--kafka) --report tests/bench/RESULTS.md
+bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1; beside an earlier checkout: BEFORE=folder
+	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--kafka) $(if $(BEFORE),--before $(BEFORE)) --report tests/bench/RESULTS.md --csv tests/bench/results.csv
 
 freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; make freshness SECONDS=1200 for longer
 	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60)

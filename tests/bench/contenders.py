@@ -72,8 +72,8 @@ def delta(out: Path) -> Results:
     return Results(*(DeltaTable(out / name).to_pandas() for name in ("hopping", "distinct", "first_seen")))
 
 
-def contenders() -> dict[str, Contender]:
-    """Every contender by name; duckdb, the oracle, is the first."""
+def contenders(before: Path | None = None) -> dict[str, Contender]:
+    """Every contender by name; duckdb, the oracle, is the first. `before`: a checkout of an earlier headrace."""
     known = [
         Contender("duckdb", duckdb, parquet, exact=True),
         Contender("plain-default", partial(plain, "default"), delta, exact=False),
@@ -82,4 +82,7 @@ def contenders() -> dict[str, Contender]:
     if (HERE / "headrace_job.py").exists():
         job = import_module("headrace_job")
         known.append(Contender("headrace", job.command, job.load, exact=True))
+        if before:
+            earlier = partial(job.command, root=before.resolve())
+            known.append(Contender("headrace-before", earlier, job.load, exact=True))
     return {contender.name: contender for contender in known}

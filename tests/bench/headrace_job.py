@@ -10,11 +10,11 @@ from bench_input import ROOT, Input
 from contenders import Results
 from deltalake import DeltaTable, QueryBuilder
 
-HERE = Path(__file__).parent
+BENCH = Path("tests") / "bench"
 
 
-def command(log: Input, out: Path) -> list[str]:
-    """Command line of a scheduled run over the log, with tables and checkpoints in `out`."""
+def command(log: Input, out: Path, root: Path = ROOT) -> list[str]:
+    """Command line of a scheduled run over the log, with tables and checkpoints in `out`; `root` is a checkout."""
     places = out / "places.toml"
     lines = {"archive": log.archive, "tables": f"{out}/tables", "checkpoints": f"{out}/checkpoints"}
     kafka = f'log = "kafka"\n[kafka]\nservers = "{log.servers}"\n' if log.servers else ""
@@ -23,17 +23,17 @@ def command(log: Input, out: Path) -> list[str]:
     places.write_text(f"{home}\n{written}{table}")
     submit = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert submit
-    profile = os.environ.get("BENCH_PROFILE", str(ROOT / "conf" / "spark-local.conf"))
+    profile = os.environ.get("BENCH_PROFILE", str(root / "conf" / "spark-local.conf"))
     return [
         "env",
-        f"--chdir={ROOT}",
-        f"PYTHONPATH={ROOT}{os.pathsep}{HERE}",
+        f"--chdir={root}",
+        f"PYTHONPATH={root}{os.pathsep}{root / BENCH}",
         f"BENCH_TOPIC={log.topic}",
         f"PYSPARK_PYTHON={sys.executable}",
         submit,
         "--properties-file",
         profile,
-        str(HERE / "page_rate.py"),
+        str(root / BENCH / "page_rate.py"),
         "--places",
         str(places),
     ]

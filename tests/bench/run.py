@@ -14,6 +14,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+import bench_history
 from bench_input import ROOT, Input, into_kafka, write
 from compare import Difference, check_exact, check_oracle, compare
 from contenders import Contender, contenders
@@ -26,7 +27,7 @@ DEFAULT_N = (20_000, 2_000_000, 8_000_000)
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    known = list(contenders())
+    known = list(contenders(Path()))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=DEFAULT_N, metavar="RECORDS", help="sizes of the log")
     parser.add_argument(
@@ -43,8 +44,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kafka", action="store_true", help="read the log from a broker that is started for it")
     parser.add_argument("--results", type=Path, help="folder to keep: logs, tables, runs.jsonl (default: none kept)")
     parser.add_argument("--report", type=Path, help="file to append the Markdown section to (it is printed anyway)")
+    parser.add_argument("--before", type=Path, help="checkout of an earlier commit: headrace-before")
+    parser.add_argument("--csv", type=Path, help="file to append a row a measurement to; the report shows its trend")
     parser.add_argument("--all-runs", action="store_true", help="report the earlier runs in --results as well")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.before is None:
+        args.contenders = [name for name in args.contenders if name != "headrace-before"]
+    return args
 
 
 def run(contender: Contender, log: Input, folder: Path) -> Cost:
@@ -59,10 +65,9 @@ def run(contender: Contender, log: Input, folder: Path) -> Cost:
     return cost
 
 
-def measured(names: list[str], log: Input, folder: Path, repeat: int, history: Path) -> list[Run]:
+def measured(known: dict[str, Contender], log: Input, folder: Path, repeat: int, history: Path) -> list[Run]:
     """Every contender over one log, the oracle first, then repeats in turning order; each run goes to `history`."""
-    known = contenders()
-    runs = []
+    names, runs = list(known), []
     for turn in range(repeat):
         order = names if turn == 0 else names[turn % len(names) :] + names[: turn % len(names)]
         for name in order:
@@ -108,10 +113,11 @@ def broker(wanted: bool) -> Iterator[str | None]:
             started.stop()
 
 
-def benchmark(args: argparse.Namespace, folder: Path) -> str:
-    """Measure all that was asked for; the Markdown section."""
+def benchmark(args: argparse.Namespace, folder: Path) -> list[Run]:
+    """Measure all that was asked for."""
     asked = set(args.contenders) | {ORACLE}
-    names = [name for name in contenders() if name in asked or (name.startswith("plain-") and "plain" in asked)]
+    every = contenders(args.before)
+    names = [name for name in every if name in asked or (name.startswith("plain-") and "plain" in asked)]
     history = folder / "runs.jsonl"
     runs = stored(history) if args.all_runs else []
     with broker(args.kafka) as servers:
@@ -119,8 +125,8 @@ def benchmark(args: argparse.Namespace, folder: Path) -> str:
             place = folder / f"n{size}"
             log = write(place / "archive", size, args.records_per_batch, args.cores)
             log = into_kafka(log, servers) if servers else log
-            runs += measured(names, log, place, args.repeat, history)
-    return section(runs, args.cores)
+            runs += measured({name: every[name] for name in names}, log, place, args.repeat, history)
+    return runs
 
 
 def main() -> None:
@@ -129,11 +135,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as temporary:
         folder = (args.results or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        text = benchmark(args, folder)
+        runs = benchmark(args, folder)
+    text = section(runs, args.cores)
     print(text)
+    if args.csv:
+        bench_history.append(bench_history.measurements(runs, "kafka" if args.kafka else "archive"), args.csv)
     if args.report:
         with args.report.open("a") as file:
             file.write("\n" + text)
+    if args.report and args.csv:
+        bench_history.draw(args.report, args.csv)
 
 
 if __name__ == "__main__":
