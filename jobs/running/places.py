@@ -18,8 +18,10 @@ SCHEMES = ("s3", "gs", "abfss", "hdfs")
 FOLDERS = ("archive", "tables", "checkpoints")
 """The fields that are paths."""
 
-_CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\]|%[0-9A-Fa-f]{2}")
-"""What deltalake cannot open, or takes for something else: %41 for A."""
+_CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\#?]|%[0-9A-Fa-f]{2}")
+"""What deltalake cannot open, or takes for something else: %41 for A. In folders whose names have # or ? it finds no
+commits, so nothing could tell whether a step is written already.
+"""
 
 
 class Places(BaseModel):

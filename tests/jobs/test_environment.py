@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyspark
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType, StructField, StructType
 
@@ -25,7 +26,7 @@ from tests import delta
 from tests.jobs.keeping import readings, small
 
 ROOT = Path(__file__).parent.parent.parent
-ODD = " p !\"#$%&'()*+,-.:;<=>?@_`{}~é😀 %4 "
+ODD = " p !\"$%&'()*+,-.:;<=>@_`{}~é😀 %4 "
 """A folder's name that every library opens."""
 HEADRACE = ("-c", "from jobs.admin.headrace import main; main()")
 FOREIGN = {
@@ -162,6 +163,16 @@ def test_a_folder_that_deltalake_cannot_open_is_refused_by_name(tmp_path: Path, 
     with pytest.raises(BaseException):  # noqa: B017  what Rust calls a panic is no Exception
         archive.append(str(tmp_path / name), "t", 1, [RECORD])
         raise AssertionError("deltalake opens it now: it need not be refused") from None
+
+
+@pytest.mark.parametrize("sign", ["#", "?"])
+def test_a_folder_in_which_deltalake_finds_no_commits_is_refused(tmp_path: Path, sign: str) -> None:
+    """There nobody could see that a step is written already, and a batch that is tried again would be doubled."""
+    with pytest.raises(run.Refused, match=rf"archive is .* opens no path with \{sign} in it: move it to a folder"):
+        run.places(places_file(tmp_path / f"a{sign}b"))
+    path = tmp_path / f"a{sign}b" / "table"
+    write_deltalake(str(path), pa.table({"id": [1]}))
+    assert DeltaTable(str(path)).history() == [], "deltalake finds them now: it need not be refused"
 
 
 def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
