@@ -1,15 +1,19 @@
 """The pages are true: the tutorial is followed word for word, links lead somewhere, the reference is the code's."""
 
 import ast
+import importlib
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jobs import keeping, run
 from jobs.admin.commands.demo import QUESTIONS
 from jobs.admin.reference.page import text as reference
+from jobs.running.errors import Mistake
 from tests import delta
 from tests.pages import HOURS, PAGES, ROOT, TUTORIAL, anchors, blocks, hours, page, prose, section, shell, zipped
 
@@ -124,6 +128,104 @@ def test_each_path_it_names_exists(path: Path) -> None:
     if path.name == "CHANGELOG.md":
         return  # it names what there was
     assert not [name for name in named if not name.startswith(made) and not list(ROOT.glob(name))]
+
+
+NAMES_OF_OTHERS = ("spark.", "fs.", "io.delta.", "message.", "delete.", "headrace.", "os.", "pd.")
+"""Settings of Spark, Hadoop, Kafka and Delta, and keys that are stored: how they begin."""
+FILE_ENDINGS = (".py", ".md", ".toml", ".conf", ".ndjson", ".csv", ".tsv", ".gz", ".jsa", ".lock", ".zip", ".log")
+
+
+def definitions(path: Path) -> Iterator[str]:
+    """The module itself, and each name that it defines or passes on, as package.module.name; of a class its members."""
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    yield module
+    yield from members(module, ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+def members(owner: str, body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield f"{owner}.{node.name}"
+        if isinstance(node, ast.ClassDef):
+            yield from members(f"{owner}.{node.name}", node.body)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{owner}.{alias.asname or alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (
+                f"{owner}.{name.id}" for each in targets for name in ast.walk(each) if isinstance(name, ast.Name)
+            )
+
+
+DEFINED = {
+    f".{name}" for folder in ("jobs", "schemas", "sketches") for path in (ROOT / folder).rglob("*.py")
+    for name in definitions(path)
+}  # fmt: skip
+
+
+def dotted(text: str) -> Iterator[str]:
+    """Names such as module.function that stand in backticks, without what is in the brackets of a call."""
+    for word in re.findall(r"`([^`\n]+)`", prose(text)):
+        name = re.fullmatch(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?:\(.*\))?", word)
+        if name and not name[1].startswith(NAMES_OF_OTHERS) and not name[1].endswith(FILE_ENDINGS):
+            yield name[1]
+
+
+def is_defined(name: str) -> bool:
+    return any(known.endswith(f".{name}") for known in DEFINED)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_function_it_names_exists(path: Path) -> None:
+    """They are named as module.function, or Class.method; the changelog names what there was, too."""
+    text = path.read_text(encoding="utf-8")
+    assert path.name == "CHANGELOG.md" or not [name for name in dotted(text) if not is_defined(name)]
+
+
+def test_a_name_that_is_not_there_is_noticed() -> None:
+    text = "`evaluation.fast`, `evaluation.slow(run)`, `jobs/run.py`, `spark.master` and `BatchWriter.write(batch)`"
+    names = list(dotted(text))
+    assert names == ["evaluation.fast", "evaluation.slow", "BatchWriter.write"]
+    assert [is_defined(name) for name in names] == [True, False, True]
+    assert len(list(dotted(page("docs/architecture.md")))) > 20
+
+
+UPGRADE = [
+    [re.sub(r"`([^`]+)`.*", r"\1", cell.strip()) for cell in line.strip("|").split(" | ")]
+    for line in page("CHANGELOG.md").splitlines()
+    if line.startswith("| `from ") and "import" in line
+]
+"""Imports of 0.2.0, and what is written now."""
+
+
+@pytest.mark.parametrize(("old", "new"), UPGRADE, ids=lambda code: str(code).split()[1])
+def test_an_old_import_is_refused_and_the_new_one_works(old: str, new: str) -> None:
+    if old != "from jobs import run":  # which still is a module
+        with pytest.raises(
+            Mistake, match="has moved: .*" + re.escape(new.split()[1] if "import" in new else "keeping")
+        ):
+            exec(old)
+    if "import" in new:
+        exec(new)
+
+
+def test_an_old_call_is_told_the_new_one() -> None:
+    told: list[str] = []
+    for code in ("run.job(None)", "keeping.keep(None, None, None)"):
+        with pytest.raises(Mistake) as refused:
+            eval(code, {"run": run, "keeping": keeping})
+        told.append(str(refused.value))
+    table = page("CHANGELOG.md")
+    assert "start(main)" in told[0] and "| `run.job(main)` | `start(main)` |" in table
+    assert told[1].endswith("keeping.keep(run, RESULT)") and "| `keeping.keep(run, RESULT)` |" in table
+    with pytest.raises(Mistake, match=r"jobs/kafka_archive\.py"):
+        importlib.import_module("jobs.archive")
+
+
+def test_each_column_of_the_reference_has_a_meaning() -> None:
+    rows = [line for line in section("docs/reference.md", "Tables").splitlines() if line.startswith("| `")]
+    assert len(rows) > 80
+    assert not [row for row in rows if not row.strip("| ").split(" | ", 2)[2:]]
 
 
 JOBS_ROWS = [line.strip("|").split(" | ") for line in section("README.md", "The jobs").splitlines() if "`jobs/" in line]

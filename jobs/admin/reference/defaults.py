@@ -1,7 +1,7 @@
 """What holds if nothing is said: fields of a job file, words of a schema file, keys of a places file, constants."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,9 +12,8 @@ from jobs.admin import findings
 from jobs.admin.input import csv_rows as rows
 from jobs.admin.input import times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
-from jobs.answers import days
+from jobs.answers import days, windows
 from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
@@ -48,7 +47,8 @@ def sections() -> Iterator[tuple[str, str]]:
     yield "Limits inside the engine", ENGINE + table(heads, _engine())
 
 
-WINDOWS = (Tumbling, Hopping, CalendarDay)
+WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
+"""Each kind of window that a job file can name."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:
 

@@ -46,6 +46,8 @@ ENDINGS = {
     "_count": "Values that are not null; of `counts` those that are true.",
     "_sum": "Their sum. Of decimals whose sums may have more than 38 digits there is also `_sum_beyond`: such a sum as "
     "text, and then `_sum` is null.",
+    "_stddev_squares": "Of whole numbers and decimals the sum of their squares as text, in squares of the last place. "
+    "Of doubles the sum of their squared distances from the mean, which is `_stddev_pivot` plus `_stddev_distance`.",
     "_min": "Their minimum.",
     "_max": "Their maximum.",
     "_sketch": "HyperLogLog sketch (Apache DataSketches) of the values.",
