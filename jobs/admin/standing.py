@@ -89,8 +89,8 @@ def results(places: Places) -> list[str]:
     system, path = storage.filesystem(places.tables)
     found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
     folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
-    ending = table_names.ending("ledger")
-    return [name.removesuffix(ending) for name in folders if name.endswith(ending)]
+    suffix = table_names.suffix("ledger")
+    return [name.removesuffix(suffix) for name in folders if name.endswith(suffix)]
 
 
 def read(places: Places, name: str) -> Facts | str:

@@ -43,7 +43,7 @@ def of(spark: SparkSession, result: Result, events: StructType, was: StructType 
         events = wider_types.overlaid(events, StructType([field for field in was if field.name != "event_time"]))
     transformed = result.transform(transform_plan.empty(spark, events))
     rows, columns = transform_plan.read(transformed, events.fieldNames())
-    kept = sorted(result.kept(transformed.columns))
+    kept = sorted(result.needed_columns(transformed.columns))
     text = "\n".join([rows.text, *(f"{quote(name)} is {columns[name].text}" for name in kept)])
     said = [rows, *(columns[name] for name in kept)]
     uses = {_of_topic(path, result) for one in said for path in one.uses}
