@@ -207,8 +207,6 @@ def test_each_command_is_a_file_of_its_own_and_in_the_table() -> None:
     assert set(COMMANDS) == files
 
 
-OBEY = ("jobs/events", "jobs/decisions", "jobs/running", "jobs/run.py", "jobs/admin", "sketches", "schemas")
-"""The rooms whose words are checked."""
 NOWHERE: tuple[str, ...] = ()
 OWNERS = {
     "said": NOWHERE,
@@ -245,7 +243,7 @@ def definitions(path: Path) -> Iterator[tuple[ast.AST, str]]:
 
 @pytest.mark.parametrize("word", OWNERS)
 def test_a_word_has_one_owner(word: str) -> None:
-    users = {path.relative_to(ROOT).as_posix() for room in OBEY for path in files(room)
+    users = {path.relative_to(ROOT).as_posix() for path in SOURCES
              if any(name == word for _, name in definitions(path))}  # fmt: skip
     assert not users - set(OWNERS[word])
 
@@ -254,8 +252,7 @@ def test_no_function_is_named_by_a_participle_alone() -> None:
     """It would not say whether the function computes, asks or acts."""
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"
-        for room in OBEY
-        for path in files(room)
+        for path in SOURCES
         for node, name in definitions(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and name not in NO_PARTICIPLES

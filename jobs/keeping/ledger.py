@@ -55,7 +55,7 @@ class Row:
     committed_time: datetime | None = None
 
     @property
-    def published(self) -> bool:
+    def is_published(self) -> bool:
         """Whether every batch is published, or the result has no windows."""
         return self.published_sequence >= self.sequence or not any(name.endswith("_panes") for name in self.tables)
 

@@ -46,20 +46,20 @@ def is_possible(places: Places, result: Result, expected: Sequence[Table]) -> bo
 
 def _obstacles(places: Places, result: Result, table: Table) -> list[str]:
     """The columns that cannot get the expected types, in words."""
-    found = table_check.columns(places.table(table.name))
-    names, groups = found.fieldNames(), result.panes.by if result.panes else ()
+    columns = table_check.columns(places.table(table.name))
+    names, groups = columns.fieldNames(), result.panes.by if result.panes else ()
     wanted = [field for field in table.columns if field.name in names or not _is_null_at_first(field.name)]
     for place, field in enumerate(wanted):
-        if field.name in names and _may_become(found[field.name], field, field.name in groups):
-            wanted[place] = found[field.name]
-    return table_check.column_differences(found, StructType(wanted))
+        if field.name in names and _may_become(columns[field.name], field, field.name in groups):
+            wanted[place] = columns[field.name]
+    return table_check.column_differences(columns, StructType(wanted))
 
 
-def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
-    was, now = found.dataType, wanted.dataType
+def _may_become(column: StructField, wanted: StructField, is_group: bool) -> bool:
+    was, now = column.dataType, wanted.dataType
     if is_group and isinstance(was, FloatType):
         return isinstance(now, FloatType)  # 0.1 as float is another double than 0.1: it would be a group of its own
-    is_sum = found.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
+    is_sum = column.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
     return wider_types.holds(now, was) or is_sum  # see statistics/total.py
 
 
@@ -74,7 +74,7 @@ def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, 
     Tables that an earlier run has rewritten stay. Raises Refused if another run is writing too.
     """
     sequence = last.sequence + 1
-    row = last.next(Kind.WIDEN, published_sequence=sequence if last.published else last.published_sequence)
+    row = last.next(Kind.WIDEN, published_sequence=sequence if last.is_published else last.published_sequence)
     commit = commits.Commit(
         result.name, f"{Step.WIDEN}-{sequence}", sequence, Step.WIDEN, row.start_offsets, row.end_offsets
     )

@@ -42,7 +42,7 @@ def roll_back(places: Places, result: Result, last: Row) -> Row:
 def _next(last: Row) -> Row:
     """The ledger row after `last`; it publishes no batch."""
     row = last.next(Kind.PUBLISH)
-    return replace(row, published_sequence=row.sequence if last.published else last.published_sequence)
+    return replace(row, published_sequence=row.sequence if last.is_published else last.published_sequence)
 
 
 def apply(

@@ -33,7 +33,7 @@ def test_windows_come_and_go_wherever_a_run_stops(spark: SparkSession, tmp_path:
     again = ledger.last(world.places, BEFORE.name)
     assert published(world) == begun and first and again
     assert again.definition["windows"] == first.definition["windows"]
-    assert (again.generation, again.batch_id, again.published) == (first.generation, first.batch_id, True)
+    assert (again.generation, again.batch_id, again.is_published) == (first.generation, first.batch_id, True)
 
     world.result = AFTER
     assert world.keep()
