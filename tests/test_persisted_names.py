@@ -157,7 +157,7 @@ def said(step: str, generation: str, sequence: int, start: int, end: int, **more
 def test_commits_say_which_step_of_which_row_they_are(stored: run.Places) -> None:
     wide = ("widen", "widen-7", 7, 6, 6)
     again = ("requeue-8", 8, 6, 6)
-    reading = {"reading": fingerprint.reading(STORED.topic)}
+    reading = {"reading": fingerprint.schema_fingerprint(STORED.topic)}
     found = {name: delta_log.metadata(table(stored, f"stored_v1{name}")) for name in ("", "_panes", "_filters")}
     assert found == {
         "": [
@@ -428,7 +428,8 @@ def test_reasons_and_labels(stored: run.Places) -> None:
 def test_fingerprints_of_transforms(spark: SparkSession) -> None:
     """What is stored today: the ledger compares it in each run under the same version of Spark."""
     found = [
-        fingerprint.of(spark, result, result_tables.event_columns(spark, result)) for result in (STORED, readings.PANES)
+        fingerprint.transform_meaning(spark, result, result_tables.event_columns(spark, result))
+        for result in (STORED, readings.PANES)
     ]
     assert [one.fingerprint for one in found] == [
         "2:b85a1d4bc3e42755c3614e6bd9456199e1729f3665cbb89407653f8dd8930ca5",
@@ -439,7 +440,7 @@ def test_fingerprints_of_transforms(spark: SparkSession) -> None:
 def test_the_fingerprint_of_a_schema_file() -> None:
     said = "EVENT_TIME 'at'\nKEY None\nTOPIC 'other'\nat bigint False\nnote string True"
     schema = StructType([StructField("at", LongType(), False), StructField("note", StringType(), True)])
-    found = fingerprint.reading(SimpleNamespace(TOPIC="other", KEY=None, EVENT_TIME="at", COLUMNS=schema))
+    found = fingerprint.schema_fingerprint(SimpleNamespace(TOPIC="other", KEY=None, EVENT_TIME="at", COLUMNS=schema))
     assert found == hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

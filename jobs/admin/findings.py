@@ -150,7 +150,7 @@ def _old_checkpoints(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 
 def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    if last.definition.get("windows") and not last.published:
+    if last.definition.get("windows") and not last.is_published:
         yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
 
 

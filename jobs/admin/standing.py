@@ -8,7 +8,7 @@ from jobs.answers import table_names
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Kind
-from jobs.lake import delta_tables as tables
+from jobs.lake import delta_tables
 from jobs.log import home
 from jobs.log.topic import Extent
 from jobs.publishing.results import query
@@ -89,8 +89,8 @@ def results(places: Places) -> list[str]:
     system, path = storage.filesystem(places.tables)
     found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
     folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
-    ending = table_names.ending("ledger")
-    return [name.removesuffix(ending) for name in folders if name.endswith(ending)]
+    suffix = table_names.suffix("ledger")
+    return [name.removesuffix(suffix) for name in folders if name.endswith(suffix)]
 
 
 def read(places: Places, name: str) -> Facts | str:
@@ -130,7 +130,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
         _lag(places, last),
         _reasons(places, name),
-        [_table(places, each) for each in table_names.all_tables(name) if tables.find(places.table(each))],
+        [_table(places, each) for each in table_names.all_tables(name) if delta_tables.find(places.table(each))],
     )
 
 
@@ -174,7 +174,7 @@ def _table(places: Places, name: str) -> tuple[str, int | None, int, str]:
     import pyarrow as pa
 
     path = places.table(name)
-    table = tables.find(path)
+    table = delta_tables.find(path)
     assert table is not None
     files: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     counts = [file.get("num_records") for file in files]

@@ -1,4 +1,4 @@
-"""The steps that make panes, or rows, of the records of a batch: composed here, and started by keeping.evaluation.
+"""The steps that turn the records of a batch into panes or rows: composed here, and started by keeping.evaluation.
 
 In the fast plan Arrow decodes the records, and every record is certain; in the exact one the gate has judged them. From
 the transform on both are the same.
@@ -20,8 +20,8 @@ from jobs.running import durations, spark_plan
 
 @dataclass(frozen=True)
 class Prior:
-    """What earlier batches have left. Handed in, not looked up: a batch that is tried again must begin with what the
-    ledger's last row says, whatever an unfinished attempt has written since.
+    """The state that earlier batches left. Handed in, not looked up: a retried batch must start from the ledger's last
+    row, whatever an unfinished attempt has written since.
     """
 
     stream_micros: dict[int, int]
@@ -37,8 +37,8 @@ def fast_output(
     selects columns: then records go to Python once, not twice.
     """
     allowed = allowed_seconds(result)
-    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts)
-    events = fast_decoder.good_events(looked)
+    decoded = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts)
+    events = fast_decoder.good_events(decoded)
     rows = result.transform(events)
     if not spark_plan.is_selection(events, rows):
         return output(rows, result, prior, filter_facts), False
@@ -54,18 +54,18 @@ def _selected_output(
     filter_facts: FactAccumulator,
 ) -> DataFrame:
     """The output of a transform that selects `columns`, all in one step."""
-    frame, names = fast_decoder.flatten(records), result.kept(columns)
+    frame, names = fast_decoder.flatten(records), result.needed_columns(columns)
     if result.membership:
         frame, names = membership.with_key_hash(frame, "key"), _hashed_names([*names, membership.HASH.name], result)
-    also = (membership.HASH,) if result.membership else ()
-    look = fast_decoder.decode_step(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts, also)
-    decode = look.then(fast_decoder.select_good_step(look.output, names))
-    return _answer_and_aggregate(frame, decode, result, prior, filter_facts)
+    added = (membership.HASH,) if result.membership else ()
+    decode = fast_decoder.decode_step(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts, added)
+    select = fast_decoder.select_good_step(decode.output, names)
+    return _answer_and_aggregate(frame, decode.then(select), result, prior, filter_facts)
 
 
 def output(rows: DataFrame, result: Result, prior: Prior, filter_facts: FactAccumulator) -> DataFrame:
-    """Partial panes, or rows, of what the transform has given."""
-    rows = rows.select(*result.kept(rows.columns))
+    """Partial panes, or rows, of the `rows` that the transform has returned."""
+    rows = rows.select(*result.needed_columns(rows.columns))
     if result.membership:
         rows = membership.with_key_hash(rows)
         rows = rows.select(*_hashed_names(rows.columns, result))
@@ -82,11 +82,11 @@ def _hashed_names(names: list[str], result: Result) -> list[str]:
 def _answer_and_aggregate(
     frame: DataFrame, step: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccumulator
 ) -> DataFrame:
-    """What comes of `frame` after `step`: membership answers each record, and panes add them up."""
+    """The output of `frame` after `step`: membership answers each record, then panes add the records up."""
     if result.membership:
         allowed = allowed_seconds(result)
         step = step.then(membership.mark_step(step.output, prior.filters, result.membership, allowed, filter_facts))
-    return aggregation.collect(frame, result.panes, step) if result.panes else step.over(frame)
+    return aggregation.aggregate(frame, result.panes, step) if result.panes else step.over(frame)
 
 
 def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:

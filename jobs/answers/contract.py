@@ -1,4 +1,4 @@
-"""Whether a result can be kept as its job file says: names and types, asked before anything is made."""
+"""Can a result be kept as its job file says? Names and types, checked before any table is created."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -26,12 +26,24 @@ from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
 OWN = ("sequence", "revision", "updated_time", "seen_before")
-"""Columns that headrace adds to tables of results, beside those that come of panes: pane_start, window, window_start,
+"""Columns that headrace adds to tables of results, beside those of panes and windows: pane_start, window, window_start,
 window_end, lg_k, and a statistic's such as delay_mean."""
 NEVER = ' ,;{}()\n\t=.`"'
 """Characters that the name of a column must not have in a table: Delta refuses most of them, or has to quote them."""
 
 _GROUPS = (StringType, BooleanType, NumericType, DateType, TimestampType, BinaryType)
+_COMBINING = {
+    "Aggregate": "groupBy or an aggregate",
+    "Distinct": "distinct",
+    "Deduplicate": "distinct or dropDuplicates",
+    "Window": "a window function",
+    "GlobalLimit": "limit",
+    "LocalLimit": "limit",
+    "Offset": "offset",
+    "Tail": "tail",
+    "Sample": "sample",
+}
+"""Nodes of Spark's plan that make one row of several, and what an author writes to get them."""
 
 
 def check_name(name: str) -> None:
@@ -39,9 +51,9 @@ def check_name(name: str) -> None:
     plain = name.replace("_", "").replace("-", "").replace(".", "")
     if not (plain.isascii() and plain.isalnum()):
         raise Mistake(f"the result's name {name!r} takes letters, digits, _, - and dots, such as departure_delay_v1")
-    for ending in map(table_names.ending, table_names.KINDS):
-        if name.lower().endswith(ending):
-            raise Mistake(f"{name}: other tables of results end with {ending}; take another name")
+    for suffix in map(table_names.suffix, table_names.KINDS):
+        if name.lower().endswith(suffix):
+            raise Mistake(f"{name}: other tables of results end with {suffix}; take another name")
 
 
 def check_panes(name: str, panes: Panes, kinds: StructType | None = None) -> None:
@@ -65,12 +77,12 @@ def _check_columns(name: str, columns: Iterable[str], given: Iterable[str]) -> N
     own = set(given)
     for lowered, times in Counter(column.lower() for column in columns).items():
         if times > 1:
-            mine = sorted(column for column in own if column.lower() == lowered) or sorted(
+            culprits = sorted(column for column in own if column.lower() == lowered) or sorted(
                 column for column in own if lowered.startswith(column.lower())
             )
             raise Mistake(
                 f"{name}: the tables of the result would have two columns {lowered} (capital and small letters are the "
-                f'same). Rename {", ".join(mine)} in the transform: F.col("{mine[0]}").alias("...")'
+                f'same). Rename {", ".join(culprits)} in the transform: F.col("{culprits[0]}").alias("...")'
             )
     for column in own:
         wrong = sorted(set(column) & set(NEVER))
@@ -89,43 +101,29 @@ def check_transformed(name: str, transformed: Any) -> None:
     if not isinstance(transformed, DataFrame):
         kind = "nothing" if transformed is None else f"a {type(transformed).__name__}"
         raise Mistake(f"{name}: the transform returns {kind}; return the frame, such as events.select(...)")
-    found = _combining(spark_plan.analysed_plan(transformed))[1]
-    if found:
+    operation = _combining_operation(spark_plan.analysed_plan(transformed))[1]
+    if operation:
         raise Mistake(
-            f"{name}: the transform combines events ({found}), and would see those of one batch only. It goes row by "
-            "row: select, where, withColumn, explode. What is counted or averaged stands in Panes"
+            f"{name}: the transform combines events ({operation}), and would see those of one batch only. It goes row "
+            "by row: select, where, withColumn, explode. What is counted or averaged stands in Panes"
         )
 
 
-_COMBINING = {
-    "Aggregate": "groupBy or an aggregate",
-    "Distinct": "distinct",
-    "Deduplicate": "distinct or dropDuplicates",
-    "Window": "a window function",
-    "GlobalLimit": "limit",
-    "LocalLimit": "limit",
-    "Offset": "offset",
-    "Tail": "tail",
-    "Sample": "sample",
-}
-"""Nodes of Spark's plan that make rows of several, and how they are written."""
-
-
-def _combining(node: Any) -> tuple[bool, str]:
-    """Whether the events are below the node, and what combines them, if something does. A table that is joined may be
-    combined of anything.
+def _combining_operation(node: Any) -> tuple[bool, str]:
+    """Whether the events are below the node, and the operation that combines them, or "". A table that is joined may
+    have any operation in it.
     """
     children = spark_plan.members(node.children())
-    below = [_combining(child) for child in children]
+    below = [_combining_operation(child) for child in children]
     kind = spark_plan.node_name(node)
     ours = any(events for events, _ in below) if children else kind == "Range"
-    inside = next((found for _, found in below if found), "")
+    inside = next((operation for _, operation in below if operation), "")
     return ours, inside or (_COMBINING.get(kind, "") if ours else "")
 
 
 def check_events(name: str, events: StructType, needed: list[str], panes: Panes | None, membership: bool) -> None:
-    """Raises Mistake unless the `needed` columns of a transform are there, once each, with types of which panes and
-    membership can make something.
+    """Raises Mistake unless the `needed` columns of a transform are there, once each, with types that panes and
+    membership can use.
     """
     kinds = {field.name: field.dataType for field in events}
     added = {"seen_before"} if membership else set()
@@ -137,7 +135,9 @@ def check_events(name: str, events: StructType, needed: list[str], panes: Panes 
         if times > 1 and (column in needed or not panes):
             raise Mistake(f"{name}: the transform returns {column} {times} times. Select it once, or rename one")
     if not isinstance(kinds["event_time"], TimestampType):
-        raise Mistake(f"{name}: event_time is {_shown(kinds['event_time'])} after the transform; leave it a timestamp")
+        raise Mistake(
+            f"{name}: event_time is {_type_text(kinds['event_time'])} after the transform; leave it a timestamp"
+        )
     if panes:
         kinds |= {"seen_before": BooleanType()} if membership else {}
         _check_types(name, kinds, panes)
@@ -151,12 +151,12 @@ def _check_types(name: str, kinds: dict[str, DataType], panes: Panes) -> None:
         plain = not isinstance(kinds[column], StringType) or kinds[column] == StringType()
         if not isinstance(kinds[column], _GROUPS) or not plain:
             remedy = 'Group by a field of it, F.col("place.city").alias("city"), or by a text made of it'
-            raise Mistake(f"{name}: by has {column}, which is {_shown(kinds[column])}: no group. {remedy}")
+            raise Mistake(f"{name}: by has {column}, which is {_type_text(kinds[column])}: no group. {remedy}")
     for statistic in panes.statistics:
         fault = statistic.fault(kinds[statistic.column]) if statistic.column is not None else None
         if fault is not None:
             raise Mistake(f"{name}: {fault}")
 
 
-def _shown(kind: DataType) -> str:
+def _type_text(kind: DataType) -> str:
     return str(kind.simpleString())

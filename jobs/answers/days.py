@@ -20,14 +20,17 @@ DAY_SECONDS = 86_400
 Period = Literal["day", "week", "month"]
 
 PROBE_SECONDS = 3 * DAY_SECONDS
-"""Clocks are looked at so often. Nowhere since 1968 have they been changed and changed back in less than six days."""
+"""How often a zone's offset is looked up. Nowhere since 1968 was it changed and changed back in less than six days."""
 
 _RULES_SINCE = 2200
-"""By then each zone goes by a yearly rule, which repeats with the calendar: every 400 years, 146,097 days."""
+"""By then each zone follows a yearly rule, which repeats with the calendar: every 400 years, which are 146,097 days."""
 _REPEAT_YEARS, _REPEAT_SECONDS = 400, 146_097 * DAY_SECONDS
 
-_OF_THE_MACHINE = ("localtime", "posixrules", "posix", "right")
-"""What lies beside the zones of the tz database: other machines have it otherwise, or not at all."""
+_WEEKDAY_OF_1970 = 3
+"""1970 began on a Thursday; Monday is 0."""
+
+_LOCAL_NAMES = ("localtime", "posixrules", "posix", "right")
+"""Names beside the zones of the tz database that mean something else, or nothing, on another machine."""
 
 
 def is_zone(name: str) -> bool:
@@ -36,50 +39,47 @@ def is_zone(name: str) -> bool:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
         return False
-    return name.split("/")[0] not in _OF_THE_MACHINE
+    return name.split("/")[0] not in _LOCAL_NAMES
 
 
 def starts(zone: str, seconds: np.ndarray, period: Period = "day") -> np.ndarray:
     """Start of the period that holds each instant, all in seconds since 1970 UTC."""
-    begins = _around(zone, seconds, period)
-    found: np.ndarray = begins[np.searchsorted(begins, seconds, side="right") - 1]
-    return found
+    begins = _nearby_starts(zone, seconds, period)
+    holding: np.ndarray = begins[np.searchsorted(begins, seconds, side="right") - 1]
+    return holding
 
 
 def ends(zone: str, seconds: np.ndarray, period: Period = "day") -> np.ndarray:
     """End of the period that holds each instant, all in seconds since 1970 UTC."""
-    begins = _around(zone, seconds, period)
-    found: np.ndarray = begins[np.searchsorted(begins, seconds, side="right")]
-    return found
+    begins = _nearby_starts(zone, seconds, period)
+    following: np.ndarray = begins[np.searchsorted(begins, seconds, side="right")]
+    return following
 
 
 def all_starts(zone: str, period: Period = "day") -> np.ndarray:
     """Starts of the periods of 1970 to 2037, as the tz database lists them, and of a year in which its rules go on."""
-    some = np.concatenate([_first_days(zone, year, period) for year in (*range(1970, 2038), _RULES_SINCE)])
-    return some[some >= 0]
+    years = (*range(1970, 2038), _RULES_SINCE)
+    begins = np.concatenate([_period_starts(zone, year, period) for year in years])
+    return begins[begins >= 0]
 
 
-def _around(zone: str, seconds: np.ndarray, period: Period) -> np.ndarray:
+def _nearby_starts(zone: str, seconds: np.ndarray, period: Period) -> np.ndarray:
     """Starts, in order, of the periods in the years of these instants, and in those before and after."""
     years = np.unique(seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64)) + 1970
     near = sorted(set(chain.from_iterable((year - 1, year, year + 1) for year in years.tolist())))
-    return np.concatenate([np.empty(0, np.int64), *(_first_days(zone, year, period) for year in near)])
+    return np.concatenate([np.empty(0, np.int64), *(_period_starts(zone, year, period) for year in near)])
 
 
-def _first_days(zone: str, year: int, period: Period) -> np.ndarray:
-    """Start of each date of the year with which a period begins."""
+def _period_starts(zone: str, year: int, period: Period) -> np.ndarray:
+    """Start of each period that begins with a date of the year."""
     dates = _dates(year)
     first = np.ones(len(dates), bool)
     if period == "week":
         first = (dates + _WEEKDAY_OF_1970) % 7 == 0
     if period == "month":
         first = dates.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) == dates
-    begins: np.ndarray = _year(zone, year)[first]
+    begins: np.ndarray = _day_starts(zone, year)[first]
     return begins
-
-
-_WEEKDAY_OF_1970 = 3
-"""It began on a Thursday; Monday is 0."""
 
 
 def _dates(year: int) -> np.ndarray:
@@ -89,30 +89,30 @@ def _dates(year: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=1024)
-def _year(zone: str, year: int) -> np.ndarray:
-    """Start of each date of the year; one that is skipped starts where the next one does, and so holds nothing."""
+def _day_starts(zone: str, year: int) -> np.ndarray:
+    """Start of each date of the year. A skipped date starts where the next one does, and so holds no instant."""
     if year >= _RULES_SINCE + _REPEAT_YEARS:
         repeats = (year - _RULES_SINCE) // _REPEAT_YEARS
-        return _year(zone, year - repeats * _REPEAT_YEARS) + repeats * _REPEAT_SECONDS
+        return _day_starts(zone, year - repeats * _REPEAT_YEARS) + repeats * _REPEAT_SECONDS
     midnights = _dates(year) * DAY_SECONDS
-    # Clocks are less than a day ahead of UTC or behind it, so what they showed before does not matter.
+    # Clocks are less than a day ahead of UTC or behind it, so two days before and after are enough.
     since, until = int(midnights[0]) - 2 * DAY_SECONDS, int(midnights[-1]) + 2 * DAY_SECONDS
     begins, ahead = _spans(zone, since, until)
-    # The latest that clocks have shown by the end of each span: the midnight comes in the first span that passes it.
-    shown = np.maximum.accumulate(np.append(begins[1:], until) + ahead)
-    span = np.searchsorted(shown, midnights, side="right")
-    found: np.ndarray = np.maximum(begins[span], midnights - ahead[span])
-    return found
+    # The latest local time that clocks have shown by the end of each span: a midnight lies in the first that passes it.
+    latest = np.maximum.accumulate(np.append(begins[1:], until) + ahead)
+    span = np.searchsorted(latest, midnights, side="right")
+    instants: np.ndarray = np.maximum(begins[span], midnights - ahead[span])
+    return instants
 
 
 def _spans(zone: str, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spans of time in which clocks stay the same: where each begins, and by how many seconds they are ahead of UTC."""
+    """Spans of time with one offset each: where it begins, and by how many seconds clocks are ahead of UTC."""
     clock = ZoneInfo(zone)
 
     def ahead(second: int) -> timedelta | None:
         return datetime.fromtimestamp(second, clock).utcoffset()
 
-    def changed(after: int, probe: int) -> int:
+    def first_change(after: int, probe: int) -> int:
         """The first second, up to `probe`, at which clocks are no longer as at `after`."""
         before = ahead(after)
         return after + bisect_left(range(after, probe), True, key=lambda second: ahead(second) != before)
@@ -120,6 +120,6 @@ def _spans(zone: str, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:
     begins, offsets = [since], [ahead(since)]
     for probe in (*range(since + PROBE_SECONDS, until, PROBE_SECONDS), until):
         while ahead(probe) != offsets[-1]:
-            begins.append(changed(max(begins[-1], probe - PROBE_SECONDS), probe))
+            begins.append(first_change(max(begins[-1], probe - PROBE_SECONDS), probe))
             offsets.append(ahead(begins[-1]))
     return np.array(begins, np.int64), np.array(offsets, "timedelta64[s]").astype(np.int64)

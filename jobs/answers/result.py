@@ -1,4 +1,4 @@
-"""A result as a value: what is read, how it is transformed, what is kept. Nothing runs until a sink keeps it."""
+"""A result as a value: what is read, how it is transformed, what is stored. Nothing runs until it is kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,19 +11,18 @@ from jobs.answers import contract, table_names
 from jobs.answers.table_names import TableKind
 from jobs.answers.windows import Window
 from jobs.decisions.membership import Membership
-from jobs.events import event_time
-from jobs.events import topic_schema as topic
+from jobs.events import event_time, topic_schema
 from jobs.facts.panes import Panes
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
 RULES = "rules"
-"""In a definition: by which rules numbers are made. "2" since 0.3.0, see
-jobs/keeping/definition/upgrade.py; versions before it said nothing."""
+"""In a definition: the version of the rules by which numbers are computed. "2" since 0.3.0, see
+jobs/keeping/definition/upgrade.py; earlier versions wrote none."""
 WINDOWS = "windows"
 """In a definition: the labels of the windows."""
 WITHOUT_UNIQUES = " without uniques"
-"""Behind the label of one that leaves distinct counts out."""
+"""In a definition: follows the label of a window that leaves distinct counts out."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,14 @@ class Result:
     name: str
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     topic: Any
-    """Schema file of the topic that is read (a topic.TopicSchema)."""
+    """Schema file of the topic that is read (a topic_schema.TopicSchema)."""
     transform: Callable[[DataFrame], DataFrame]
     """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
     record_key; returns `event_time` and the columns that panes name, and the record_ columns if there is membership."""
     panes: Panes | None = None
     """What is kept per pane; None keeps a row for each record (membership)."""
     windows: tuple[Window, ...] = ()
-    """The windows that are published. They may change at any time: they are made of the panes that are there."""
+    """The windows that are published. They may change at any time: new ones are made of the panes that are stored."""
     membership: Membership | None = None
     """Adds the column `seen_before` before panes are made."""
     allowed_lateness: str = "1 hour"
@@ -60,7 +59,7 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
-        topic.check(self.topic)
+        topic_schema.check(self.topic)
         event_time.of_topic(self.topic)
         for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
             durations.seconds(duration)
@@ -82,43 +81,43 @@ class Result:
             contract.check_panes(self.name, self.panes)
 
     def check_transformed(self, transformed: DataFrame) -> None:
-        """Raises Mistake if what the transform has made of no events is not what panes and membership need."""
+        """Raises Mistake if the transform's output for no events is not what panes and membership need."""
         contract.check_transformed(self.name, transformed)
         self.check(transformed.schema)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that panes and membership need."""
-        contract.check_events(self.name, events, self._needed(), self.panes, self.membership is not None)
+        contract.check_events(self.name, events, self._required_columns(), self.panes, self.membership is not None)
 
-    def _needed(self) -> list[str]:
-        needed = ["event_time"]
+    def _required_columns(self) -> list[str]:
+        columns = ["event_time"]
         if self.membership:
-            needed += ["record_partition", "record_offset", "record_key"]
+            columns += ["record_partition", "record_offset", "record_key"]
         if self.panes:
-            needed += self.panes.columns
-        return needed
+            columns += self.panes.columns
+        return columns
 
-    def kept(self, columns: list[str]) -> list[str]:
-        """Those of the transform's columns that panes and membership need; all where the rows are kept."""
-        return [name for name in columns if not self.panes or name in self._needed()]
+    def needed_columns(self, columns: list[str]) -> list[str]:
+        """Those of the transform's columns that panes and membership need; all of them if rows are stored."""
+        return [name for name in columns if not self.panes or name in self._required_columns()]
 
     def table(self, kind: TableKind) -> str:
-        """The name of one of its tables beside the one that has its own name."""
+        """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
     def definition(self) -> dict[str, str]:
-        """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has it.
+        """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has them.
 
-        Of panes and membership the fields that are not at their default: so a field that is new to a later version
+        Panes and membership are given by the fields that are not at their default, so a field that a later version adds
         changes nothing for the results that do not use it. A default, once released, stays as it is.
         """
         return {
             "topic": self.topic.TOPIC,
             "key": str(self.topic.KEY),
             "event_time": event_time.of_topic(self.topic).definition(),
-            "panes": str(self.panes and _told(self.panes)),
+            "panes": str(self.panes and _non_default_fields(self.panes)),
             WINDOWS: windows_text(self.windows),
-            "membership": str(self.membership and _told(self.membership)),
+            "membership": str(self.membership and _non_default_fields(self.membership)),
             "allowed_lateness": self.allowed_lateness,
             RULES: "2",
         }
@@ -129,7 +128,7 @@ def windows_text(windows: tuple[Window, ...]) -> str:
     return "; ".join(window.name + ("" if window.uniques else WITHOUT_UNIQUES) for window in windows)
 
 
-def _told(value: Panes | Membership) -> dict[str, Any]:
+def _non_default_fields(value: Panes | Membership) -> dict[str, Any]:
     """The fields that are not at their default."""
     all_fields = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
     return {name: field for name, (field, default) in all_fields.items() if field != default}

@@ -1,4 +1,4 @@
-"""Names of the tables of a result: its own, for what is published, and this name with an ending for each other one."""
+"""Names of the tables of a result: its own, for what is published, and this name with a suffix for each other one."""
 
 from typing import Literal, get_args
 
@@ -7,14 +7,14 @@ KINDS: tuple[TableKind, ...] = get_args(TableKind)
 """The tables of a result beside the one that has its name. Not every result has them all."""
 
 
-def ending(kind: TableKind) -> str:
-    """What stands behind the name of a result in the name of its table of this kind."""
+def suffix(kind: TableKind) -> str:
+    """What follows the name of a result in the name of its table of this kind."""
     return f"_{kind}"
 
 
 def table(name: str, kind: TableKind) -> str:
     """The name of a table of result `name`."""
-    return name + ending(kind)
+    return name + suffix(kind)
 
 
 def all_tables(name: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from jobs.events.task_facts import FactAccumulator, Facts
 from jobs.running import durations
 from jobs.running.errors import Mistake
 from jobs.running.instants import to_micros
-from schemas import filters as schema
+from schemas import filters as filters_schema
 from sketches.bloom import BloomFilter, Size, size_for
 
 HASH = StructField("__key_hash", LongType())
@@ -215,5 +215,5 @@ def mark_step(
 def changed_filters(facts: Facts) -> pa.Table:
     """The filters in the facts of a `mark_step`: partition and the columns of schemas.filters.CONTENT."""
     rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
-    columns = [field for field in schema.COLUMNS if field.name != "sequence"]
+    columns = [field for field in filters_schema.COLUMNS if field.name != "sequence"]
     return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))

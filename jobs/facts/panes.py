@@ -67,8 +67,9 @@ class Panes:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of an event that are looked at, besides its time; each once."""
-        columns = (*self.by, *(kept.column for kept in self.statistics if kept.column is not None))
+        """The columns of an event that are read, besides its time; each once."""
+        of_statistics = [statistic.column for statistic in self.statistics if statistic.column is not None]
+        columns = (*self.by, *of_statistics)
         return tuple(dict.fromkeys(columns))
 
     @property

@@ -1,4 +1,4 @@
-"""The algebra of columns of partial panes in memory: combined by key, and slid over by windows.
+"""The algebra of columns of partial panes in memory: they are combined by key, and windows slide over them.
 
 With numpy, because Spark's own aggregation spends some 100 CPU µs on each group that has a sketch, and explodes each
 pane into every window that holds it. Here a window that hops costs as many steps as its depth has binary digits.
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 _LARGEST = 2**62
+"""A whole number below it fits into 64 bits for certain."""
 _LARGER = 10**60
 """Larger than any decimal."""
 EXACTLY = Context(prec=100)
@@ -29,38 +30,43 @@ class Combine(Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class PaneColumn:
     """A column of partial panes: its values in numpy, and how two of them make one."""
 
     values: np.ndarray
     combine: Combine
     nothing: Any
-    """What changes nothing when it is combined."""
+    """The neutral value: combined with any other, it gives the other."""
     kind: pa.DataType
 
-    def of(self, values: np.ndarray) -> "Part":
-        """Other values of the same column."""
-        return Part(values, self.combine, self.nothing, self.kind)
+    def with_values(self, values: np.ndarray) -> "PaneColumn":
+        """The same column with other values."""
+        return PaneColumn(values, self.combine, self.nothing, self.kind)
 
-    def take(self, rows: np.ndarray) -> "Part":
-        """Some rows, in this order."""
-        return self.of(self.values[rows])
+    def take(self, rows: np.ndarray) -> "PaneColumn":
+        """The values of these rows, in this order."""
+        return self.with_values(self.values[rows])
 
-    def grouped(self, starts: np.ndarray) -> "Part":
+    def combine_groups(self, starts: np.ndarray) -> "PaneColumn":
         """One value for each group; the rows of a group lie side by side, and the groups begin at `starts`."""
         if len(starts) == len(self.values):
             return self
-        return self.of(self.combine.reduceat(self.values, starts))
+        return self.with_values(self.combine.reduceat(self.values, starts))
 
-    def slid(self, depth: int) -> "Part":
-        """Each value combined with the depth - 1 behind it, by doubling; that many fewer values."""
+    def slide(self, depth: int) -> "PaneColumn":
+        """Each value combined with the depth - 1 after it, so depth - 1 fewer values.
+
+        By doubling: `power` has each value combined with the next width - 1; the powers whose width is a binary digit
+        of `depth` make the total. Values 1 2 3 4 5, depth 3: width 1 gives 1 2 3 4 5, width 2 gives 3 5 7 9, and the
+        two together 6 9 12.
+        """
         power, width, total, done = self.values, 1, None, 0
         while True:
             if depth & width:
                 total = power if total is None else self._both(total, power[done:])
                 done += width
             if 2 * width > depth:
-                return self.of(total[: len(self.values) - depth + 1])  # type: ignore[index]
+                return self.with_values(total[: len(self.values) - depth + 1])  # type: ignore[index]
             power = self._both(power, power[width:])
             width *= 2
 
@@ -84,19 +90,19 @@ class Groups:
         rows: np.ndarray = self.order[self.begins]
         return rows
 
-    def combined(self, part: Part) -> Part:
+    def combine(self, column: PaneColumn) -> PaneColumn:
         """One value for each group."""
-        return part.take(self.order).grouped(self.begins)
+        return column.take(self.order).combine_groups(self.begins)
 
 
-def objects(values: list[Any]) -> np.ndarray:
-    """An array of whatever they are."""
-    made = np.empty(len(values), object)
-    made[:] = values
-    return made
+def object_array(values: list[Any]) -> np.ndarray:
+    """An array of Python's objects."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
-def part(column: pa.Array, combine: np.ufunc) -> Part:
+def numeric_column(column: pa.Array, combine: np.ufunc) -> PaneColumn:
     """A column of numbers: nulls become what changes nothing. NaN is larger than any number, as in Spark."""
     kind = column.type
     if pa.types.is_decimal(kind):
@@ -107,11 +113,11 @@ def part(column: pa.Array, combine: np.ufunc) -> Part:
         nothing = np.iinfo(kind.to_pandas_dtype()).max if whole else np.nan
     if combine is np.maximum:
         nothing = np.iinfo(kind.to_pandas_dtype()).min if whole else -np.inf
-    return Part(column.fill_null(pa.scalar(nothing, kind)).to_numpy(zero_copy_only=False), combine, nothing, kind)
+    return PaneColumn(column.fill_null(pa.scalar(nothing, kind)).to_numpy(zero_copy_only=False), combine, nothing, kind)
 
 
-def _decimals(column: pa.Array, combine: np.ufunc) -> Part:
-    """As whole numbers of the last place: of 64 bits if no sum can overflow them, else Python's."""
+def _decimals(column: pa.Array, combine: np.ufunc) -> PaneColumn:
+    """A column of decimals, as whole numbers of the last place: of 64 bits if no sum can overflow, else Python's."""
     nothing = 0 if combine is np.add else _LARGER if combine is np.fmin else -_LARGER
     operation = np.minimum if combine is np.fmin else combine  # there is no NaN
     if combine is np.add and column.type.scale == 0:
@@ -121,7 +127,7 @@ def _decimals(column: pa.Array, combine: np.ufunc) -> Part:
             pass  # too large for that
     numbers = _last_places(column)
     numbers[column.is_null().to_numpy(zero_copy_only=False)] = nothing
-    return Part(numbers, operation, nothing, column.type)
+    return PaneColumn(numbers, operation, nothing, column.type)
 
 
 def _last_places(column: pa.Array) -> np.ndarray:
@@ -129,66 +135,67 @@ def _last_places(column: pa.Array) -> np.ndarray:
     halves = np.dtype([("low", "<u8"), ("high", "<i8")])
     column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
     if not len(column):
-        return objects([])
-    found = np.frombuffer(column.buffers()[1], halves, len(column), 16 * column.offset)
-    numbers: np.ndarray = found["high"].astype(object) * 2**64 + found["low"].astype(object)
+        return object_array([])
+    words = np.frombuffer(column.buffers()[1], halves, len(column), 16 * column.offset)
+    numbers: np.ndarray = words["high"].astype(object) * 2**64 + words["low"].astype(object)
     return numbers
 
 
-def summands(values: pa.Array, kind: pa.DataType) -> Part:
+def summands(values: pa.Array, kind: pa.DataType) -> PaneColumn:
     """Numbers whose sums are to have type `kind`; nulls become 0. In 64 bits if no sum can overflow them."""
     if pa.types.is_decimal(kind) and pa.types.is_integer(values.type):
         numbers = values.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
         small = float(np.abs(numbers.astype(np.float64)).sum()) < _LARGEST
-        return Part(numbers if small else objects(numbers.tolist()), np.add, 0, kind)
+        return PaneColumn(numbers if small else object_array(numbers.tolist()), np.add, 0, kind)
     if pa.types.is_decimal(kind):
         return replace(_decimals(values, np.add), kind=kind)
-    return part(values.cast(kind), np.add)
+    return numeric_column(values.cast(kind), np.add)
 
 
-def arrow(part: Part, missing: np.ndarray | None = None) -> pa.Array:
-    """The values as they stand in a table; null where `missing`, and where a sum has too many digits: see `beyond`."""
-    if part.values.dtype != object:
-        return pa.array(part.values, mask=missing).cast(part.kind)
-    limit = 10**part.kind.precision
-    gone = np.zeros(len(part.values), bool) if missing is None else missing
-    values = [None if g or abs(v) >= limit else _decimal(part, v) for v, g in zip(part.values, gone, strict=True)]
-    return pa.array(values, part.kind)
+def to_arrow(column: PaneColumn, missing: np.ndarray | None = None) -> pa.Array:
+    """The values as a table has them; null where `missing`, and where a sum has too many digits: see `beyond_texts`."""
+    if column.values.dtype != object:
+        return pa.array(column.values, mask=missing).cast(column.kind)
+    limit = 10**column.kind.precision
+    nulls = np.zeros(len(column.values), bool) if missing is None else missing
+    pairs = zip(column.values, nulls, strict=True)
+    values = [None if null or abs(value) >= limit else _decimal(column, value) for value, null in pairs]
+    return pa.array(values, column.kind)
 
 
-def _decimal(part: Part, value: int) -> Decimal:
-    return Decimal(value).scaleb(-part.kind.scale, EXACTLY)
+def _decimal(column: PaneColumn, value: int) -> Decimal:
+    return Decimal(value).scaleb(-column.kind.scale, EXACTLY)
 
 
-def beyond(part: Part) -> pa.Array:
+def beyond_texts(column: PaneColumn) -> pa.Array:
     """The values that have more digits than the column's type, as text; null for the others."""
-    limit = 10**part.kind.precision
-    many = part.values.dtype == object
-    values = [f"{_decimal(part, v):f}" if many and abs(v) >= limit else None for v in part.values]
+    limit = 10**column.kind.precision
+    exact = column.values.dtype == object
+    values = [f"{_decimal(column, v):f}" if exact and abs(v) >= limit else None for v in column.values]
     return pa.array(values, pa.string())
 
 
-def means(sums: Part, counts: np.ndarray) -> np.ndarray:
-    """The sums by the counts, which are not 0, as numbers of 64 bits; of exact sums the nearest."""
+def means(sums: PaneColumn, counts: np.ndarray) -> np.ndarray:
+    """The sums divided by the counts, which are not 0, as doubles; of exact sums the nearest double."""
     if sums.values.dtype != object:
         quotients: np.ndarray = sums.values.astype(np.float64) / counts
         return quotients
     last_place = 10**sums.kind.scale
-    both = zip(sums.values.tolist(), counts.tolist(), strict=True)
-    return np.array([value / (last_place * count) for value, count in both], np.float64)
+    pairs = zip(sums.values.tolist(), counts.tolist(), strict=True)
+    return np.array([value / (last_place * count) for value, count in pairs], np.float64)
 
 
-def codes(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
-    """A number for each row, the same for the same keys; null is a key of its own."""
-    found, most = np.zeros(len(table), np.int64), 1
+def group_keys(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
+    """A number for each row: rows with equal keys get the same one. Null is a key of its own."""
+    numbers, most = np.zeros(len(table), np.int64), 1
     for name in keys:
         column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
         width = max(1, len(column.dictionary))
         if most * width > _LARGEST:
-            found = np.unique(found, return_inverse=True)[1].astype(np.int64)
-            most = len(found)
-        found, most = found * width + column.indices.to_numpy(zero_copy_only=False), most * width
-    return found
+            numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+            most = len(numbers)
+        numbers, most = numbers * width + column.indices.to_numpy(zero_copy_only=False), most * width
+    return numbers
 
 
 def group(keys: np.ndarray, within: np.ndarray) -> Groups:

@@ -106,7 +106,7 @@ class BatchWriter:
             row = self._write_tables(outcome, row)
         seconds = time.monotonic() - begun
         if self.run.continuous and self.schedule.is_due():  # a scheduled run publishes at its end
-            row = self.schedule.publish(records.sparkSession, row)
+            row = self.schedule.publish_now(records.sparkSession, row)
         self.ledger.close(row)
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)

@@ -18,7 +18,7 @@ from jobs.lake import commits, delta_tables
 from jobs.run import Run
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-from schemas import ledger as schema
+from schemas import ledger as ledger_schema
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Row:
     committed_time: datetime | None = None
 
     @property
-    def published(self) -> bool:
+    def is_published(self) -> bool:
         """Whether every batch is published, or the result has no windows."""
         return self.published_sequence >= self.sequence or not any(name.endswith("_panes") for name in self.tables)
 
@@ -72,7 +72,7 @@ def _check_columns() -> None:
     """Raises TypeError if the ledger's table has other columns than a row: a field without one would be lost when it is
     written, and be at its default when it is read.
     """
-    unlike = {field.name for field in fields(Row)} ^ set(schema.COLUMNS.names)
+    unlike = {field.name for field in fields(Row)} ^ set(ledger_schema.COLUMNS.names)
     if unlike:
         raise TypeError(f"{', '.join(sorted(unlike))}: in ledger.Row or in schemas/ledger.py, but not in both")
 
@@ -88,7 +88,7 @@ def path(places: Places, name: str) -> str:
 def create(places: Places, name: str) -> None:
     """Make an empty ledger, if there is none."""
     sentence = f"How far {name} has read, one row for each closed batch."
-    delta_tables.create(path(places, name), schema.COLUMNS, (), sentence, housekeeping.SETTINGS)
+    delta_tables.create(path(places, name), ledger_schema.COLUMNS, (), sentence, housekeeping.SETTINGS)
 
 
 def last(places: Places, name: str, kind: str = "%") -> Row | None:
@@ -161,4 +161,4 @@ def arrow_schema() -> pa.Schema:
     """The columns of the ledger, as Arrow has them."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    return to_arrow_schema(schema.COLUMNS, timezone="UTC")
+    return to_arrow_schema(ledger_schema.COLUMNS, timezone="UTC")

@@ -44,7 +44,7 @@ class LedgerWriter:
             step,
             row.start_offsets,
             row.end_offsets,
-            fingerprint.reading(self.result.topic),
+            fingerprint.schema_fingerprint(self.result.topic),
         )
 
     def close(self, row: Row) -> None:

@@ -42,7 +42,7 @@ class PublishSchedule:
         due = time.monotonic() - self.published_at >= durations.seconds(self.result.publish_every)
         return bool(self.result.windows) and due
 
-    def publish(self, spark: SparkSession, row: Row) -> Row:
+    def publish_now(self, spark: SparkSession, row: Row) -> Row:
         """Publish what the ledger has, and what the batch has written that `row` will close, if it is of a batch."""
         step = Step.WINDOWS if row.kind == Kind.BATCH else Step.PUBLISH
         since = self.ledger.last.published_sequence
@@ -56,7 +56,7 @@ class PublishSchedule:
         """Publish what batches have written since the last time, under a ledger row of its own."""
         last = self.ledger.last
         if self.result.windows and last.published_sequence < last.sequence:
-            self.ledger.close(self.publish(self.run.spark, last.next(Kind.PUBLISH)))
+            self.ledger.close(self.publish_now(self.run.spark, last.next(Kind.PUBLISH)))
 
     def publish_while_idle(self) -> None:
         """Publish windows that are due, if no batch is at work: it may be long until the next one comes."""

@@ -60,7 +60,7 @@ def resume_from(
     """
     events = result_tables.event_columns(spark, result)
     expected = result_tables.definitions(spark, result, events)
-    defined = comparison.now(spark, result, events, before)
+    defined = comparison.compare(spark, result, events, before)
     last, notes = _check_definition(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
@@ -71,19 +71,19 @@ def resume_from(
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
     if window_change.is_unfinished(uncommitted):
-        last, uncommitted = window_change.take_back(places, result, last), []
+        last, uncommitted = window_change.roll_back(places, result, last), []
         notes += last.notes
     half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
-    narrow = bool(widening.needed(places, expected))
+    narrow = bool(widening.tables_to_widen(places, expected))
     if narrow and not any(commit["step"] == Step.WIDEN for commit in uncommitted):
         widening.check(places, result, expected)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     firsts = topic.firsts if topic else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
-    if half_widened and widening.can(places, result, expected):
+    if half_widened and widening.is_possible(places, result, expected):
         uncommitted = []
     planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
-    reading = fingerprint.reading(result.topic)
+    reading = fingerprint.schema_fingerprint(result.topic)
     if wrong is None and uncommitted:
         may_finish = finish and not narrow and not new_windows and _can_be_finished(uncommitted, last, planned, reading)
         wrong = None if may_finish else "does not know of a write that was not finished"
@@ -91,7 +91,7 @@ def resume_from(
     if wrong is not None:
         start = _from_the_ledger(spark, places, result, start, wrong)
         widening.check(places, result, expected)
-        narrow = bool(widening.needed(places, expected))
+        narrow = bool(widening.tables_to_widen(places, expected))
     if narrow or (half_widened and wrong is None):
         row = widening.widen(places, result, expected, start.last, step)
         start = replace(start, last=row, notes=(*start.notes, *row.notes))

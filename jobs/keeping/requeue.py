@@ -96,7 +96,7 @@ class _Requeue:
         step, name = Step.ROWS, self.result.name
         if self.result.panes:
             step, name = Step.PANES, self.result.table("panes")
-            rows = aggregation.collect(rows, self.result.panes)
+            rows = aggregation.aggregate(rows, self.result.panes)
         with announce(self.run.step, step):
             path = self.run.places.table(name)
             delta_tables.append(rows, path, self._commit(row, step), {"sequence": row.sequence})

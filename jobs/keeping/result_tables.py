@@ -93,8 +93,8 @@ def _with_comment(field: StructField, result: Result) -> StructField:
         "window_end": "First instant after the window, UTC.",
     }
     assert result.panes
-    of = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
+    of_topic = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
     for statistic in result.panes.statistics:
-        comments |= statistic.comments(of.get(statistic.column or "", statistic.column or ""))
-    comment = comments.get(field.name) or of.get(field.name) or "Group."
+        comments |= statistic.comments(of_topic.get(statistic.column or "", statistic.column or ""))
+    comment = comments.get(field.name) or of_topic.get(field.name) or "Group."
     return StructField(field.name, field.dataType, True, {"comment": comment})

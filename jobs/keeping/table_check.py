@@ -96,8 +96,8 @@ def column_differences(found: StructType, expected: StructType) -> list[str]:
         *missing,
         *more,
         *(
-            f"{one.name} is {fingerprint.words(one.dataType)}, not {fingerprint.words(other.dataType)}"
+            f"{one.name} is {fingerprint.type_text(one.dataType)}, not {fingerprint.type_text(other.dataType)}"
             for one, other in shared
-            if not wider_types.same(one.dataType, other.dataType)
+            if not wider_types.is_same(one.dataType, other.dataType)
         ),
     ]

@@ -35,7 +35,7 @@ class Commit:
     start_offsets: dict[int, int]
     end_offsets: dict[int, int]
     reading: str = ""
-    """Under which schema file the records were judged; see meaning.reading."""
+    """Under which schema file the records were judged; see fingerprint.schema_fingerprint."""
 
     def matches(self, metadata: dict[str, object]) -> bool:
         """Whether a commit with this metadata is this one."""

@@ -27,31 +27,33 @@ def upsert_windows(path: str, result: Result, near: pa.Table, since_sequence: in
     """Upsert the windows of the panes `near` (PaneCache.panes_to_publish): new windows get revision 1, those that count
     more records than before their next revision. Returns False if they are too many; then nothing is written.
     """
-    panes, kinds = result.panes, result.windows
+    panes, windows = result.panes, result.windows
     assert panes
     if not len(near):
         return True
-    if merging.count(near, panes, kinds) > MOST_WINDOWS or near["pane_start"][-1].as_py() > table_queries.LAST_LITERAL:
+    too_many = merging.window_count(near, panes, windows) > MOST_WINDOWS
+    if too_many or near["pane_start"][-1].as_py() > table_queries.LAST_LITERAL:
         return False
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())
     target = pa.schema([field for field in columns if field.name not in _OURS])
-    made = pa.Table.from_batches(merging.merged(iter(near.to_batches()), panes, kinds, target, since_sequence), target)
-    if not len(made):
+    batches = merging.window_batches(iter(near.to_batches()), panes, windows, target, since_sequence)
+    changed = pa.Table.from_batches(batches, target)
+    if not len(changed):
         return True
-    where = _spans(made)
+    where = _spans(changed)
     query = QueryBuilder().register("it", table)
     if pa.table(query.execute(f"select count(*) as n from it where {where}").read_all())["n"][0].as_py() > MOST_WINDOWS:
         return False
     old = pa.table(query.execute(f"select * from it where {where}").read_all()).cast(columns)
-    rows = _corrected_rows(made, old, (*KEYS, *panes.by), panes.count)
+    rows = _corrected_rows(changed, old, (*KEYS, *panes.by), panes.count)
     delta_tables.replace(rows.sort_by("window_start"), path, where, commit, TARGET_FILE_BYTES)
     return True
 
 
-def _spans(made: pa.Table) -> str:
+def _spans(changed: pa.Table) -> str:
     """SQL that holds for these windows, and for all others of their kinds in the same spans of time."""
-    spans = made.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
+    spans = changed.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
     return " or ".join(
         f"(\"window\" = '{kind['window']}' and window_start >= {sql_literal(kind['window_start_min'])} "
         f"and window_start <= {sql_literal(kind['window_start_max'])})"
@@ -59,20 +61,20 @@ def _spans(made: pa.Table) -> str:
     )
 
 
-def _corrected_rows(made: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
-    """The old rows, but for those that have changed, and the made rows that have changed or are new."""
-    codes = partials.codes(pa.concat_tables([made.select(keys), old.select(keys)]), keys)
-    at = pd.Index(codes[len(made) :]).get_indexer(codes[: len(made)])
+def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
+    """The old rows, but for those that have changed, and the `changed` windows that count more records, or are new."""
+    codes = partials.group_keys(pa.concat_tables([changed.select(keys), old.select(keys)]), keys)
+    at = pd.Index(codes[len(changed) :]).get_indexer(codes[: len(changed)])
     known = at >= 0
     before = np.where(known, _numbers(old, "revision", at), 0)
     # Panes are only ever added, so a window has changed exactly if it counts more records.
-    changed = ~known | (_numbers(old, count, at) != made[count].to_numpy())
+    is_corrected = ~known | (_numbers(old, count, at) != changed[count].to_numpy())
     stays = np.ones(len(old), bool)
-    stays[at[known & changed]] = False
-    made = made.append_column("revision", pa.array(before + 1, old.schema.field("revision").type))
-    now = pa.repeat(pa.scalar(datetime.now(UTC), old.schema.field("updated_time").type), len(made))
-    made = made.append_column("updated_time", now).filter(pa.array(changed))
-    return pa.concat_tables([old.filter(pa.array(stays)), made.select(old.column_names)])
+    stays[at[known & is_corrected]] = False
+    changed = changed.append_column("revision", pa.array(before + 1, old.schema.field("revision").type))
+    now = pa.repeat(pa.scalar(datetime.now(UTC), old.schema.field("updated_time").type), len(changed))
+    changed = changed.append_column("updated_time", now).filter(pa.array(is_corrected))
+    return pa.concat_tables([old.filter(pa.array(stays)), changed.select(old.column_names)])
 
 
 def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:

@@ -82,8 +82,8 @@ class PaneCache:
     def _first_needed(self, since_sequence: int) -> datetime | None:
         """Start of the earliest pane that may share a window with a new one; None if no new one is known."""
         starts = [part.filter(pc.field("sequence") > since_sequence)["pane_start"] for part in self._parts]
-        found = [pc.min(some).as_py() for some in starts if len(some)]
-        return self._first_sharing(min(found)) if found else None
+        earliest = [pc.min(of_part).as_py() for of_part in starts if len(of_part)]
+        return self._first_sharing(min(earliest)) if earliest else None
 
     def _first_sharing(self, pane_start: datetime, earlier_seconds: int = 0) -> datetime:
         """Start of the first pane that may share a window with a pane `earlier_seconds` before `pane_start`."""

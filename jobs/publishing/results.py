@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
-def published(spark: SparkSession, places: Places, result: Result) -> DataFrame:
+def published_rows(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     """The table of `result` as it stands: its published windows, or its rows. Raises Refused if there is none yet."""
     return _load(spark, places, result.name)
 
@@ -27,8 +27,8 @@ def published(spark: SparkSession, places: Places, result: Result) -> DataFrame:
 def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     """The windows of `result` with every batch that is closed, published or not.
 
-    The columns are those of `published` but for `revision` and `updated_time`. An append whose batch is not closed yet
-    may be among them. Raises Refused if the result has no panes or no tables yet.
+    The columns are those of `published_rows` but for `revision` and `updated_time`. An append whose batch is not closed
+    yet may be among them. Raises Refused if the result has no panes or no tables yet.
     """
     if result.panes is None:
         raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")

@@ -13,8 +13,7 @@ from confluent_kafka.admin import NewPartitions
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs import kafka_archive as job
-from jobs import run
+from jobs import kafka_archive, run
 from jobs.log import home
 from jobs.log.archive import file_writer, transaction, writer
 from jobs.log.audit import audit
@@ -37,7 +36,7 @@ def places(kafka_places: Path) -> run.Places:
 def copy(spark: SparkSession, places: run.Places, *topics: str, **more: Any) -> list[str]:
     """Run the job on the topics; what it said."""
     said: list[str] = []
-    job.main(run.Run(spark, places, topics=topics, say=said.append, **more))
+    kafka_archive.main(run.Run(spark, places, topics=topics, say=said.append, **more))
     return said
 
 

@@ -19,8 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import schemas
-from jobs import kafka_archive as archive_job
-from jobs import run
+from jobs import kafka_archive, run
 from jobs.admin import demo_flights
 from jobs.admin.class_archive import sample_departures
 from jobs.log.archive import writer
@@ -78,9 +77,9 @@ def type_line(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callab
     def submitted(line: list[str]) -> None:
         assert line[: len(SUBMIT)] == SUBMIT
         file, *arguments = line[len(SUBMIT) :]
-        topics = Path(file).stem == archive_job.__name__.rpartition(".")[2]
+        topics = Path(file).stem == kafka_archive.__name__.rpartition(".")[2]
         given = run.parser(topics).parse_args(arguments)
-        main = archive_job.main if topics else loaded(Path(file)).main
+        main = kafka_archive.main if topics else loaded(Path(file)).main
         progress, named = run.Progress(), tuple(given.topics) if topics else ()
         main(run.Run(spark, run.places(given.places), topics=named, closed=progress.count))
         progress.end("done")

@@ -14,8 +14,7 @@ from jobs import run
 from jobs.admin import findings, standing
 from jobs.admin.input import records
 from jobs.keeping import ledger
-from jobs.log.archive import snapshot as archive_source
-from jobs.log.archive import writer
+from jobs.log.archive import snapshot, writer
 from jobs.log.kafka import producer as kafka_producer
 from jobs.log.kafka import topics
 from tests.cluster.broker import Broker
@@ -52,7 +51,7 @@ def test_the_same_key_lands_in_the_same_partition_in_both_homes_and_by_kafkas_ow
     mine = consumed(broker, ours, 5)
     by_kafka = {m.key(): m.partition() for m in consumed(broker, theirs, 5)}
     assert {m.key(): m.partition() for m in mine if m.key()} == by_kafka
-    kept = [row for p in range(5) for row in archive_source.records(places.archive, ours, p, 0, 1000).to_pylist()]
+    kept = [row for p in range(5) for row in snapshot.records(places.archive, ours, p, 0, 1000).to_pylist()]
     assert [(r["partition"], r["offset"], r["key"], r["value"]) for r in kept] == [
         (m.partition(), m.offset(), m.key(), m.value()) for m in mine
     ]

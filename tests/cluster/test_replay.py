@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import run
-from jobs.log import home as log
-from jobs.log import replay
+from jobs.log import home, replay
 from jobs.log.archive import writer
 from jobs.log.kafka import records
 from jobs.running.errors import Refused
@@ -41,8 +40,8 @@ def kept(places: run.Places, topic: str, part: int) -> list[tuple[object, ...]]:
 
 
 def archived(places: run.Places, part: int) -> list[tuple[object, ...]]:
-    home = places.model_copy(update={"log": "archive"})
-    return content(log.records(home, "past", part, 0, 1000))
+    from_archive = places.model_copy(update={"log": "archive"})
+    return content(home.records(from_archive, "past", part, 0, 1000))
 
 
 def test_all_of_the_past_into_a_topic_that_is_made_for_it_and_keeps_it(

@@ -19,7 +19,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from jobs import run
 from jobs.keeping import evaluation
 from jobs.lake import commits, delta_tables
-from jobs.log.archive import writer as archive
+from jobs.log.archive import writer
 from jobs.publishing import pane_cache
 from jobs.running import java, jvm
 from tests import delta
@@ -58,13 +58,13 @@ import sys
 from pathlib import Path
 from pyspark.sql import functions as F
 from jobs import run
-from jobs.lake import commits, delta_tables as tables
+from jobs.lake import commits, delta_tables
 
 spark = run.session(run.profile(Path("conf") / run.LOCAL_PROFILE))
 rows = spark.range(3).withColumn("at", F.lit("2025-05-05 12:00:00").cast("timestamp"))
-tables.SMALL_BYTES = -1
-tables.create(sys.argv[1], rows.schema, (), "A table.")
-tables.append(rows, sys.argv[1], commits.Commit("j", "g", 1, "s", {}, {}), {})
+delta_tables.SMALL_BYTES = -1
+delta_tables.create(sys.argv[1], rows.schema, (), "A table.")
+delta_tables.append(rows, sys.argv[1], commits.Commit("j", "g", 1, "s", {}, {}), {})
 """
 
 
@@ -84,7 +84,7 @@ def test_tables_are_right_in_a_folder_with_an_odd_name(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In small writes, which Spark does not do, and in large ones."""
-    archive.append(f"{tmp_path}/{ODD}/archive", "readings", readings.PARTITIONS, [readings.batch(small.LOG[:6])])
+    writer.append(f"{tmp_path}/{ODD}/archive", "readings", readings.PARTITIONS, [readings.batch(small.LOG[:6])])
     rows, commit = pa.table({"id": [1, 2]}), commits.Commit("j", "g", 1, "s", {}, {})
     delta_tables.create(f"{tmp_path}/{ODD}/small", StructType([StructField("id", LongType())]), (), "A table.")
     delta_tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
@@ -161,7 +161,7 @@ def test_a_folder_that_deltalake_cannot_open_is_refused_by_name(tmp_path: Path, 
     with pytest.raises(ValueError, match="checkpoints is "):
         run.Places(archive="/a", tables="/t", checkpoints=f"/{name}")
     with pytest.raises(BaseException):  # noqa: B017  what Rust calls a panic is no Exception
-        archive.append(str(tmp_path / name), "t", 1, [RECORD])
+        writer.append(str(tmp_path / name), "t", 1, [RECORD])
         raise AssertionError("deltalake opens it now: it need not be refused") from None
 
 
@@ -198,7 +198,7 @@ def test_an_encoding_without_the_letters_of_a_folder_is_refused(tmp_path: Path) 
     [line] = done.stderr.splitlines()
     assert "archive is " in line and line.endswith("start it with LC_ALL=C.UTF-8.")
     file = places_file(tmp_path / "e")
-    archive.append(str(tmp_path / "e" / "archive"), "t", 1, [RECORD.set_column(1, "value", pa.array(["€😀".encode()]))])
+    writer.append(str(tmp_path / "e" / "archive"), "t", 1, [RECORD.set_column(1, "value", pa.array(["€😀".encode()]))])
     done = python(*HEADRACE, "read", "t", "--places", file, **latin)
     assert '"value": "\\u20ac\\ud83d\\ude00"' in done.stdout
 

@@ -12,8 +12,7 @@ import pytest
 from jobs import run
 from jobs.admin import findings, standing
 from jobs.keeping import ledger, microbatch
-from jobs.log.archive import compaction, file_reader, retention, writer
-from jobs.log.archive import snapshot as sources_archive
+from jobs.log.archive import compaction, file_reader, retention, snapshot, writer
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.audit import Audit, audit
 from jobs.running.errors import Refused
@@ -34,7 +33,7 @@ def begun(request: pytest.FixtureRequest, places: run.Places) -> run.Places:
 
 def held(places: run.Places) -> Held:
     """The records of the topic `states`."""
-    parts = {part: sources_archive.records(places.archive, "states", part, 0, 1000).to_pylist() for part in (0, 1)}
+    parts = {part: snapshot.records(places.archive, "states", part, 0, 1000).to_pylist() for part in (0, 1)}
     return {part: {row["offset"]: (row["key"], row["value"]) for row in rows} for part, rows in parts.items()}
 
 

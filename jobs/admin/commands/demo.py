@@ -101,7 +101,7 @@ def _is_all_read(places: "Places", names: list[str]) -> bool:
     log = extents(places.archive, departure.TOPIC)
     last = {part.partition: 0 if part.last_offset is None else part.last_offset + 1 for part in log}
     rows = [ledger.last(places, name) for name in names]
-    return all(row is not None and row.end_offsets == last and row.published for row in rows)
+    return all(row is not None and row.end_offsets == last and row.is_published for row in rows)
 
 
 def _show(places: "Places", name: str, question: str, sql: str) -> None:

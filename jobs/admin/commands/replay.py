@@ -30,7 +30,7 @@ def replay(
     A topic that is made for them keeps all forever (retention.ms=-1, retention.bytes=-1), as they are of the past.
     One that is there keeps its settings; if its retention would delete some at once, nothing is sent.
     """
-    from jobs.log import replay as replaying
+    from jobs.log import replay as log_replay
     from jobs.log.kafka import producer, topic_retention, topics
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
@@ -38,7 +38,7 @@ def replay(
     home = read_places(places)
     if home.kafka is None:
         raise Refused(f"{places} does not say how Kafka is reached: add a table [kafka].")
-    starts, ends = replaying.span(home, topic, start, end)
+    starts, ends = log_replay.span(home, topic, start, end)
     target = topics.describe(home.kafka, into or topic)
     if into is None and target is not None and target.firsts != target.ends:
         raise Refused(
@@ -49,9 +49,9 @@ def replay(
         home.kafka,
         into or topic,
         len(ends),
-        replaying.records(home, topic, starts, ends, speed),
+        log_replay.records(home, topic, starts, ends, speed),
         retention_ms,
-        lambda: replaying.oldest_ms(home, topic, starts, ends),
+        lambda: log_replay.oldest_ms(home, topic, starts, ends),
     )
     note = "" if target else "; the topic is new and keeps its records forever (retention.ms=-1, retention.bytes=-1)"
     where = f"{len(done.ranges)} partitions of {home.kafka.servers}"

@@ -18,7 +18,7 @@ def requeue(
     membership they get seen_before null (too late to say), and the filters do not learn of them.
     """
     from jobs.admin.catalogue import find
-    from jobs.keeping import requeue as sink
+    from jobs.keeping import requeue as keeping_requeue
     from jobs.run import LOCAL_PROFILE, Run, session
     from jobs.running.errors import one_line_errors
     from jobs.running.java import profile
@@ -28,4 +28,4 @@ def requeue(
     result = find(name, job)
     with one_line_errors():
         spark = session(profile(places.parent / LOCAL_PROFILE))
-        sink.requeue(Run(spark, home, say=typer.echo), result)
+        keeping_requeue.requeue(Run(spark, home, say=typer.echo), result)

@@ -1,4 +1,4 @@
-"""What holds if nothing is said: fields of a job file, words of a schema file, keys of a places file, constants."""
+"""Defaults: the fields of a job file, the words of a schema file, the keys of a places file, and constants."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from jobs.admin import findings
-from jobs.admin.input import csv_rows as rows
-from jobs.admin.input import times
+from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
 from jobs.answers import days, windows
 from jobs.answers.result import Result
@@ -20,8 +19,7 @@ from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, evaluation, first_records, housekeeping, locks
 from jobs.lake import delta_tables
 from jobs.log import topic
-from jobs.log.archive import compaction, file_writer, rewrite, transaction
-from jobs.log.archive import file_reader as archive_reader
+from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import in_process_upsert, pane_cache
 from jobs.run import LOCAL_PROFILE
@@ -32,20 +30,7 @@ from jobs.running.places import Places
 
 MIB = 2**20
 Row = tuple[str, str, str]
-"""What it is, its value, where it is set."""
-
-
-def sections() -> Iterator[tuple[str, str]]:
-    """Title and content of each section."""
-    yield "Fields of a job file", "\n".join(_fields(kind) for kind in (Result, Panes, Membership, *WINDOWS))
-    heads = ("default", "value", "where")
-    yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
-    yield "Places file", "\n".join(PLACES.format(_keys(kind)) for PLACES, kind in KEYS)
-    yield "Settings of Spark", SPARK + table(("setting", "value", "meaning"), _settings())
-    yield "Limits of data", table(heads, _data())
-    yield "Times and tries", table(heads, _times())
-    yield "Limits inside the engine", ENGINE + table(heads, _engine())
-
+"""What it is, its value, and the file that sets it."""
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
@@ -65,10 +50,22 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "A cast that cannot be done stops the job: `try_cast` gives null.",
     "spark.python.authenticate.socketTimeout": "For Python and Java to find each other's socket; Spark's own is 15 s.",
 }
-"""Those that people change, or should know."""
+"""The settings that people change, or should know."""
 TOMBSTONES, VACUUM = "{}, as Kafka's `delete.retention.ms`", "{} hours, as Delta's VACUUM"
 FEW = "{}; more are cached by Spark"
 ENGINE = "They bound memory, or say what is left to Spark. None of them shows in a number.\n\n"
+
+
+def sections() -> Iterator[tuple[str, str]]:
+    """Title and content of each section."""
+    yield "Fields of a job file", "\n".join(_fields(kind) for kind in (Result, Panes, Membership, *WINDOWS))
+    heads = ("default", "value", "where")
+    yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
+    yield "Places file", "\n".join(text.format(_keys(kind)) for text, kind in KEYS)
+    yield "Settings of Spark", SPARK + table(("setting", "value", "meaning"), _settings())
+    yield "Limits of data", table(heads, _data())
+    yield "Times and tries", table(heads, _times())
+    yield "Limits inside the engine", ENGINE + table(heads, _engine())
 
 
 def _fields(kind: type) -> str:
@@ -94,18 +91,18 @@ def _keys(kind: type[BaseModel]) -> str:
 
 
 def _settings() -> list[Row]:
-    found = profile(Path(__file__).parents[3] / "conf" / LOCAL_PROFILE)
-    return [(f"`{name}`", f"`{found[name]}`", meaning) for name, meaning in SETTINGS.items()]
+    settings = profile(Path(__file__).parents[3] / "conf" / LOCAL_PROFILE)
+    return [(f"`{name}`", f"`{settings[name]}`", meaning) for name, meaning in SETTINGS.items()]
 
 
 def _constant(what: str, module: ModuleType, name: str, words: str = "{}", by: int = 1) -> Row:
-    """A row for a constant; `words` say its value, in units of `by`."""
+    """A row for a constant; `words` has a place for its value, which is divided by `by`."""
     value = getattr(module, name)
     return what, words.format(render_default(value // by if by > 1 else value)), f"`{name}` in {path(module)}"
 
 
-def _own(what: str, value: str, module: ModuleType) -> Row:
-    """A row for what is no constant of its own."""
+def _limit(what: str, value: str, module: ModuleType) -> Row:
+    """A row for a limit that has no constant of its own."""
     return what, value, path(module)
 
 
@@ -115,7 +112,7 @@ def _schema_file() -> list[Row]:
         _constant("zone of times and dates that are written without one (`ZONE`)", event_time, "ZONE"),
         _constant("unit of a bigint event time (`EVENT_TIME_UNIT`)", event_time, "BIGINT_UNIT", "{} since 1970"),
         _constant("event time after the record's own timestamp, at most (`MAX_AHEAD`)", event_time, "MAX_AHEAD"),
-        _own("records of a first run whose event times are checked for the assumed unit", first, first_records),
+        _limit("records of a first run whose event times are checked for the assumed unit", first, first_records),
     ]
 
 
@@ -123,13 +120,13 @@ def _data() -> list[Row]:
     options: dict[str, Any] = gate._OPTIONS
     return [
         _constant("longest value of a record", gate, "MAX_VALUE_BYTES", "{} bytes; a longer one is quarantined"),
-        _own("nesting of a JSON value, at most", options["maxNestingDepth"], gate),
-        _own("digits of a number, at most", options["maxNumLen"], gate),
-        _own("a field that stands twice in a JSON object", "the last one counts", gate),
-        _own("a field that the schema file does not have", "left out", gate),
-        _own("earliest and latest event time", "1970-01-01 00:00 UTC, the end of 9998", event_time),
+        _limit("nesting of a JSON value, at most", options["maxNestingDepth"], gate),
+        _limit("digits of a number, at most", options["maxNumLen"], gate),
+        _limit("a field that stands twice in a JSON object", "the last one counts", gate),
+        _limit("a field that the schema file does not have", "left out", gate),
+        _limit("earliest and latest event time", "1970-01-01 00:00 UTC, the end of 9998", event_time),
         _constant("longest duration: a window, a pane, a lateness", durations, "LONGEST_DAYS", "{} days"),
-        _constant("longest cell and line of CSV", rows, "MOST_CHARACTERS", "{} characters"),
+        _constant("longest cell and line of CSV", csv_rows, "MOST_CHARACTERS", "{} characters"),
         _constant("a timestamp that is a number, without a unit, is seconds if below", times, "MOST_SECONDS"),
         _constant("partitions of a new topic of the archive", topic, "DEFAULT_PARTITIONS"),
         _constant("records of a data file of the archive, at most", file_writer, "FILE_RECORDS"),
@@ -140,28 +137,28 @@ def _times() -> list[Row]:
     days_kept = f"{topic_retention.KAFKAS_OWN_MS // 86_400_000} days"
     retries = home.RETRIES["fetchOffset.numRetries"]
     produced = f"{producer.SETTINGS['message.timeout.ms'] // 1000} seconds, then the command ends"
-    kept = "{} hour; their Delta logs stay a day"
+    hours = "{} hour; their Delta logs stay a day"
     probed = f"{days.PROBE_SECONDS // 86_400} days; none has been changed and changed back in less than 6 since 1968"
     return [
         _constant("version of Java, at least", java, "JAVA_AT_LEAST"),
         _constant("wait for the Java of a killed run to let go of its lock", locks, "WAIT_SECONDS", "{} seconds"),
-        _own("time that a topic of Kafka keeps records, if nobody has changed it", days_kept, topic_retention),
+        _limit("time that a topic of Kafka keeps records, if nobody has changed it", days_kept, topic_retention),
         _constant("time for a broker to answer", topics, "TIMEOUT_SECONDS", "{} seconds"),
         _constant("wait for a broker that starts, before offsets are shown", groups, "STARTING_SECONDS", "{} seconds"),
         _constant("time between two tries to show offsets in Kafka", groups, "AGAIN_SECONDS", "{} seconds"),
-        _own("tries to learn Kafka's offsets", f"{retries}, a second apart", home),
-        _own("records of transactions that are not committed", "not read (`read_committed`)", home),
-        _own("time for Kafka to take a produced record", produced, producer),
+        _limit("tries to learn Kafka's offsets", f"{retries}, a second apart", home),
+        _limit("records of transactions that are not committed", "not read (`read_committed`)", home),
+        _limit("time for Kafka to take a produced record", produced, producer),
         _constant("tries of a commit to the archive while other producers are faster", transaction, "ATTEMPTS"),
         _constant(
             "time that a tombstone stays after compaction first met it", compaction, "TOMBSTONES_FOR", TOMBSTONES
         ),
         _constant("age at which files that left the archive are deleted", rewrite, "VACUUM_HOURS", VACUUM),
         _constant("rows of the ledger between two times that it is compacted", housekeeping, "EVERY_ROWS"),
-        _constant("time that a replaced file of ledger or filters stays", housekeeping, "REPLACED_FILES_HOURS", kept),
-        _own("`doctor` reports records that the log deletes within", _hours(findings.SOON), findings),
-        _own("`doctor` calls an open transaction wrong after", _hours(findings.LONG), findings),
-        _own("time between two looks at the offset of a zone", probed, days),
+        _constant("time that a replaced file of ledger or filters stays", housekeeping, "REPLACED_FILES_HOURS", hours),
+        _limit("`doctor` reports records that the log deletes within", _hours(findings.SOON), findings),
+        _limit("`doctor` calls an open transaction wrong after", _hours(findings.LONG), findings),
+        _limit("time between two looks at the offset of a zone", probed, days),
     ]
 
 
@@ -182,6 +179,6 @@ def _engine() -> list[Row]:
         _constant(
             "files of windows written without Spark, about", in_process_upsert, "TARGET_FILE_BYTES", "{} MiB", MIB
         ),
-        _constant("rows of the archive that Spark gets at once", archive_reader, "BATCH_ROWS"),
+        _constant("rows of the archive that Spark gets at once", file_reader, "BATCH_ROWS"),
         _constant("the first batch of a continuous run: its bound divided by", batch_size, "START_DIVISOR"),
     ]

@@ -1,4 +1,4 @@
-"""Tables of Markdown, and what code says of itself for them."""
+"""Tables of Markdown, and the docstrings, defaults and paths of code that fill them."""
 
 import ast
 import inspect
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a cell may have line breaks, which become blanks."""
+    """A table; a cell may have line breaks, which become spaces."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
 
@@ -22,12 +22,12 @@ def attributes(kind: type) -> dict[str, str]:
     """The docstring beneath each annotated attribute of a class; "" if there is none."""
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             text = after.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
-            found[statement.target.id] = str(text.value) if text else ""
-    return found
+            sentences[statement.target.id] = str(text.value) if text else ""
+    return sentences
 
 
 def render_default(value: Any) -> str:

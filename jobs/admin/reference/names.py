@@ -1,6 +1,6 @@
 """Names that are stored in tables, logs and files that later versions read: they never change.
 
-All are written out here, so that a constant which is renamed does not rename them in the reference too.
+They are written out here, so that renaming a constant does not rename them in the reference.
 """
 
 REASONS = {
@@ -17,7 +17,7 @@ REASONS = {
     "time_after_record": "Its event time is further after the record's own timestamp than MAX_AHEAD.",
     "time_after_9998": "Its event time is in the year 9999 or later.",
 }
-"""Of quarantine, in the order in which they are looked for."""
+"""Reasons of quarantine, in the order of their checks."""
 
 NAMES = {
     "Steps": (
@@ -107,4 +107,4 @@ NAMES = {
         },
     ),
 }
-"""By title: where they stand, and what each means."""
+"""By title: where these names are stored, and what each means."""

@@ -1,4 +1,4 @@
-"""What can be typed: the commands of `headrace`, and the arguments of a job file."""
+"""What a person can type: the commands of `headrace`, and the arguments of a job file."""
 
 import argparse
 from collections.abc import Iterator

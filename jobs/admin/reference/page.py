@@ -1,4 +1,4 @@
-"""The page itself: all sections, one after the other."""
+"""The page: a table of contents, and all sections."""
 
 from jobs.admin.reference import defaults, options, stored
 

@@ -40,7 +40,7 @@ EXAMPLE = """In the next two tables {} stand for the columns that a job file nam
 `by`, `averages`, `uniques` and so on of `Panes`. Types that follow those of the columns are those of this example.
 """
 RECORD = StructType([StructField("event_time", TimestampType()), StructField("record_key", StringType())])
-"""Columns of some result with membership."""
+"""Columns of an example of a result with membership."""
 ENDINGS = {
     "pane_start": "Start of the pane, UTC.",
     "_count": "Values that are not null; of `counts` those that are true.",
@@ -54,7 +54,7 @@ ENDINGS = {
     "records": "Records in this part of the pane.",
     "BY": "Group.",
 }
-"""What columns of panes mean, by their ends: in the tables they have no comments."""
+"""What columns of panes mean, by the end of their names: in the tables they have no comments."""
 
 
 def sections() -> Iterator[tuple[str, str]]:
@@ -87,13 +87,13 @@ def _tables() -> Iterator[str]:
     kinds |= {name: StringType() for name in panes.uniques} | {name: BooleanType() for name in panes.counts}
     columns = StructType([StructField("event_time", TimestampType()), *_plain(kinds)])
     counted = Result("NAME", departure, lambda events: events, panes=panes, windows=(Tumbling("1 hour"),))
-    made = {one.name: one.columns for one in result_tables.tables_from(counted, columns)}
-    given = ", ".join(f"`{name}` ({kind.simpleString()})" for name, kind in kinds.items())
-    yield EXAMPLE.format(given)
-    yield _columns("NAME of a result with panes", "Published windows.", made["NAME"])
-    yield _columns("NAME_panes", "Partial panes: one set for each batch.", made["NAME_panes"])
-    kept = Result("NAME", departure, lambda events: events, membership=Membership("30 days"))
-    [rows] = [one.columns for one in result_tables.tables_from(kept, RECORD) if one.name == "NAME"]
+    tables = {one.name: one.columns for one in result_tables.tables_from(counted, columns)}
+    described = ", ".join(f"`{name}` ({kind.simpleString()})" for name, kind in kinds.items())
+    yield EXAMPLE.format(described)
+    yield _columns("NAME of a result with panes", "Published windows.", tables["NAME"])
+    yield _columns("NAME_panes", "Partial panes: one set for each batch.", tables["NAME_panes"])
+    filtered = Result("NAME", departure, lambda events: events, membership=Membership("30 days"))
+    [rows] = [one.columns for one in result_tables.tables_from(filtered, RECORD) if one.name == "NAME"]
     sentence = "One row for each record: the columns that the transform returns, and these."
     yield _columns("NAME of a result without panes", sentence, [f for f in rows if f.name not in RECORD.names])
     yield _columns("NAME_filters", "Bloom filters, by bucket of time and partition.", filters.COLUMNS)
@@ -104,8 +104,8 @@ def _tables() -> Iterator[str]:
 
 def _example() -> Panes:
     """Panes with a column in each field that takes columns, named as the field is."""
-    given = {f.name: (f.name.upper(),) for f in fields(Panes) if f.default is not MISSING and f.default == ()}
-    return Panes(every="5 minutes", **given)  # type: ignore[arg-type]
+    arguments = {f.name: (f.name.upper(),) for f in fields(Panes) if f.default is not MISSING and f.default == ()}
+    return Panes(every="5 minutes", **arguments)  # type: ignore[arg-type]
 
 
 def _plain(kinds: dict[str, DataType]) -> list[StructField]:
@@ -113,8 +113,8 @@ def _plain(kinds: dict[str, DataType]) -> list[StructField]:
 
 
 def _describe(field: StructField) -> str:
-    ended = (meaning for end, meaning in ENDINGS.items() if field.name.endswith(end))
-    return str(field.metadata.get("comment") or next(ended, ""))
+    meanings = (meaning for end, meaning in ENDINGS.items() if field.name.endswith(end))
+    return str(field.metadata.get("comment") or next(meanings, ""))
 
 
 def _columns(title: str, sentence: str, columns: Iterable[StructField]) -> str:

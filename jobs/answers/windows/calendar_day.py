@@ -11,7 +11,7 @@ from jobs.answers.windows.window import Buckets
 
 @dataclass(frozen=True)
 class CalendarDay:
-    """Days from midnight to midnight in `zone`, or as days.py says where clocks are changed then. Labelled "day ZONE".
+    """Days from midnight to midnight in `zone`, or as days.py says where clocks change then. Labelled "day ZONE".
 
     Mostly 24 hours long; 23 or 25 when clocks change by an hour, 27 where they have gone back by three.
     """

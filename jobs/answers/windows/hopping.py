@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.answers.windows.window import Buckets, check_fills
-from jobs.facts.partials import Part
+from jobs.facts.partials import PaneColumn
 from jobs.running import durations
 
 
@@ -35,8 +35,8 @@ class Hopping:
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the last window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
-        begun: np.ndarray = seconds - seconds % self.hop_seconds
-        return begun
+        starts: np.ndarray = seconds - seconds % self.hop_seconds
+        return starts
 
     def first_starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the first window that holds the pane."""
@@ -60,7 +60,9 @@ class Hopping:
         """From hops, in order of group and time, to windows.
 
         Hops that share a window make a run. A run is laid out with one place for each of its windows: depth - 1 empty
-        places, then its hops. The window at a place holds the hops there and at the depth - 1 places behind it.
+        places, then its hops. The window at a place holds the hops there and at the depth - 1 places after it. With
+        depth 3, hops 0, 1 and 3 are laid out as - - 0 1 - 3, and (with two more empty places behind the last run) give
+        six windows, from the hops -2 to 3: {0}, {0 1}, {0 1}, {1 3}, {3}, {3}.
         """
         groups, depth, hops = buckets.groups, self.depth, buckets.starts // self.hop_seconds
         opens = np.append(True, (groups[1:] != groups[:-1]) | (hops[1:] - hops[:-1] > depth))
@@ -70,17 +72,17 @@ class Hopping:
         lengths = hops[last] - hops[first] + depth
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = offsets[run] + hops - hops[first][run] + depth - 1
-        windows_ = int(offsets[-1])
+        total = int(offsets[-1])
 
-        def laid_out(part: Part) -> Part:
-            values = np.full((windows_ + depth - 1, *part.values.shape[1:]), part.nothing, part.values.dtype)
-            values[places] = part.values
-            return part.of(values).slid(depth)
+        def slide(column: PaneColumn) -> PaneColumn:
+            values = np.full((total + depth - 1, *column.values.shape[1:]), column.nothing, column.values.dtype)
+            values[places] = column.values
+            return column.with_values(values).slide(depth)
 
-        begun = np.repeat(hops[first] - depth + 1 - offsets[:-1], lengths) + np.arange(windows_)
-        slid = {name: laid_out(part) for name, part in buckets.parts.items()}
+        first_hops = np.repeat(hops[first] - depth + 1 - offsets[:-1], lengths) + np.arange(total)
+        columns = {name: slide(column) for name, column in buckets.columns.items()}
         rows, groups = (np.repeat(numbers[first], lengths) for numbers in (buckets.rows, groups))
-        return Buckets(rows, groups, begun * self.hop_seconds, slid)
+        return Buckets(rows, groups, first_hops * self.hop_seconds, columns)
 
     def count(self, groups: np.ndarray, starts: np.ndarray) -> int:
         """Windows that two hops share count once."""

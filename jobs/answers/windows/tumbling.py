@@ -31,8 +31,8 @@ class Tumbling:
 
     def starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the window that holds the pane, in seconds since 1970 UTC, as are the panes' starts."""
-        begun: np.ndarray = seconds - seconds % durations.seconds(self.size)
-        return begun
+        starts: np.ndarray = seconds - seconds % durations.seconds(self.size)
+        return starts
 
     def first_starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the first window that holds the pane: there is one."""

@@ -1,8 +1,9 @@
-"""What a kind of window is to panes. To add one: a file like its neighbours here, its line in __init__.py, and a test.
+"""What every kind of window must be able to do with panes. To add one: a file like its neighbours here, its line in
+__init__.py, and a test.
 
 All instants are seconds since 1970 UTC. A window holds the panes whose starts are in [start, end): bounds and
-membership must come of the same function. A kind whose windows follow each other without a gap, as most do, has one
-window for each pane; of windows that overlap a pane is in several, see hopping.py.
+membership must be computed by the same function. A kind whose windows follow each other without a gap, as most do, has
+one window for each pane; if windows overlap, a pane is in several: see hopping.py.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from jobs.facts.partials import Part
+from jobs.facts.partials import PaneColumn
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
 KEYS = ("window", "window_start", "window_end")
-"""Columns that tell one window from another."""
+"""Columns that identify a window, together with its group."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,21 @@ class Buckets:
     """Panes combined by group, and by the last window that holds them: in order of group and of time."""
 
     rows: np.ndarray
-    """For each bucket a row of the panes' table, of its group."""
+    """For each bucket a row of its group in the table of panes."""
     groups: np.ndarray
-    """Numbers of groups."""
+    """For each bucket the number of its group, as partials.group_keys gives it."""
     starts: np.ndarray
-    """Where the window starts."""
-    parts: dict[str, Part]
-    """By name, columns with one value for each bucket."""
+    """For each bucket the start of its last window."""
+    columns: dict[str, PaneColumn]
+    """By name, with one value for each bucket."""
 
 
 class Window(Protocol):
-    """A kind of window, with all that tells it from others of its kind: a frozen dataclass."""
+    """A kind of window with its parameters: a frozen dataclass."""
 
     @property
     def name(self) -> str:
-        """The label in column `window`. It is stored: another label is another window."""
+        """The label in column `window`. It is stored: with another label it is another window."""
 
     @property
     def uniques(self) -> bool:

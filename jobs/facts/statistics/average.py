@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql.types import DataType, DoubleType, StructField, StructType
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 from jobs.facts.statistics import total
 
 
@@ -33,42 +33,44 @@ class Average:
         ends = [StructField(f"{self.column}_{end}", kind) for end in ("min", "max")]
         return [total.count_column(self.column), *total.sum_columns(self.column, kind), *ends]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """Each event has its value."""
         values = events[self.column].combine_chunks()
-        parts = total.of_events(self.column, events, groups, target)
-        parts[f"{self.column}_min"] = groups.combined(partials.part(values, np.fmin))
-        parts[f"{self.column}_max"] = groups.combined(partials.part(values, np.maximum))
-        return parts
+        columns = total.from_events(self.column, events, groups, target)
+        columns[f"{self.column}_min"] = groups.combine(partials.numeric_column(values, np.fmin))
+        columns[f"{self.column}_max"] = groups.combine(partials.numeric_column(values, np.maximum))
+        return columns
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """Number, sum, minimum and maximum."""
-        parts = total.of_panes(self.column, panes)
+        columns = total.from_panes(self.column, panes)
         for end, combine in (("min", np.fmin), ("max", np.maximum)):
-            parts[f"{self.column}_{end}"] = partials.part(panes[f"{self.column}_{end}"].combine_chunks(), combine)
-        return parts
+            columns[f"{self.column}_{end}"] = partials.numeric_column(
+                panes[f"{self.column}_{end}"].combine_chunks(), combine
+            )
+        return columns
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """Number, sum, minimum and maximum."""
-        return total.to_panes(self.column, parts, target.names) | self._ends(parts)
+        return total.to_panes(self.column, columns, target.names) | self._ends(columns)
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """Mean, minimum and maximum."""
         ends = [StructField(name, kinds[name].dataType) for name in (f"{self.column}_min", f"{self.column}_max")]
         return [StructField(f"{self.column}_mean", DoubleType()), *ends]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """Mean, minimum and maximum."""
-        none = total.is_none(self.column, parts)
-        counts = np.where(none, 1, parts[f"{self.column}_count"].values)
-        means = partials.means(parts[f"{self.column}_sum"], counts)
-        return {f"{self.column}_mean": pa.array(means, pa.float64(), mask=none)} | self._ends(parts)
+        none = total.is_none(self.column, columns)
+        counts = np.where(none, 1, columns[f"{self.column}_count"].values)
+        means = partials.means(columns[f"{self.column}_sum"], counts)
+        return {f"{self.column}_mean": pa.array(means, pa.float64(), mask=none)} | self._ends(columns)
 
-    def _ends(self, parts: Mapping[str, Part]) -> dict[str, pa.Array]:
-        none = total.is_none(self.column, parts)
-        return {name: partials.arrow(parts[name], none) for name in (f"{self.column}_min", f"{self.column}_max")}
+    def _ends(self, columns: Mapping[str, PaneColumn]) -> dict[str, pa.Array]:
+        none = total.is_none(self.column, columns)
+        return {name: partials.to_arrow(columns[name], none) for name in (f"{self.column}_min", f"{self.column}_max")}
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of mean, minimum and maximum."""
         words = {"mean": "Mean", "min": "Minimum", "max": "Maximum"}
-        return {f"{self.column}_{which}": f"{word} of: {said}" for which, word in words.items()}
+        return {f"{self.column}_{end}": f"{word} of: {comment}" for end, word in words.items()}

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql.types import DataType, LongType, StructField, StructType
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 
 
 @dataclass(frozen=True)
@@ -20,32 +20,32 @@ class Count:
     is_optional = False
 
     def fault(self, kind: DataType) -> str | None:
-        """No column is looked at."""
+        """It reads no column."""
 
     def pane_columns(self, kinds: StructType) -> list[StructField]:
         """The number."""
         return [StructField(self.name, LongType())]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """Each event counts."""
-        return {self.name: groups.combined(Part(np.ones(len(events), np.int64), np.add, 0, pa.int64()))}
+        return {self.name: groups.combine(PaneColumn(np.ones(len(events), np.int64), np.add, 0, pa.int64()))}
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """The number."""
-        return {self.name: partials.part(panes[self.name].combine_chunks(), np.add)}
+        return {self.name: partials.numeric_column(panes[self.name].combine_chunks(), np.add)}
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """The number."""
-        return {self.name: partials.arrow(parts[self.name])}
+        return {self.name: partials.to_arrow(columns[self.name])}
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """The number."""
         return [StructField(self.name, LongType())]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """The number."""
-        return {self.name: partials.arrow(parts[self.name])}
+        return {self.name: partials.to_arrow(columns[self.name])}
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of the number."""
         return {self.name: "Records in the window."}

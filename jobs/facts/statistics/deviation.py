@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyspark.sql.types import DataType, DecimalType, DoubleType, FractionalType, StringType, StructField, StructType
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 from jobs.facts.statistics import total
 
 
@@ -42,20 +42,20 @@ class _Chan:
         none, lengths = numbers == 0, np.diff(np.append(starts, len(values)))
         totals = np.add.reduceat(numbers, starts)
 
-        def mean(of: np.ndarray) -> np.ndarray:
-            return np.add.reduceat(numbers * of, starts) / np.maximum(totals, 1)
+        def mean(values: np.ndarray) -> np.ndarray:
+            return np.add.reduceat(numbers * values, starts) / np.maximum(totals, 1)
 
         with np.errstate(over="ignore", invalid="ignore"):
             pivot = np.maximum.reduceat(np.where(none, -np.inf, pivots), starts)
             far = np.where(none, 0.0, pivots - np.repeat(pivot, lengths) + distances)
             distance = mean(far)
-            distance += mean(far - np.repeat(distance, lengths))  # what the first one was rounded by
+            distance += mean(far - np.repeat(distance, lengths))  # adds what the first mean was rounded by
             apart = numbers * (far - np.repeat(distance, lengths)) ** 2
-            found = np.add.reduceat(squares + np.where(none, 0.0, apart), starts)
+            sums = np.add.reduceat(squares + np.where(none, 0.0, apart), starts)
         broken = np.logical_or.reduceat(np.isnan(squares), starts)
-        found = np.where(broken, np.nan, np.where(np.isnan(found), np.inf, found))
+        sums = np.where(broken, np.nan, np.where(np.isnan(sums), np.inf, sums))
         distance = np.where(np.isfinite(distance), distance, 0.0)
-        return np.column_stack([totals, np.where(totals == 0, 0.0, pivot), distance, found])
+        return np.column_stack([totals, np.where(totals == 0, 0.0, pivot), distance, sums])
 
 
 @dataclass(frozen=True)
@@ -84,76 +84,78 @@ class Deviation:
             return [count, *(StructField(name, DoubleType()) for name in (*self._mean, self._squares))]
         return [count, *total.sum_columns(self.column, kind), StructField(self._squares, StringType())]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """Each event has its value."""
         values = events[self.column].combine_chunks()
         if self._mean[0] not in target.names:
-            parts = total.of_events(self.column, events, groups, target)
-            return parts | {self._squares: groups.combined(_squares_of(values))}
+            columns = total.from_events(self.column, events, groups, target)
+            return columns | {self._squares: groups.combine(_squares_column(values))}
         numbers = values.is_valid().to_numpy(zero_copy_only=False).astype(np.float64)
         doubles = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
         with np.errstate(invalid="ignore"):
             broken = doubles - doubles  # 0, or NaN for infinite values and NaN
         rows = np.column_stack([numbers, doubles, np.zeros(len(values)), broken])
-        return total.counts_of_events(self.column, events, groups) | {self._squares: groups.combined(_distances(rows))}
+        return total.counts_from_events(self.column, events, groups) | {
+            self._squares: groups.combine(_distances_column(rows))
+        }
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """Number of the values, and their sum or mean, and squares."""
         squares = panes[self._squares].combine_chunks()
         if self._mean[0] not in panes.column_names:
-            exact = partials.objects([int(text or 0) for text in squares.to_pylist()])
-            return total.of_panes(self.column, panes) | {self._squares: Part(exact, np.add, 0, pa.string())}
+            exact = partials.object_array([int(text or 0) for text in squares.to_pylist()])
+            return total.from_panes(self.column, panes) | {self._squares: PaneColumn(exact, np.add, 0, pa.string())}
         columns = [panes[name].cast(pa.float64()) for name in (f"{self.column}_count", *self._mean, self._squares)]
         rows = np.column_stack([column.fill_null(0.0).to_numpy() for column in columns])
-        return total.counts_of_panes(self.column, panes) | {self._squares: _distances(rows)}
+        return total.counts_from_panes(self.column, panes) | {self._squares: _distances_column(rows)}
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """Number of the values, and their sum or mean, and squares; null if there is none."""
-        none, squares = total.is_none(self.column, parts), parts[self._squares]
+        none, squares = total.is_none(self.column, columns), columns[self._squares]
         if self._mean[0] not in target.names:
             texts = [None if empty else str(value) for value, empty in zip(squares.values.tolist(), none, strict=True)]
-            return total.to_panes(self.column, parts, target.names) | {self._squares: pa.array(texts, pa.string())}
-        columns = zip((*self._mean, self._squares), squares.values.T[1:], strict=True)
-        doubles = {name: pa.array(values, pa.float64(), mask=none) for name, values in columns}
-        return total.counts_to_panes(self.column, parts) | doubles
+            return total.to_panes(self.column, columns, target.names) | {self._squares: pa.array(texts, pa.string())}
+        stored = zip((*self._mean, self._squares), squares.values.T[1:], strict=True)
+        doubles = {name: pa.array(values, pa.float64(), mask=none) for name, values in stored}
+        return total.counts_to_panes(self.column, columns) | doubles
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """The deviation."""
         return [StructField(f"{self.column}_stddev", DoubleType())]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """The deviation."""
-        counts, squares = parts[f"{self.column}_count"].values, parts[self._squares]
+        counts, squares = columns[f"{self.column}_count"].values, columns[self._squares]
         few = counts < 2
         if squares.values.ndim == 2:
-            found = np.sqrt(squares.values[:, 3] / np.where(few, 1, counts - 1))
+            deviations = np.sqrt(squares.values[:, 3] / np.where(few, 1, counts - 1))
         else:
-            found = _exact(counts, parts[f"{self.column}_sum"], squares.values)
-        return {f"{self.column}_stddev": pa.array(found, pa.float64(), mask=few)}
+            deviations = _exact_deviations(counts, columns[f"{self.column}_sum"], squares.values)
+        return {f"{self.column}_stddev": pa.array(deviations, pa.float64(), mask=few)}
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of the deviation."""
-        return {f"{self.column}_stddev": f"Standard deviation (of a sample) of: {said}"}
+        return {f"{self.column}_stddev": f"Standard deviation (of a sample) of: {comment}"}
 
 
-def _distances(rows: np.ndarray) -> Part:
+def _distances_column(rows: np.ndarray) -> PaneColumn:
     """Rows as _Chan combines them."""
-    return Part(rows, _Chan(), 0.0, pa.float64())
+    return PaneColumn(rows, _Chan(), 0.0, pa.float64())
 
 
-def _squares_of(values: pa.Array) -> Part:
+def _squares_column(values: pa.Array) -> PaneColumn:
     """The squares of whole numbers, or of the last places of decimals; 0 for null."""
     kind = values.type if pa.types.is_decimal(values.type) else pa.decimal128(30, 0)
     numbers = partials.summands(values, kind).values
     largest = float(np.abs(numbers.astype(np.float64)).max(initial=0))
     if largest * largest * len(numbers) >= 2**62:  # else no sum of squares can overflow 64 bits
         numbers = numbers.astype(object)
-    return Part(numbers * numbers, np.add, 0, pa.string())
+    return PaneColumn(numbers * numbers, np.add, 0, pa.string())
 
 
-def _exact(counts: np.ndarray, sums: Part, squares: np.ndarray) -> np.ndarray:
+def _exact_deviations(counts: np.ndarray, sums: PaneColumn, squares: np.ndarray) -> np.ndarray:
     """The deviation of each group of two values or more; anything for the others."""
     scale = 10 ** (2 * sums.kind.scale) if pa.types.is_decimal(sums.kind) else 1
-    each = zip(counts.tolist(), sums.values.tolist(), squares.tolist(), strict=True)
-    found = [math.sqrt((n * q - s * s) / (n * (n - 1) * scale)) if n > 1 else 0.0 for n, s, q in each]
-    return np.array(found, np.float64)
+    groups = zip(counts.tolist(), sums.values.tolist(), squares.tolist(), strict=True)
+    deviations = [math.sqrt((n * q - s * s) / (n * (n - 1) * scale)) if n > 1 else 0.0 for n, s, q in groups]
+    return np.array(deviations, np.float64)

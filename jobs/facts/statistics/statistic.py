@@ -1,11 +1,11 @@
 """What a statistic is to panes and windows. To add one: a file like its neighbours here, its field in `Panes` and its
 line in `Panes.statistics`, and a test.
 
-A statistic looks at one column of the events. It lives in four forms, and says how to get from each to the next:
+A statistic reads one column of the events. It takes four forms, and has a method for each step between them:
 
-1. events -> partial panes in memory (`of_events`): columns of numbers (`Part`), one value for each group of events
-2. partial panes in memory <-> the table of panes (`to_panes`, `of_panes`), in the columns `pane_columns`
-3. partial panes -> fewer partial panes: each `Part` knows how two of its values become one (`Part.combine`)
+1. events -> partial panes in memory (`from_events`): `PaneColumn`s, with one value for each group of events
+2. partial panes in memory <-> the table of panes (`to_panes`, `from_panes`), in the columns `pane_columns`
+3. partial panes -> fewer partial panes: each `PaneColumn` says how two values are combined (`PaneColumn.combine`)
 4. partial panes -> the published row of a window (`finish`), in the columns `window_columns`
 
 The law: it must not matter how events are spread over partial panes, nor in which order these are combined. Whole
@@ -21,7 +21,7 @@ from typing import Protocol
 import pyarrow as pa
 from pyspark.sql.types import DataType, StructField, StructType
 
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 
 
 class Statistic(Protocol):
@@ -29,7 +29,7 @@ class Statistic(Protocol):
 
     @property
     def column(self) -> str | None:
-        """The column of an event that is looked at; None if it is none."""
+        """The column of the events that it reads; None if it reads none."""
 
     @property
     def is_optional(self) -> bool:
@@ -41,23 +41,23 @@ class Statistic(Protocol):
     def pane_columns(self, kinds: StructType) -> list[StructField]:
         """The columns of partial panes, in order. `kinds`: the columns of events."""
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """Partial panes of these events: by name, columns with one value for each of the `groups`.
 
         `target`: the columns of the table of panes. Negative zero and unlike NaN do not occur, see equality.py.
         """
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
-        """The columns of partial panes out of their table, by name; null becomes `Part.nothing`."""
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
+        """The columns of partial panes, by name, from their table; null becomes `PaneColumn.nothing`."""
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
-        """The other way: the columns of the table, by name, of all columns of partial panes."""
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
+        """The reverse of `from_panes`: the columns of the table, by name."""
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """The columns of windows, in order. `kinds`: the columns of partial panes."""
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
-        """The columns of windows, by name, each of `length` values: of columns of partial panes, all combined."""
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
+        """The columns of windows, by name, each of `length` values. `columns`: of partial panes, combined."""
 
-    def comments(self, said: str) -> dict[str, str]:
-        """A sentence for each of the columns of windows. `said`: the topic's own comment on the column, or its name."""
+    def comments(self, comment: str) -> dict[str, str]:
+        """A sentence for each column of windows. `comment`: the topic's own on the column, or the column's name."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyspark.sql.types import DataType, StructField, StructType
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 from jobs.facts.statistics import total
 
 
@@ -39,31 +39,31 @@ class Sum:
         """Number and sum of the values."""
         return [total.count_column(self.column), *total.sum_columns(self.column, kinds[self.column].dataType)]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """Each event has its value."""
-        return total.of_events(self.column, events, groups, target)
+        return total.from_events(self.column, events, groups, target)
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """Number and sum."""
-        return total.of_panes(self.column, panes)
+        return total.from_panes(self.column, panes)
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """Number and sum."""
-        return total.to_panes(self.column, parts, target.names)
+        return total.to_panes(self.column, columns, target.names)
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """The sum, and the text for one of more than 38 digits if there may be one."""
         return [kinds[name] for name in self._names if name in kinds.names]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """The sum, and the text for one of more than 38 digits."""
         sums, beyond = self._names
-        columns = {sums: partials.arrow(parts[sums], total.is_none(self.column, parts))}
-        if pa.types.is_decimal(parts[sums].kind):
-            columns[beyond] = partials.beyond(parts[sums])
-        return columns
+        arrays = {sums: partials.to_arrow(columns[sums], total.is_none(self.column, columns))}
+        if pa.types.is_decimal(columns[sums].kind):
+            arrays[beyond] = partials.beyond_texts(columns[sums])
+        return arrays
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of the sum, and of the text."""
         sums, beyond = self._names
-        return {sums: f"Sum of: {said}", beyond: f"{sums} where that has more than 38 digits, and so is null."}
+        return {sums: f"Sum of: {comment}", beyond: f"{sums} where that has more than 38 digits, and so is null."}

@@ -1,4 +1,4 @@
-"""The sum of a column in partial panes, and of how many values: what several statistics need and keep once.
+"""The sum of a column in partial panes, and of how many values: shared by several statistics, and stored once.
 
 Exact for whole numbers and decimals, however many digits the sum has. Pane columns: `NAME_count`, the values that are
 not null; `NAME_sum`; and for decimals whose sums may have more than 38 digits `NAME_sum_beyond`, such a sum as text:
@@ -22,14 +22,14 @@ from pyspark.sql.types import (
 )
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 
 MOST_DIGITS = 38
 """Of a decimal, in Spark and in Delta."""
 SPARE_DIGITS = 10
-"""A sum has so many more digits than what is added up; where they are not to be had, see BEYOND."""
+"""A sum has this many more digits than the values that are added up; if that is more than MOST_DIGITS, see BEYOND."""
 BEYOND = "_beyond"
-"""Ends the name of the column, beside a column of sums, for sums of more than 38 digits: as text, exactly."""
+"""Suffix of the column beside a column of sums that has the sums of more than 38 digits, exactly, as text."""
 
 
 def fault(field: str, column: str, kind: DataType) -> str | None:
@@ -62,56 +62,56 @@ def _sum_type(kind: DataType) -> DataType:
     return DoubleType() if isinstance(kind, FractionalType) else LongType()
 
 
-def counts_of_events(column: str, events: pa.Table, groups: Groups) -> dict[str, Part]:
+def counts_from_events(column: str, events: pa.Table, groups: Groups) -> dict[str, PaneColumn]:
     """How many values there are in each group."""
     valid = events[column].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
-    return {f"{column}_count": groups.combined(Part(valid.astype(np.int64), np.add, 0, pa.int64()))}
+    return {f"{column}_count": groups.combine(PaneColumn(valid.astype(np.int64), np.add, 0, pa.int64()))}
 
 
-def of_events(column: str, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+def from_events(column: str, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
     """Number and sum of the values in each group."""
     sums = partials.summands(events[column].combine_chunks(), target.field(f"{column}_sum").type)
-    return counts_of_events(column, events, groups) | {f"{column}_sum": groups.combined(sums)}
+    return counts_from_events(column, events, groups) | {f"{column}_sum": groups.combine(sums)}
 
 
-def counts_of_panes(column: str, panes: pa.Table) -> dict[str, Part]:
+def counts_from_panes(column: str, panes: pa.Table) -> dict[str, PaneColumn]:
     """The number of values, out of the table of panes."""
-    return {f"{column}_count": partials.part(panes[f"{column}_count"].combine_chunks(), np.add)}
+    return {f"{column}_count": partials.numeric_column(panes[f"{column}_count"].combine_chunks(), np.add)}
 
 
-def of_panes(column: str, panes: pa.Table) -> dict[str, Part]:
+def from_panes(column: str, panes: pa.Table) -> dict[str, PaneColumn]:
     """Number and sum of the values, out of the table of panes."""
     name = f"{column}_sum"
-    sums = partials.part(panes[name].combine_chunks(), np.add)
+    sums = partials.numeric_column(panes[name].combine_chunks(), np.add)
     if f"{name}{BEYOND}" in panes.column_names:
         sums = _with_beyond(sums, panes[f"{name}{BEYOND}"].to_pylist())
-    return counts_of_panes(column, panes) | {name: sums}
+    return counts_from_panes(column, panes) | {name: sums}
 
 
-def _with_beyond(sums: Part, texts: list[str | None]) -> Part:
-    """The sums, with those that stand in the column beside them, as they have more digits than a decimal."""
+def _with_beyond(sums: PaneColumn, texts: list[str | None]) -> PaneColumn:
+    """The sums, with those of more digits than a decimal, which the column beside them has as text."""
     values = sums.values.astype(object)
     for row, text in enumerate(texts):
         if text is not None:
             values[row] = int(Decimal(text).scaleb(sums.kind.scale, partials.EXACTLY))
-    return sums.of(values)
+    return sums.with_values(values)
 
 
-def counts_to_panes(column: str, parts: Mapping[str, Part]) -> dict[str, pa.Array]:
+def counts_to_panes(column: str, columns: Mapping[str, PaneColumn]) -> dict[str, pa.Array]:
     """The number of values, for the table of panes."""
-    return {f"{column}_count": partials.arrow(parts[f"{column}_count"])}
+    return {f"{column}_count": partials.to_arrow(columns[f"{column}_count"])}
 
 
-def to_panes(column: str, parts: Mapping[str, Part], names: list[str]) -> dict[str, pa.Array]:
+def to_panes(column: str, columns: Mapping[str, PaneColumn], names: list[str]) -> dict[str, pa.Array]:
     """Number and sum of the values, for a table with columns of these `names`; the sum of no value is null."""
     name = f"{column}_sum"
-    columns = counts_to_panes(column, parts) | {name: partials.arrow(parts[name], is_none(column, parts))}
+    arrays = counts_to_panes(column, columns) | {name: partials.to_arrow(columns[name], is_none(column, columns))}
     if f"{name}{BEYOND}" in names:
-        columns[f"{name}{BEYOND}"] = partials.beyond(parts[name])
-    return columns
+        arrays[f"{name}{BEYOND}"] = partials.beyond_texts(columns[name])
+    return arrays
 
 
-def is_none(column: str, parts: Mapping[str, Part]) -> np.ndarray:
+def is_none(column: str, columns: Mapping[str, PaneColumn]) -> np.ndarray:
     """Where there is no value."""
-    none: np.ndarray = parts[f"{column}_count"].values == 0
+    none: np.ndarray = columns[f"{column}_count"].values == 0
     return none

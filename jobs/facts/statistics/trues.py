@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql.types import BooleanType, DataType, LongType, StructField, StructType
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,27 @@ class Trues:
         """The number."""
         return [StructField(self._name, LongType())]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """One for each true."""
         true = events[self.column].combine_chunks().fill_null(False).to_numpy(zero_copy_only=False)
-        return {self._name: groups.combined(Part(true.astype(np.int64), np.add, 0, pa.int64()))}
+        return {self._name: groups.combine(PaneColumn(true.astype(np.int64), np.add, 0, pa.int64()))}
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """The number."""
-        return {self._name: partials.part(panes[self._name].combine_chunks(), np.add)}
+        return {self._name: partials.numeric_column(panes[self._name].combine_chunks(), np.add)}
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """The number."""
-        return {self._name: partials.arrow(parts[self._name])}
+        return {self._name: partials.to_arrow(columns[self._name])}
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """The number."""
         return [StructField(self._name, LongType())]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """The number."""
-        return {self._name: partials.arrow(parts[self._name])}
+        return {self._name: partials.to_arrow(columns[self._name])}
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of the number."""
         return {self._name: f"Records with {self.column} true."}

@@ -25,7 +25,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.facts import partials
-from jobs.facts.partials import Groups, Part
+from jobs.facts.partials import Groups, PaneColumn
 from sketches import hyperloglog
 
 
@@ -33,16 +33,18 @@ class _Union:
     """Combines sketches, as bytes; None is the sketch of nothing."""
 
     def __call__(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return partials.objects([_union(pair) for pair in zip(one, other, strict=True)])
+        return partials.object_array([_union(pair) for pair in zip(one, other, strict=True)])
 
     def reduceat(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
         spans = zip(starts.tolist(), [*starts[1:].tolist(), len(values)], strict=True)
-        return partials.objects([_union(values[start:end]) for start, end in spans])
+        return partials.object_array([_union(values[start:end]) for start, end in spans])
 
 
 def _union(sketches: Any) -> bytes | None:
-    some = [sketch for sketch in sketches if sketch is not None]
-    return some[0] if len(some) == 1 else hyperloglog.merge(some, thoroughly=False) if some else None
+    present = [sketch for sketch in sketches if sketch is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+    return hyperloglog.merge(present, thoroughly=False)
 
 
 @dataclass(frozen=True)
@@ -68,29 +70,31 @@ class Uniques:
         """The sketch."""
         return [StructField(self._sketch, BinaryType())]
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """A sketch of the values of each group."""
         values = events[self.column].take(pa.array(groups.order)).to_pylist()
         spans = zip(groups.begins.tolist(), [*groups.begins[1:].tolist(), len(values)], strict=True)
-        return {self._sketch: _part([hyperloglog.sketch_of(values[start:end], self.lg_k) for start, end in spans])}
+        return {
+            self._sketch: _sketch_column([hyperloglog.sketch_of(values[start:end], self.lg_k) for start, end in spans])
+        }
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """The sketch."""
-        return {self._sketch: _part(panes[self._sketch].to_pylist())}
+        return {self._sketch: _sketch_column(panes[self._sketch].to_pylist())}
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """The sketch."""
-        return {self._sketch: pa.array(parts[self._sketch].values, pa.binary())}
+        return {self._sketch: pa.array(columns[self._sketch].values, pa.binary())}
 
     def window_columns(self, kinds: StructType) -> list[StructField]:
         """Estimate, standard error and sketch."""
-        kinds_ = {"estimate": LongType(), "standard_error": DoubleType(), "sketch": BinaryType()}
-        return [StructField(f"{self.column}_{which}", kind) for which, kind in kinds_.items()]
+        types = {"estimate": LongType(), "standard_error": DoubleType(), "sketch": BinaryType()}
+        return [StructField(f"{self.column}_{ending}", kind) for ending, kind in types.items()]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """Estimate, standard error and sketch."""
         # Merging drops the running estimate of a single stream, which depends on how the stream was cut.
-        sketches = [hyperloglog.merge([sketch], False) for sketch in parts[self._sketch].values]
+        sketches = [hyperloglog.merge([sketch], False) for sketch in columns[self._sketch].values]
         estimates = pa.array([int(hyperloglog.estimate(sketch, False) + 0.5) for sketch in sketches], pa.int64())
         return {
             f"{self.column}_estimate": estimates,
@@ -100,7 +104,7 @@ class Uniques:
             self._sketch: pa.array(sketches, pa.binary()),
         }
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of estimate, standard error and sketch."""
         return {
             f"{self.column}_estimate": f"Estimated number of distinct {self.column}.",
@@ -109,34 +113,34 @@ class Uniques:
         }
 
 
-def _part(sketches: list[bytes | None]) -> Part:
-    return Part(partials.objects(sketches), _Union(), None, pa.binary())
+def _sketch_column(sketches: list[bytes | None]) -> PaneColumn:
+    return PaneColumn(partials.object_array(sketches), _Union(), None, pa.binary())
 
 
 @dataclass(frozen=True)
 class SketchSize:
-    """The column `lg_k` of windows: a sketch is of use to those alone who know its size."""
+    """The column `lg_k` of windows: a sketch can only be used by somebody who knows its size."""
 
     lg_k: int
     column = None
     is_optional = False
 
     def fault(self, kind: DataType) -> str | None:
-        """No column is looked at."""
+        """It reads no column."""
 
     def pane_columns(self, kinds: StructType) -> list[StructField]:
         """None: it is a constant."""
         return []
 
-    def of_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, Part]:
+    def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """None."""
         return {}
 
-    def of_panes(self, panes: pa.Table) -> dict[str, Part]:
+    def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """None."""
         return {}
 
-    def to_panes(self, parts: Mapping[str, Part], target: pa.Schema) -> dict[str, pa.Array]:
+    def to_panes(self, columns: Mapping[str, PaneColumn], target: pa.Schema) -> dict[str, pa.Array]:
         """None."""
         return {}
 
@@ -144,10 +148,10 @@ class SketchSize:
         """The size."""
         return [StructField("lg_k", IntegerType())]
 
-    def finish(self, parts: Mapping[str, Part], length: int) -> dict[str, pa.Array]:
+    def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """The size."""
         return {"lg_k": pa.array([self.lg_k] * length, pa.int32())}
 
-    def comments(self, said: str) -> dict[str, str]:
+    def comments(self, comment: str) -> dict[str, str]:
         """Of the size."""
         return {"lg_k": "Base-2 logarithm of the sketch's registers."}

@@ -22,19 +22,19 @@ from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 EXACT_DIGITS = 28
-"""Numbers of more digits were rounded to so many."""
-EXACT_REACH = timedelta(hours=26)
+"""Numbers of more digits were rounded to this many."""
+LONGEST_EXACT_DAY = timedelta(hours=26)
 """A longer day was corrected from too few panes."""
 
 
 def check(places: Places, result: Result, last: Row) -> tuple[str, ...]:
-    """What the person who runs it should know of a result that an earlier version began; nothing of any other.
+    """Notes for the person who runs a result that an earlier version began; () for any other result.
 
     Raises Refused if its tables hold numbers that this version would not give.
     """
     if last.definition.get(RULES) == result.definition()[RULES] or not last.end_offsets:
         return ()
-    wrong = [*_rounded(places, result), *_zeros(places, result), *_days(places, result)]
+    wrong = [*_rounded_columns(places, result), *_negative_zeros(places, result), *_moved_days(places, result)]
     if wrong:
         raise Refused(
             f"{result.name} was begun by an earlier version of headrace, and this one would give other numbers: "
@@ -53,8 +53,8 @@ def _notes(result: Result) -> Iterator[str]:
         yield "seen_before is null for a record without a key from now on; up to now it was true after the first one"
 
 
-def _rounded(places: Places, result: Result) -> Iterator[str]:
-    """Decimals in the panes that have so many digits that some may be lost."""
+def _rounded_columns(places: Places, result: Result) -> Iterator[str]:
+    """Columns of panes that have decimals of so many digits that some may have been lost."""
     panes = delta_tables.find(places.table(f"{result.name}_panes")) if result.panes else None
     if panes is None or not result.panes:
         return
@@ -65,12 +65,12 @@ def _rounded(places: Places, result: Result) -> Iterator[str]:
             if kind is None or not pa.types.is_decimal(kind) or kind.precision <= EXACT_DIGITS:
                 continue
             limit = f"cast('{Decimal(1).scaleb(EXACT_DIGITS - kind.scale):f}' as decimal(38, {kind.scale}))"
-            if _asked(panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'):
+            if _query(panes, f'select 1 from it where abs("{column}") >= {limit} limit 1'):
                 yield f"{column} has more than {EXACT_DIGITS} digits, which were rounded"
 
 
-def _zeros(places: Places, result: Result) -> Iterator[str]:
-    """Groups by a fraction whose zero is negative."""
+def _negative_zeros(places: Places, result: Result) -> Iterator[str]:
+    """Columns of groups that have negative zero as a group of its own."""
     published = delta_tables.find(places.table(result.name)) if result.panes else None
     if published is None or not result.panes:
         return
@@ -78,18 +78,18 @@ def _zeros(places: Places, result: Result) -> Iterator[str]:
     for name in result.panes.by:
         # Distinct values would have one zero only; the inverse of the negative one is minus infinity.
         negative = f'select 1 from it where "{name}" = 0 and 1 / "{name}" < 0 limit 1'
-        if name in kinds and pa.types.is_floating(kinds[name]) and _asked(published, negative):
+        if name in kinds and pa.types.is_floating(kinds[name]) and _query(published, negative):
             yield f"{name} has a group of negative zero beside that of zero"
 
 
-def _days(places: Places, result: Result) -> Iterator[str]:
+def _moved_days(places: Places, result: Result) -> Iterator[str]:
     """Days of a zone in which clocks go back over midnight, or that are very long."""
     days = [window for window in result.windows if isinstance(window, CalendarDay)]
     panes = delta_tables.find(places.table(f"{result.name}_panes")) if days else None
     if panes is None:
         return
-    found = _asked(panes, "select distinct pane_start from it")
-    starts = np.array([int(row["pane_start"].timestamp()) for row in found], np.int64)
+    rows = _query(panes, "select distinct pane_start from it")
+    starts = np.array([int(row["pane_start"].timestamp()) for row in rows], np.int64)
     for window in days:
         zone = ZoneInfo(window.zone)
         dates = [datetime.fromtimestamp(second, zone).date() for second in starts.tolist()]
@@ -97,7 +97,7 @@ def _days(places: Places, result: Result) -> Iterator[str]:
         now = window.starts(starts)
         if (np.array(before, np.int64) != now).any():
             yield f"{window.name}: clocks there go back over midnight, and records were put into the day before"
-        elif ((window.ends(now) - now) > EXACT_REACH.total_seconds()).any():
+        elif ((window.ends(now) - now) > LONGEST_EXACT_DAY.total_seconds()).any():
             yield f"{window.name}: has a day of more than 26 hours, which late records corrected from a part of it"
 
 
@@ -105,6 +105,6 @@ def _schema(table: DeltaTable) -> pa.Schema:
     return pa.schema(table.schema().to_arrow())
 
 
-def _asked(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
+def _query(table: DeltaTable, sql: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = pa.table(QueryBuilder().register("it", table).execute(sql).read_all()).to_pylist()
     return rows

@@ -1,8 +1,8 @@
-"""Tables whose columns get wider types, as the schema file of the topic has got them: each is written anew, once.
+"""Tables whose columns get wider types, because the schema file of the topic has: each is rewritten once.
 
-A table is written anew in one commit, in the memory of a few batches, and says the same as before. The commits are of a
-ledger row of their own. A run that ends before that row is written leaves them to the next one, which goes on with
-them; or takes them back, if the types were changed back.
+A table is rewritten in one commit, in the memory of a few batches, with the same values. The commits belong to a ledger
+row of their own. If a run ends before that row is written, the next one goes on with its commits; or rolls them back,
+if the types were changed back.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,11 @@ from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert
 from jobs.running.places import Places
 
+_FINISHED = "tables that an earlier run had written anew, as their columns were too narrow, are taken over"
 
-def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
-    """The tables that have not the columns that are expected."""
+
+def tables_to_widen(places: Places, expected: Sequence[Table]) -> list[Table]:
+    """The tables that do not have the expected columns."""
     return [
         table
         for table in expected
@@ -32,52 +34,52 @@ def needed(places: Places, expected: Sequence[Table]) -> list[Table]:
 
 
 def check(places: Places, result: Result, expected: Sequence[Table]) -> None:
-    """Raises Refused if a table has other columns than expected, and cannot get them without a change of its values."""
+    """Raises Refused if a table has not the expected columns, and cannot get them without a change of its values."""
     for table in expected:
-        table_check.check_columns(places.table(table.name), _in_the_way(places, result, table))
+        table_check.check_columns(places.table(table.name), _obstacles(places, result, table))
 
 
-def can(places: Places, result: Result, expected: Sequence[Table]) -> bool:
-    """Whether `check` has nothing to say."""
-    return not any(_in_the_way(places, result, table) for table in expected)
+def is_possible(places: Places, result: Result, expected: Sequence[Table]) -> bool:
+    """Whether `check` would pass."""
+    return not any(_obstacles(places, result, table) for table in expected)
 
 
-def _in_the_way(places: Places, result: Result, table: Table) -> list[str]:
-    """The columns that cannot become those that are expected, in words."""
-    found = table_check.columns(places.table(table.name))
-    names, groups = found.fieldNames(), result.panes.by if result.panes else ()
+def _obstacles(places: Places, result: Result, table: Table) -> list[str]:
+    """The columns that cannot get the expected types, in words."""
+    columns = table_check.columns(places.table(table.name))
+    names, groups = columns.fieldNames(), result.panes.by if result.panes else ()
     wanted = [field for field in table.columns if field.name in names or not _is_null_at_first(field.name)]
     for place, field in enumerate(wanted):
-        if field.name in names and _may_become(found[field.name], field, field.name in groups):
-            wanted[place] = found[field.name]
-    return table_check.column_differences(found, StructType(wanted))
+        if field.name in names and _may_become(columns[field.name], field, field.name in groups):
+            wanted[place] = columns[field.name]
+    return table_check.column_differences(columns, StructType(wanted))
 
 
-def _may_become(found: StructField, wanted: StructField, is_group: bool) -> bool:
-    was, now = found.dataType, wanted.dataType
+def _may_become(column: StructField, wanted: StructField, is_group: bool) -> bool:
+    was, now = column.dataType, wanted.dataType
     if is_group and isinstance(was, FloatType):
         return isinstance(now, FloatType)  # 0.1 as float is another double than 0.1: it would be a group of its own
-    is_sum = found.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
+    is_sum = column.name.endswith("_sum") and isinstance(was, LongType) and isinstance(now, DecimalType)
     return wider_types.holds(now, was) or is_sum  # see statistics/total.py
 
 
 def _is_null_at_first(name: str) -> bool:
-    """Whether null is right in a column where it was not there: sums that are too long for a decimal, beside it."""
+    """Whether rows that are older than the column rightly have null in it: it is for sums too long for a decimal."""
     return name.endswith(f"_sum{BEYOND}")
 
 
 def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, step: Callable[[str], None]) -> Row:
-    """Write the tables anew that have not the columns that are expected, and then the ledger row that says so.
+    """Rewrite the tables that do not have the expected columns, and then write the ledger row that says so.
 
-    Those that an earlier run has written stay. Raises Refused if another run is writing too.
+    Tables that an earlier run has rewritten stay. Raises Refused if another run is writing too.
     """
     sequence = last.sequence + 1
-    row = last.next(Kind.WIDEN, published_sequence=sequence if last.published else last.published_sequence)
+    row = last.next(Kind.WIDEN, published_sequence=sequence if last.is_published else last.published_sequence)
     commit = commits.Commit(
         result.name, f"{Step.WIDEN}-{sequence}", sequence, Step.WIDEN, row.start_offsets, row.end_offsets
     )
     notes = []
-    for table in needed(places, expected):
+    for table in tables_to_widen(places, expected):
         path = places.table(table.name)
         differences = table_check.column_differences(table_check.columns(path), table.columns)
         windows = bool(result.panes) and table.name == result.name
@@ -87,6 +89,3 @@ def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, 
     row = ledger.with_versions(places, replace(row, notes=tuple(notes) or (_FINISHED,)), commit)
     with announce(step, Step.LEDGER):
         return ledger.write(places, result.name, row)
-
-
-_FINISHED = "tables that an earlier run had written anew, as their columns were too narrow, are taken over"

@@ -40,16 +40,16 @@ def holds(now: DataType, was: DataType) -> bool:
     return now == was
 
 
-def same(now: DataType, was: DataType) -> bool:
-    """Whether they are one type, wherever null may stand."""
+def is_same(now: DataType, was: DataType) -> bool:
+    """Whether they are the same type, leaving aside where null may stand."""
     return holds(now, was) and holds(was, now)
 
 
-def overlaid(now: StructType, was: StructType) -> StructType:
-    """The columns `now`, with the types that `was` has for some of them, or for some of what is inside of them."""
+def overlay(now: StructType, was: StructType) -> StructType:
+    """The columns `now`, with the types of `was` for those columns, and fields of structs, that it has."""
     return StructType(
         [
-            StructField(field.name, _overlaid(field.dataType, was[field.name].dataType))
+            StructField(field.name, _overlay_type(field.dataType, was[field.name].dataType))
             if field.name in was.fieldNames()
             else field
             for field in now
@@ -57,5 +57,5 @@ def overlaid(now: StructType, was: StructType) -> StructType:
     )
 
 
-def _overlaid(now: DataType, was: DataType) -> DataType:
-    return overlaid(now, was) if isinstance(now, StructType) and isinstance(was, StructType) else was
+def _overlay_type(now: DataType, was: DataType) -> DataType:
+    return overlay(now, was) if isinstance(now, StructType) and isinstance(was, StructType) else was

@@ -1,9 +1,9 @@
-"""Windows that were added to a result, or taken from it, after its tables were made: their rows come, or go.
+"""Windows that were added to a result, or removed from it, after its tables were created.
 
-Windows are made of panes, and panes are all there: a window that is added is published for all of them at once, and so
-has the rows that it would have if the result had begun with it. The rows of one that is taken away are removed, as
-nobody would correct them any more; to add it again brings them back. A run that ends before the ledger row of the
-change is written leaves its commits to the next one, which takes them back, and begins again.
+All panes are still stored, so a window that is added is published for all of them at once: it has the rows that it
+would have if the result had begun with it. The rows of a window that is removed are deleted, as nothing would correct
+them any more; adding it again brings them back. If a run ends before the ledger row of the change is written, the next
+one rolls its commits back and starts again.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,13 +23,15 @@ from jobs.publishing import publication
 from jobs.running.places import Places
 
 
-def is_unfinished(strays: Sequence[dict[str, object]]) -> bool:
-    """Whether these commits, which no ledger row knows, are of a change that was broken off, and of nothing else."""
-    return bool(strays) and all(commit["step"] in (Step.REMOVE_WINDOWS, Step.ADD_WINDOWS) for commit in strays)
+def is_unfinished(uncommitted: Sequence[dict[str, object]]) -> bool:
+    """Whether these commits, which no ledger row has, all belong to a change of windows that was broken off."""
+    return bool(uncommitted) and all(
+        commit["step"] in (Step.REMOVE_WINDOWS, Step.ADD_WINDOWS) for commit in uncommitted
+    )
 
 
-def take_back(places: Places, result: Result, last: Row) -> Row:
-    """Put the table back to where the ledger's `last` row is; returns a new row, which says so."""
+def roll_back(places: Places, result: Result, last: Row) -> Row:
+    """Restore the table to the version of the ledger's `last` row; returns a new ledger row, which says so."""
     known, path = last.tables[result.name], places.table(result.name)
     delta_tables.restore(path, known["version"])
     now = {result.name: known | {"version": delta_tables.identity(path)[1]}}
@@ -40,7 +42,7 @@ def take_back(places: Places, result: Result, last: Row) -> Row:
 def _next(last: Row) -> Row:
     """The ledger row after `last`; it publishes no batch."""
     row = last.next(Kind.PUBLISH)
-    return replace(row, published_sequence=row.sequence if last.published else last.published_sequence)
+    return replace(row, published_sequence=row.sequence if last.is_published else last.published_sequence)
 
 
 def apply(
@@ -56,7 +58,7 @@ def apply(
     ledger row that says so. Raises Refused if another run is writing too.
     """
     path, row = places.table(result.name), _next(last)
-    generation = f"windows-{row.sequence}"  # no batch's: what is not finished is taken back
+    generation = f"windows-{row.sequence}"  # no batch's: a change that is not finished is rolled back
     commit = commits.Commit(
         result.name, generation, row.sequence, Step.REMOVE_WINDOWS, row.start_offsets, row.end_offsets
     )

@@ -47,8 +47,8 @@ class PartitionPlan:
     """Each file, with the offsets that leave it; None: it stays as it is."""
 
     @property
-    def removed(self) -> int:
-        """Records that leave."""
+    def removed_records(self) -> int:
+        """How many records leave."""
         return self.superseded + self.tombstones
 
 
@@ -125,7 +125,7 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[Partit
 
     Raises Refused when another run was faster, ArchiveError, OSError and deltalake's DeltaError from the store.
     """
-    if not any(step.marks_tombstones or step.removed for step in plans):
+    if not any(step.marks_tombstones or step.removed_records for step in plans):
         return
     with rewrite.Rewrite(marks=_new_marks(topic, firsts, plans, now_ms)) as change:
         for step in plans:
@@ -137,7 +137,8 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[Partit
                     change.new.append(PartitionFiles(path, topic, step.partition, 0))
                     rewrite.copy(old, change.new[-1], partial(_is_staying, pa.chunked_array(leaving)))
                     change.new[-1].close()
-        rewrite.commit(path, topic, change, {"compaction": {str(step.partition): step.removed for step in plans}})
+        removed = {str(step.partition): step.removed_records for step in plans}
+        rewrite.commit(path, topic, change, {"compaction": removed})
 
 
 def _new_marks(topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan], now_ms: int) -> dict[str, int]:
@@ -146,7 +147,7 @@ def _new_marks(topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan]
         if step.marks_tombstones:
             new_marks[marks.tombstones(topic, step.partition)] = step.until
             new_marks[marks.tombstones_time(topic, step.partition)] = now_ms
-        if step.removed:
+        if step.removed_records:
             new_marks[marks.compacted_end(topic, step.partition)] = step.until
     return new_marks
 

@@ -8,7 +8,7 @@ import contextlib
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.log.archive.data_file import covers_footer
 from jobs.running import storage
+from jobs.running.instants import EPOCH
 from schemas.archive import COLUMNS, PARTITIONED_BY
 
 ROW_GROUP_RECORDS = 65_536
@@ -27,7 +28,6 @@ ROW_GROUP_BYTES = 64 * 2**20
 FILE_RECORDS = 16 * ROW_GROUP_RECORDS
 """Most records of a file: its footer is read for every batch that touches it."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SCHEMA = pa.schema([field for field in to_arrow_schema(COLUMNS, timezone="UTC") if field.name not in PARTITIONED_BY])
 """The columns in a file; the others are its folders."""
 

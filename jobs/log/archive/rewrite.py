@@ -59,8 +59,8 @@ class Rewrite:
             files.discard()
 
 
-def copy(files: Sequence[DataFile], into: PartitionFiles, keep: Callable[[pa.Table], pa.Array]) -> None:
-    """Write the records of `files` for which `keep` is true, in order of offset. Raises ArchiveError, OSError.
+def copy(files: Sequence[DataFile], into: PartitionFiles, is_staying: Callable[[pa.Table], pa.Array]) -> None:
+    """Write the records of `files` for which `is_staying` is true, in order of offset. Raises ArchiveError, OSError.
 
     A row group at a time; files that another writer has put together in another order are sorted, in memory.
     """
@@ -69,7 +69,7 @@ def copy(files: Sequence[DataFile], into: PartitionFiles, keep: Callable[[pa.Tab
     if (offsets[1:] <= offsets[:-1]).any():
         groups = iter([pa.concat_tables(groups).sort_by("offset")])
     for rows in groups:
-        for batch in rows.filter(keep(rows)).to_batches():
+        for batch in rows.filter(is_staying(rows)).to_batches():
             into.add(batch)
 
 

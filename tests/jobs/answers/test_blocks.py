@@ -109,7 +109,7 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
         due = of_windows(zone, windows, since)
         assert len(due) > 3
         for batch, block_rows in ways:
-            made = merging.merged(iter(table.to_batches(batch)), KEPT, windows, target, since, block_rows)
+            made = merging.window_batches(iter(table.to_batches(batch)), KEPT, windows, target, since, block_rows)
             rows = [row for part in made for row in part.to_pylist()]
             keys = ("window", "window_start", "window_end", "site")
             assert len(rows) == len(due), (windows, batch)

@@ -137,7 +137,7 @@ def found(batch: int, block_rows: int, since: int | None = None) -> dict[tuple[A
         for field in (name, f"{name}_min", f"{name}_max"):
             kinds.add(field, kind)
     target = to_arrow_schema(merging.output(kinds, KEPT), timezone="UTC")
-    batches = merging.merged(iter(table.to_batches(batch)), KEPT, WINDOWS, target, since, block_rows)
+    batches = merging.window_batches(iter(table.to_batches(batch)), KEPT, WINDOWS, target, since, block_rows)
     rows = [row for made in batches for row in made.to_pylist()]
     keys = ("window", "window_start", "window_end", "site", "floor")
     by_key = {tuple(row[key] for key in keys): row for row in rows}
@@ -170,6 +170,6 @@ def test_nothing_newer_gives_no_window() -> None:
 
 def test_windows_are_counted_without_making_them() -> None:
     table = pa.Table.from_pylist(DICE.sample(PANES, len(PANES)), schema=KINDS)
-    assert merging.count(table, KEPT, WINDOWS) == len(expected())
+    assert merging.window_count(table, KEPT, WINDOWS) == len(expected())
     for window in WINDOWS:
-        assert merging.count(table, KEPT, (window,)) == sum(key[0] == window.name for key in expected())
+        assert merging.window_count(table, KEPT, (window,)) == sum(key[0] == window.name for key in expected())

@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from jobs.decisions import membership
 from jobs.decisions.membership import Membership
 from jobs.events import task_facts
-from schemas import filters as schema
+from schemas import filters as filters_schema
 
 DAY = 86_400_000_000
 START = 15_000 * DAY
@@ -39,7 +39,9 @@ class Keeper:
             F.encode("k", "UTF-8").alias("record_key"),
             F.timestamp_micros(F.col("micros") + F.lit(START)).alias("event_time"),
         )
-        before = pa.Table.from_pylist(list(self.filters.values()), to_arrow_schema(schema.COLUMNS, timezone="UTC"))
+        before = pa.Table.from_pylist(
+            list(self.filters.values()), to_arrow_schema(filters_schema.COLUMNS, timezone="UTC")
+        )
         sightings = task_facts.accumulator(self.spark)
         hashed = membership.with_key_hash(membership.in_order(frame))
         rows = membership.mark_step(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
@@ -172,7 +174,7 @@ def test_numbers_that_cannot_be_are_refused() -> None:
 def test_records_in_another_order_or_in_pieces_are_noticed(spark: SparkSession) -> None:
     columns = ("0 as record_partition", "id as record_offset", "encode(id, 'utf-8') as record_key")
     made = spark.range(40).selectExpr(*columns, "timestamp_seconds(id) as event_time")
-    nothing = pa.table({name: [] for name in schema.COLUMNS.names})
+    nothing = pa.table({name: [] for name in filters_schema.COLUMNS.names})
     found = []
     for frame in (made.coalesce(1), made.orderBy("record_offset", ascending=False).coalesce(1), made.repartition(2)):
         sightings = task_facts.accumulator(spark)

@@ -52,7 +52,9 @@ def windows(
     output = aggregation.output(kinds, kept)
     panes = to_arrow_schema(output, timezone="UTC")
     parts = [
-        pa.Table.from_batches(aggregation._of_events(iter(batches(rows[a:b], kinds).to_batches()), kept, panes), panes)
+        pa.Table.from_batches(
+            aggregation._partials_of_batches(iter(batches(rows[a:b], kinds).to_batches()), kept, panes), panes
+        )
         for a, b in zip([0, *cuts], [*cuts, len(rows)], strict=True)
     ]
     half = len(parts) // 2
@@ -61,5 +63,5 @@ def windows(
     target = to_arrow_schema(merging.output(output, kept), timezone="UTC")
     ordered = pa.concat_tables(summed).sort_by("pane_start")
     return pa.Table.from_batches(
-        merging.merged(iter(ordered.to_batches()), kept, some, target, None), target
+        merging.window_batches(iter(ordered.to_batches()), kept, some, target, None), target
     ).to_pylist()

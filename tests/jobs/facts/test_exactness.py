@@ -141,7 +141,7 @@ def test_a_sum_of_more_than_38_digits_is_kept_as_text_and_comes_back_when_it_is_
 
     def panes(*values: Decimal) -> pa.Table:
         events = batches([(0, "a", value) for value in values], kinds)
-        return pa.Table.from_batches(aggregation._of_events(iter(events.to_batches()), kept, target), target)
+        return pa.Table.from_batches(aggregation._partials_of_batches(iter(events.to_batches()), kept, target), target)
 
     [large] = panes(nines, nines).to_pylist()
     assert (large["v_sum"], large["v_sum_beyond"]) == (None, "199999999999999999999.999999999999999998")

@@ -41,7 +41,7 @@ def merged(collected: DataFrame, kept: Panes) -> list[dict[str, Any]]:
 
 
 def test_means_minima_maxima_and_counts_are_exact(spark: SparkSession) -> None:
-    partials = aggregation.collect(events(spark), KEPT)
+    partials = aggregation.aggregate(events(spark), KEPT)
     found = {row["site"]: row for row in merged(partials.union(partials), KEPT)}  # each part counts twice
     assert found.keys() == {"a", "b", None}
     for site, row in found.items():
@@ -61,7 +61,9 @@ def test_means_minima_maxima_and_counts_are_exact(spark: SparkSession) -> None:
 def test_a_pane_starts_at_a_multiple_of_its_length(spark: SparkSession) -> None:
     moments = ["1970-01-01 00:00:00", "2013-06-01 00:04:59.999999", "2013-06-01 00:05:00", "2013-06-01 00:09:00.5"]
     frame = spark.createDataFrame([(m,) for m in moments], "m string").select(F.to_timestamp("m").alias("event_time"))
-    rows = aggregation.collect(frame, Panes("5 minutes")).selectExpr("cast(pane_start as string)", "records").collect()
+    rows = (
+        aggregation.aggregate(frame, Panes("5 minutes")).selectExpr("cast(pane_start as string)", "records").collect()
+    )
     assert sorted(map(tuple, rows)) == [
         ("1970-01-01 00:00:00", 1), ("2013-06-01 00:00:00", 1), ("2013-06-01 00:05:00", 2),
     ]  # fmt: skip
@@ -88,7 +90,7 @@ def test_panes_of_many_blocks_are_those_of_spark_itself(spark: SparkSession) -> 
         *(f"cast(nullif(hash(id, 1) % 100, 11) as {kind}) as {name}" for name, kind in KINDS.items()),
     ).where("site is null or site != 4 or id > 3990")  # fmt: skip
     kept = Panes("5 minutes", ("site",), averages=tuple(KINDS), uniques=("device", "number"), counts=("ok",), lg_k=9)
-    found = {(row.pane_start, row.site): row for row in aggregation.collect(made.repartition(3), kept).collect()}
+    found = {(row.pane_start, row.site): row for row in aggregation.aggregate(made.repartition(3), kept).collect()}
     sums = {name: f"cast({name} as decimal(20,0))" if name == "large" else name for name in KINDS}
     due = made.groupBy(F.window("event_time", "5 minutes").start.alias("pane_start"), "site").agg(
         F.count("*").alias("records"),
@@ -101,7 +103,7 @@ def test_panes_of_many_blocks_are_those_of_spark_itself(spark: SparkSession) -> 
     )  # fmt: skip
     rows = due.collect()
     assert (
-        aggregation.collect(made, kept).schema.simpleString()
+        aggregation.aggregate(made, kept).schema.simpleString()
         == due.select(aggregation.output(made.schema, kept).names).schema.simpleString()
     )
     assert found.keys() == {(row.pane_start, row.site) for row in rows}
@@ -130,7 +132,7 @@ def test_the_estimate_is_the_same_for_any_grouping(values: int, spark: SparkSess
     frame = spark.createDataFrame(rows, "grouping string, part int, device string")
     frame = frame.withColumn("event_time", F.lit(START).cast("timestamp"))
     named = Panes(kept.every, ("grouping", "part"), uniques=kept.uniques)
-    parts = aggregation.collect(frame, named).drop("part")
+    parts = aggregation.aggregate(frame, named).drop("part")
     found = merged(parts, Panes(kept.every, ("grouping",), uniques=kept.uniques))
     estimates = {row["grouping"]: row["device_estimate"] for row in found}
     assert len(estimates) == 4
@@ -143,7 +145,7 @@ def test_the_estimate_is_the_same_for_any_grouping(values: int, spark: SparkSess
 def test_sketches_of_unlike_size_are_not_merged(spark: SparkSession) -> None:
     frame = spark.createDataFrame([("x",)], "device string").withColumn("event_time", F.lit(START).cast("timestamp"))
     small, large = (Panes("5 minutes", uniques=("device",), lg_k=lg_k) for lg_k in (10, 12))
-    both = aggregation.collect(frame, small).union(aggregation.collect(frame, large))
+    both = aggregation.aggregate(frame, small).union(aggregation.aggregate(frame, large))
     with pytest.raises(Exception, match=r"cannot merge a sketch of lgK 1[02] with lgK 1[02]"):
         merged(both, large)
 

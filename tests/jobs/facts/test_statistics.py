@@ -43,11 +43,11 @@ def test_nothing_is_lost_by_way_of_the_table_of_panes(kind: DataType) -> None:
     times = [HOUR + timedelta(hours=hour) for hour in (0, 0, 1)]
     events = pa.table([times, [3, 5, None], [1, 1, None], [True, None, None]], names=schema.names).cast(schema)
     target = to_arrow_schema(aggregation.output(columns(kind), EVERY), timezone="UTC")
-    once = pa.Table.from_batches(aggregation._of_events(iter(events.to_batches()), EVERY, target), target)
+    once = pa.Table.from_batches(aggregation._partials_of_batches(iter(events.to_batches()), EVERY, target), target)
     again = pa.Table.from_batches(pane_table.combine(once, EVERY, target), target)
     assert again.drop_columns("u_sketch").equals(once.drop_columns("u_sketch"))
     for table in (once, again):
-        parts = pane_table.parts_of(table, EVERY.statistics)
+        parts = pane_table.pane_columns(table, EVERY.statistics)
         finished: dict[str, pa.Array] = {}
         for statistic in EVERY.statistics:
             finished |= statistic.finish(parts, 2)

@@ -40,7 +40,7 @@ def test_a_result_that_has_read_nothing_is_defined_anew(spark: SparkSession, pla
     assert first.end_offsets == {0: 6}
     again = recovery.resume(spark, places, BY_SHOP)
     assert again.notes == ("defined anew: nothing had been read yet, so its empty tables were made anew",)
-    assert (again.last.end_offsets, again.last.sequence, again.last.published) == ({0: 6}, 3, True)
+    assert (again.last.end_offsets, again.last.sequence, again.last.is_published) == ({0: 6}, 3, True)
     assert "size" not in [field.name for field in DeltaTable(places.table("sales_v1")).schema().fields]
     shutil.rmtree(places.table("sales_v1_panes"))  # as if the next change had been broken off
     kept = recovery.resume(spark, places, SEEN)

@@ -12,7 +12,7 @@ from jobs.keeping import ledger
 from jobs.lake import delta_tables
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-from schemas import ledger as schema
+from schemas import ledger as ledger_schema
 from tests import delta
 from tests.jobs.keeping.world import places_in
 
@@ -28,9 +28,9 @@ def test_a_ledger_without_the_columns_of_today_gets_them_with_the_next_row(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = ("log_home", "topic_id")
-    old = StructType([field for field in schema.COLUMNS.fields if field.name not in new])
+    old = StructType([field for field in ledger_schema.COLUMNS.fields if field.name not in new])
     with monkeypatch.context() as before:
-        before.setattr(schema, "COLUMNS", old)
+        before.setattr(ledger_schema, "COLUMNS", old)
         ledger.create(places, "r_v1")
         ledger.write(places, "r_v1", FIRST)
     assert set(new).isdisjoint(delta.rows(places.table("r_v1_ledger"))[0])
@@ -53,14 +53,17 @@ def test_a_row_is_written_once(places: Places) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ([field for field in schema.COLUMNS if field.name != "late"], "^late: in ledger.Row or in schemas/ledger.py"),
-        ([*schema.COLUMNS, StructField("more", StringType())], "^more: in ledger.Row or"),
+        (
+            [field for field in ledger_schema.COLUMNS if field.name != "late"],
+            "^late: in ledger.Row or in schemas/ledger.py",
+        ),
+        ([*ledger_schema.COLUMNS, StructField("more", StringType())], "^more: in ledger.Row or"),
     ],
 )
 def test_a_field_that_the_table_does_not_have_is_an_error_of_the_import(
     columns: list[StructField], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "COLUMNS", StructType(columns))
+    monkeypatch.setattr(ledger_schema, "COLUMNS", StructType(columns))
     found = importlib.util.spec_from_file_location("another_ledger", ledger.__file__)
     assert found and found.loader
     module = importlib.util.module_from_spec(found)

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import run
 from jobs.keeping import evaluation, ledger, locks, microbatch, recovery
 from jobs.lake import commits, delta_tables
-from jobs.log.archive import writer as archive
+from jobs.log.archive import writer
 from jobs.running.errors import Refused
 from tests import delta
 from tests.jobs.keeping import readings
@@ -69,7 +69,7 @@ def test_a_checkpoint_that_is_not_the_ledgers_is_moved_aside(
 
 def test_a_run_says_what_it_mended_and_the_tables_are_right(folder: Path, spark: SparkSession) -> None:
     roll_back(folder / "checkpoints" / "small_v1" / "generation-00001")
-    archive.append(f"{folder}/archive", "readings", None, [readings.batch(LOG[9:])])
+    writer.append(f"{folder}/archive", "readings", None, [readings.batch(LOG[9:])])
     said = "\n".join(keep(spark, folder))
     assert "is older than the ledger" in said
     assert "moved aside" in said
@@ -113,7 +113,7 @@ def test_tables_without_their_ledger_are_refused(folder: Path, spark: SparkSessi
 def test_tables_that_are_taken_or_changed_while_a_job_runs_end_the_run(
     harm: Callable[[Path], None], said: str, name: str, folder: Path, spark: SparkSession
 ) -> None:
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:15])])
+    writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:15])])
     path = folder / "tables" / name
     before = ledger.last(places_in(folder), "small_v1")
     step = once_at("before quarantine", lambda: harm(path))
@@ -180,7 +180,7 @@ def test_a_second_run_is_refused_here_and_in_another_process(tmp_path: Path, spa
 
 def test_a_second_writer_is_noticed_and_taken_back(folder: Path, spark: SparkSession) -> None:
     """As from a machine that does not see the lock: it appends the same batch between our append and our ledger row."""
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
+    writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
     panes = f"{folder}/tables/small_v1_panes"
 
     def step(name: str) -> None:
@@ -205,18 +205,18 @@ def test_two_ledger_rows_of_one_sequence_are_refused(folder: Path) -> None:
         ledger.write(places_in(folder), "small_v1", last.next("publish"))
 
 
-@pytest.mark.parametrize("writer", ["python", "java"])
+@pytest.mark.parametrize("language", ["python", "java"])
 def test_after_a_write_that_failed_the_next_run_goes_on(
-    writer: str, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    language: str, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system refuses the process every file beyond 100 bytes, as on a full disk, from the append of the rows on."""
-    if writer == "java":  # as if these few rows were many
+    if language == "java":  # as if these few rows were many
         monkeypatch.setattr(evaluation, "FEW_RECORDS", 0)
         monkeypatch.setattr(delta_tables, "SMALL_BYTES", 0)
     gateway = spark.sparkContext._gateway
     assert gateway
-    process = {"python": os.getpid(), "java": gateway.proc.pid}[writer]
-    archive.append(f"{tmp_path}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG)])
+    process = {"python": os.getpid(), "java": gateway.proc.pid}[language]
+    writer.append(f"{tmp_path}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG)])
     result = replace(readings.SEEN, name="seen_v1")
     before = resource.prlimit(process, resource.RLIMIT_FSIZE)
 
@@ -244,7 +244,7 @@ def test_after_a_write_that_failed_the_next_run_goes_on(
 def test_tables_may_be_optimised_and_vacuumed_between_runs_and_panes_while_one_runs(
     folder: Path, spark: SparkSession
 ) -> None:
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
+    writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
     panes = DeltaTable(f"{folder}/tables/small_v1_panes")
     compacted = []
 
@@ -260,6 +260,6 @@ def test_tables_may_be_optimised_and_vacuumed_between_runs_and_panes_while_one_r
         table.optimize.compact()
         table.vacuum(0, dry_run=False, enforce_retention_duration=False)
     more = [record._replace(offset=record.offset + 6) for record in LOG[:6]]
-    archive.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(more)])
+    writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(more)])
     assert keep(spark, folder) == []
     assert counted(folder) == expected([*LOG, *more])

@@ -16,11 +16,11 @@ from tests.jobs.visits import COUNTED, SEEN, expected, write
 
 def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..., Run], places: Places) -> None:
     with pytest.raises(Refused, match="there is no table visits_v1"):
-        results.published(spark, places, COUNTED)
+        results.published_rows(spark, places, COUNTED)
     write(places, 0, 25)
     with pytest.raises(Stopped):
         microbatch.keep(a_run(step=stopping_at("before windows")), COUNTED)
-    assert results.published(spark, places, COUNTED).count() == 0
+    assert results.published_rows(spark, places, COUNTED).count() == 0
     fresh = results.fresh(spark, places, COUNTED)
     rows = fresh.collect()
     truth = expected(25, without_site=False)
@@ -28,7 +28,7 @@ def test_fresh_is_what_will_be_published(spark: SparkSession, a_run: Callable[..
         (start.timestamp(), site): said for (start, site), said in truth.items()
     }
     microbatch.keep(a_run(), COUNTED)
-    published = results.published(spark, places, COUNTED)
+    published = results.published_rows(spark, places, COUNTED)
     assert published.columns == [*fresh.columns, "revision", "updated_time"]
     assert sorted(published.drop("revision", "updated_time").collect()) == sorted(rows)
     frame = results.pandas(places, "visits_v1")

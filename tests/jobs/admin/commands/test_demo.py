@@ -18,11 +18,11 @@ SUBSET = f"""
 import sys
 from pathlib import Path
 from datetime import UTC, datetime
-from jobs.admin import demo_flights as flights
+from jobs.admin import demo_flights
 from jobs.admin.commands import demo
 demo.EVENING = datetime.fromisoformat("{EVENING.isoformat()}")
-whole = flights.table
-flights.table = lambda: whole().head({FLIGHTS})
+whole = demo_flights.table
+demo_flights.table = lambda: whole().head({FLIGHTS})
 demo.demo(Path(sys.argv[1]))
 """
 

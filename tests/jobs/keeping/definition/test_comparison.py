@@ -58,7 +58,7 @@ CHANGES: list[tuple[Result, Result, list[str]]] = [
 
 @pytest.mark.parametrize(("was", "now", "said"), CHANGES)
 def test_what_has_changed_is_named(was: Result, now: Result, said: list[str]) -> None:
-    assert comparison.changed(was.definition(), now.definition(), now) == said
+    assert comparison.constant_differences(was.definition(), now.definition(), now) == said
 
 
 def test_fields_at_their_default_are_not_in_a_ledger() -> None:
@@ -84,33 +84,38 @@ OF_VERSION_0_2_0 = {
 
 def test_a_ledger_with_every_field_that_its_version_knew_means_the_same() -> None:
     known = PANES.definition() | OF_VERSION_0_2_0
-    assert comparison.changed(known, PANES.definition(), PANES) == []
-    assert comparison.windows_changed(known, PANES) == ((), ())
+    assert comparison.constant_differences(known, PANES.definition(), PANES) == []
+    assert comparison.changed_windows(known, PANES) == ((), ())
     finer = other(PANES, "panes", lg_k=14, deviations=("level",))
-    assert comparison.changed(known, finer.definition(), finer) == [
+    assert comparison.constant_differences(known, finer.definition(), finer) == [
         "panes lg_k: was 12, is now 14",
         "panes deviations: was none, is now level",
     ]
     seen = SEEN.definition() | {
         "membership": "{'horizon': '1 day', 'bucket': '12 hours', 'expected_keys': 5000, 'false_positive_rate': 1e-06}"
     }
-    assert comparison.changed(seen, SEEN.definition(), SEEN) == []
+    assert comparison.constant_differences(seen, SEEN.definition(), SEEN) == []
 
 
 def test_what_a_ledger_does_not_have_was_as_it_is_by_default() -> None:
     known = PANES.definition()
     finer = other(PANES, "panes", lg_k=14)
-    assert comparison.changed(known, finer.definition(), finer) == ["panes lg_k: was 12, is now 14"]
-    assert comparison.changed(finer.definition(), known, PANES) == ["panes lg_k: was 14, is now 12"]
+    assert comparison.constant_differences(known, finer.definition(), finer) == ["panes lg_k: was 12, is now 14"]
+    assert comparison.constant_differences(finer.definition(), known, PANES) == ["panes lg_k: was 14, is now 12"]
     hour = replace(PANES, allowed_lateness="1 hour")
     del known["allowed_lateness"]
-    assert comparison.changed(known, hour.definition(), hour) == []
-    assert comparison.changed(known, PANES.definition(), PANES) == ["allowed_lateness: is now 2 hours"]
+    assert comparison.constant_differences(known, hour.definition(), hour) == []
+    assert comparison.constant_differences(known, PANES.definition(), PANES) == ["allowed_lateness: is now 2 hours"]
 
 
 def test_a_result_of_another_kind() -> None:
     seen = replace(SEEN, panes=PANES.panes, windows=(Hopping("1 hour", "30 minutes"), CalendarDay("UTC")))
-    said = comparison.changed(SEEN.definition(), seen.definition(), seen)
+    said = comparison.constant_differences(SEEN.definition(), seen.definition(), seen)
     assert said[0].startswith("panes: was none, is now every 30 minutes, by site,")
     assert len(said) == 1
-    assert comparison.changed(sales.RESULT.definition(), replace(sales.RESULT, name="other").definition(), seen) == []
+    assert (
+        comparison.constant_differences(
+            sales.RESULT.definition(), replace(sales.RESULT, name="other").definition(), seen
+        )
+        == []
+    )

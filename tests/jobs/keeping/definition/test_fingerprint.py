@@ -29,8 +29,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.keeping import result_tables
-from jobs.keeping.definition import fingerprint as meaning
-from jobs.keeping.definition import wider_types
+from jobs.keeping.definition import fingerprint, wider_types
 from tests.jobs.keeping.definition import sales
 
 PLACE = StructType([StructField("city", StringType()), StructField("floor", ShortType())])
@@ -106,21 +105,23 @@ RECORD = [
 
 
 @pytest.fixture
-def told(spark: SparkSession) -> Callable[..., meaning.Meaning]:
+def meaning_of(spark: SparkSession) -> Callable[..., fingerprint.Meaning]:
     """The meaning of a transform over a schema file with these columns."""
 
-    def of(transform: Any, kinds: dict[str, DataType] = KINDS, was: StructType | None = None) -> meaning.Meaning:
+    def meaning(
+        transform: Any, kinds: dict[str, DataType] = KINDS, was: StructType | None = None
+    ) -> fingerprint.Meaning:
         events = StructType([*RECORD, *(StructField(name, kind) for name, kind in kinds.items())])
-        return meaning.of(spark, sales.over(kinds, transform), events, was)
+        return fingerprint.transform_meaning(spark, sales.over(kinds, transform), events, was)
 
-    return of
+    return meaning
 
 
-def test_each_of_these_transforms_means_something_else(told: Callable[..., meaning.Meaning]) -> None:
-    found = {name: told(transform).fingerprint for name, transform in TRANSFORMS.items()}
+def test_each_of_these_transforms_means_something_else(meaning_of: Callable[..., fingerprint.Meaning]) -> None:
+    found = {name: meaning_of(transform).fingerprint for name, transform in TRANSFORMS.items()}
     by_fingerprint: dict[str, list[str]] = {}
-    for name, fingerprint in found.items():
-        by_fingerprint.setdefault(fingerprint, []).append(name)
+    for name, text in found.items():
+        by_fingerprint.setdefault(text, []).append(name)
     assert [names for names in by_fingerprint.values() if len(names) > 1] == []
 
 
@@ -136,28 +137,33 @@ GROWN = {
 
 
 @pytest.mark.parametrize("name", [name for name in TRANSFORMS if name not in ("a whole struct", "each once")])
-def test_columns_that_are_not_used_change_nothing(name: str, told: Callable[..., meaning.Meaning]) -> None:
-    before = told(TRANSFORMS[name])
-    assert told(TRANSFORMS[name]) == before, "the same plan made again"
-    after = told(TRANSFORMS[name], GROWN)
+def test_columns_that_are_not_used_change_nothing(name: str, meaning_of: Callable[..., fingerprint.Meaning]) -> None:
+    before = meaning_of(TRANSFORMS[name])
+    assert meaning_of(TRANSFORMS[name]) == before, "the same plan made again"
+    after = meaning_of(TRANSFORMS[name], GROWN)
     assert (after.fingerprint, after.columns) == (before.fingerprint, before.columns)
 
 
-def test_what_is_done_to_columns_that_nothing_needs_means_nothing(told: Callable[..., meaning.Meaning]) -> None:
-    plain = told(sales.picked).fingerprint
-    assert told(lambda events: events).fingerprint == plain
+def test_what_is_done_to_columns_that_nothing_needs_means_nothing(
+    meaning_of: Callable[..., fingerprint.Meaning],
+) -> None:
+    plain = meaning_of(sales.picked).fingerprint
+    assert meaning_of(lambda events: events).fingerprint == plain
     assert (
-        told(lambda events: sales.picked(events.alias("s").withColumn("more", F.col("cents") + 1))).fingerprint == plain
+        meaning_of(lambda events: sales.picked(events.alias("s").withColumn("more", F.col("cents") + 1))).fingerprint
+        == plain
     )
-    assert told(lambda events: events.drop("place").select("*", F.upper("shop").alias("loud"))).fingerprint == plain
+    assert (
+        meaning_of(lambda events: events.drop("place").select("*", F.upper("shop").alias("loud"))).fingerprint == plain
+    )
     narrow = {name: kind for name, kind in KINDS.items() if name in sales.NARROW}
-    assert told(sales.picked, narrow).fingerprint == plain, "columns that are not used are taken away"
-    assert told(sales.picked, KINDS | {"tags": DoubleType()}).fingerprint == plain, "and get another type"
+    assert meaning_of(sales.picked, narrow).fingerprint == plain, "columns that are not used are taken away"
+    assert meaning_of(sales.picked, KINDS | {"tags": DoubleType()}).fingerprint == plain, "and get another type"
 
 
-def test_the_columns_that_are_used(told: Callable[..., meaning.Meaning]) -> None:
+def test_the_columns_that_are_used(meaning_of: Callable[..., fingerprint.Meaning]) -> None:
     def used(name: str) -> str:
-        return meaning.columns_in_words(told(TRANSFORMS[name]).columns)
+        return fingerprint.columns_text(meaning_of(TRANSFORMS[name]).columns)
 
     assert used("picks") == "at timestamp, cents int, price decimal(5,2), shop string, size smallint, weight float"
     assert "place struct<city: string>," in used("a field by another name")
@@ -166,25 +172,27 @@ def test_the_columns_that_are_used(told: Callable[..., meaning.Meaning]) -> None
     assert "cents int" in used("a filter")
     assert "tags array<string>" in used("exploded")
     for name in ("picks", "a field", "a whole struct", "an odd name", "exploded"):
-        assert meaning.columns_of(used(name)) == told(TRANSFORMS[name]).columns
+        assert fingerprint.parse_columns(used(name)) == meaning_of(TRANSFORMS[name]).columns
 
 
-def test_with_the_types_that_were_a_transform_is_the_one_that_was(told: Callable[..., meaning.Meaning]) -> None:
+def test_with_the_types_that_were_a_transform_is_the_one_that_was(
+    meaning_of: Callable[..., fingerprint.Meaning],
+) -> None:
     """Spark's plan of `cents > 5` has a cast when cents gets wider."""
     wide = KINDS | sales.WIDE | {"place": StructType([PLACE["floor"], PLACE["city"]])}
     for name in ("a filter", "an expression", "a field", "a union", "SQL", "a subquery", "a long list", "Python"):
-        was = told(TRANSFORMS[name])
-        assert told(TRANSFORMS[name], wide, was.columns).fingerprint == was.fingerprint, name
-    assert told(TRANSFORMS["a filter"], wide).fingerprint != told(TRANSFORMS["a filter"]).fingerprint
+        was = meaning_of(TRANSFORMS[name])
+        assert meaning_of(TRANSFORMS[name], wide, was.columns).fingerprint == was.fingerprint, name
+    assert meaning_of(TRANSFORMS["a filter"], wide).fingerprint != meaning_of(TRANSFORMS["a filter"]).fingerprint
 
 
-def test_a_hash_depends_on_the_type(told: Callable[..., meaning.Meaning]) -> None:
-    assert told(TRANSFORMS["a hash"]).by_type == {("cents",)}
-    twice = told(
+def test_a_hash_depends_on_the_type(meaning_of: Callable[..., fingerprint.Meaning]) -> None:
+    assert meaning_of(TRANSFORMS["a hash"]).by_type == {("cents",)}
+    twice = meaning_of(
         lambda events: events.withColumn("c", F.col("cents") + 1).withColumn("shop", F.hash("c").cast("string"))
     )
     assert twice.by_type == {("cents",)}
-    assert not told(TRANSFORMS["an expression"]).by_type
+    assert not meaning_of(TRANSFORMS["an expression"]).by_type
 
 
 @pytest.mark.parametrize(
@@ -207,12 +215,12 @@ def test_a_hash_depends_on_the_type(told: Callable[..., meaning.Meaning]) -> Non
 )
 def test_types_that_hold_others(was: DataType, now: DataType, held: bool) -> None:
     assert wider_types.holds(now, was) == held
-    assert wider_types.same(now, was) == (held and wider_types.holds(was, now))
+    assert wider_types.is_same(now, was) == (held and wider_types.holds(was, now))
 
 
 def test_what_decides_which_records_are_good() -> None:
-    plain = meaning.reading(sales.topic(sales.NARROW))
-    assert meaning.reading(sales.topic(dict(reversed(sales.NARROW.items())))) == plain
+    plain = fingerprint.schema_fingerprint(sales.topic(sales.NARROW))
+    assert fingerprint.schema_fingerprint(sales.topic(dict(reversed(sales.NARROW.items())))) == plain
     other = [
         sales.topic(sales.WIDE),
         sales.topic(sales.NARROW, optional=("shop",)),
@@ -220,7 +228,7 @@ def test_what_decides_which_records_are_good() -> None:
         sales.topic(sales.NARROW, MOST=3),
         sales.topic(sales.NARROW | {"note": StringType()}),
     ]
-    assert plain not in (found := [meaning.reading(each) for each in other])
+    assert plain not in (found := [fingerprint.schema_fingerprint(each) for each in other])
     assert len(set(found)) == len(found)
 
 
@@ -231,4 +239,4 @@ STORED = {"4.2.0": "33cb74e9be9bfa393124d3e580a0847223c913fec43570f7896bc622adec
 @pytest.mark.skipif(pyspark.__version__ not in STORED, reason="ledgers of 0.2.0 under another Spark are not compared")
 def test_the_fingerprint_of_an_older_ledger_is_known(spark: SparkSession) -> None:
     events = result_tables.event_columns(spark, sales.RESULT)
-    assert meaning.of_version_0_2_0(spark, sales.RESULT, events) == STORED[pyspark.__version__]
+    assert fingerprint.fingerprint_of_version_0_2_0(spark, sales.RESULT, events) == STORED[pyspark.__version__]

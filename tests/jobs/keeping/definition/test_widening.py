@@ -147,7 +147,7 @@ def test_a_job_goes_on_in_wider_types_and_not_back(folder: Path, spark: SparkSes
     last = ledger.last(places_in(folder), "sales_v1")
     assert last
     columns = "at timestamp, cents bigint, price decimal(9,2), shop string, size int, weight double"
-    assert (last.definition["columns"], last.published, last.generation) == (columns, True, 1)
+    assert (last.definition["columns"], last.is_published, last.generation) == (columns, True, 1)
     with pytest.raises(Refused) as refused:
         keep(spark, folder, RESULT)
     assert "column cents: was bigint, is now int; column price: was decimal(9,2), is now decimal(5,2)" in str(
@@ -310,5 +310,5 @@ def test_sums_and_deviations_go_on_in_wider_types(was: DataType, now: DataType, 
 
     for table in expected(was):
         delta_tables.create(places_in(tmp_path).table(table.name), table.columns, (), table.sentence)
-    assert widening.can(places_in(tmp_path), result, expected(was))
-    assert widening.can(places_in(tmp_path), result, expected(now)) == fits
+    assert widening.is_possible(places_in(tmp_path), result, expected(was))
+    assert widening.is_possible(places_in(tmp_path), result, expected(now)) == fits

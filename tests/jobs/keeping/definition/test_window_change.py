@@ -33,7 +33,7 @@ def test_windows_come_and_go_wherever_a_run_stops(spark: SparkSession, tmp_path:
     again = ledger.last(world.places, BEFORE.name)
     assert published(world) == begun and first and again
     assert again.definition["windows"] == first.definition["windows"]
-    assert (again.generation, again.batch_id, again.published) == (first.generation, first.batch_id, True)
+    assert (again.generation, again.batch_id, again.is_published) == (first.generation, first.batch_id, True)
 
     world.result = AFTER
     assert world.keep()
@@ -55,7 +55,7 @@ def test_windows_come_and_go_wherever_a_run_stops(spark: SparkSession, tmp_path:
 def test_windows_that_came_and_went() -> None:
     def told(*now: Tumbling | Hopping | CalendarDay) -> tuple[tuple[str, ...], tuple[str, ...]]:
         was = replace(PERIODS, windows=(Tumbling("1 hour"), DAYS)).definition()
-        removed, added = comparison.windows_changed(was, replace(PERIODS, windows=now))
+        removed, added = comparison.changed_windows(was, replace(PERIODS, windows=now))
         return removed, tuple(window.name for window in added)
 
     assert told(DAYS, Tumbling("1 hour")) == ((), ()), "their order means nothing"
@@ -63,4 +63,4 @@ def test_windows_that_came_and_went() -> None:
     assert told(Hopping("2 hours", "1 hour"), Tumbling("1 hour"), DAYS) == ((), ("hopping 2 hours every 1 hour",))
     assert told(Tumbling("2 hours"), DAYS) == (("tumbling 1 hour",), ("tumbling 2 hours",))
     assert told(Tumbling("1 hour", uniques=False), DAYS) == (("tumbling 1 hour",), ("tumbling 1 hour",))
-    assert comparison.windows_changed({}, PERIODS) == ((), ())
+    assert comparison.changed_windows({}, PERIODS) == ((), ())
