@@ -134,7 +134,7 @@ def test_the_archive_is_kept_on_a_cluster_too(
     cluster: SparkCluster, code: Path, filled: None, kafka_places: Path
 ) -> None:
     mine = run.places(kafka_places)
-    submit(cluster, code, ROOT / "jobs" / "archive.py", TOPIC, "--places", str(kafka_places)).end()
+    submit(cluster, code, ROOT / "jobs" / "kafka_archive.py", TOPIC, "--places", str(kafka_places)).end()
     found = audit(mine, TOPIC)
     assert all(one.whole for one in found)
     assert sum(one.records for one in found) == RECORDS
