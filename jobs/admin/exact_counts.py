@@ -2,9 +2,8 @@
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import reduce
 from operator import getitem
@@ -12,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql.types import (
     DataType,
     DateType,
@@ -23,17 +21,13 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import table_names
+from jobs.admin import published_values
 from jobs.answers.result import Result
 from jobs.events import event_time
-from jobs.log.archive.file_reader import batches
-from jobs.log.archive.snapshot import Snapshot
 from jobs.publishing.results import query
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-MOST_DATES = 200
-"""If the windows have more dates than this, every record is decoded."""
 LARGEST = 16
 """Largest size of datasketch's sketches, base-2 logarithm of the registers."""
 
@@ -111,7 +105,7 @@ def count(places: Places, result: Result, windows: list[SampledWindow]) -> None:
     uniques = [(name, kinds[name]) for name in result.panes.uniques]
     time = event_time.of_topic(result.topic)
     try:
-        for text in _values(places, result, windows):
+        for text in published_values.read(places, result, [(window.start, window.end) for window in windows]):
             record = json.loads(text, parse_float=Decimal)
             same_group = by_group.get(tuple(_as_type(record.get(name), kind, time.zone) for name, kind in groups))
             if same_group:
@@ -140,72 +134,6 @@ def _add(
             for name, kind in uniques:
                 if record.get(name) is not None:
                     window.values[name].add(_as_type(record[name], kind, "UTC"))
-
-
-def _values(places: Places, result: Result, windows: list[SampledWindow]) -> Iterator[bytes]:
-    """The values of the good records that the published windows hold, if their events may lie in one of `windows`."""
-    name, topic = result.name, result.topic.TOPIC
-    ends, quarantined = _read_published(places, name)
-    log = Snapshot(places.archive, topic).refresh()
-    if any(log.ends.get(partition, 0) < end for partition, end in ends.items()):
-        raise Refused(
-            f"the exact counts come from the archive, and {places.archive} does not have topic {topic} as far as "
-            f"{name} has read it. Copy it from Kafka first: jobs/kafka_archive.py {topic}."
-        )
-    time = event_time.of_topic(result.topic)
-    since = None
-    if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
-        since = min(window.start for window in windows) - timedelta(seconds=time.max_ahead_seconds)
-    near = _dates(windows) if time.unit is None else None
-    for partition, end in ends.items():
-        files = [file for file in log.files_of(partition) if since is None or file.last_time >= since]
-        waiting = pa.array(sorted(quarantined.get(partition, ())), pa.int64())
-        for batch in batches(files, topic, partition, 0, end):
-            wanted = pa.repeat(True, len(batch))
-            if since is not None:
-                wanted = pc.greater_equal(batch["timestamp"], pa.scalar(since, pa.timestamp("us", "UTC")))
-            if len(waiting):
-                wanted = pc.and_(wanted, pc.invert(pc.is_in(batch["offset"], waiting)))
-            values = batch["value"].filter(wanted)
-            if near:
-                values = values.filter(pc.match_substring_regex(values, near))
-            yield from values.to_pylist()
-
-
-def _dates(windows: list[SampledWindow]) -> str | None:
-    """A pattern for the dates that an event time in one of the windows can have, in any zone; None if they are many."""
-    day = timedelta(days=1)
-    dates: set[str] = set()
-    for window in windows:
-        moment = window.start - day
-        while moment <= window.end + day and len(dates) <= MOST_DATES:
-            dates.add(f"{moment:%Y-%m-%d}")
-            moment += day
-    return "|".join(sorted(dates)) if len(dates) <= MOST_DATES else None
-
-
-def _read_published(places: Places, name: str) -> tuple[dict[int, int], dict[int, set[int]]]:
-    """By partition, the end of what the published windows hold, and the offsets in quarantine then."""
-    ledger, quarantine = table_names.table(name, "ledger"), table_names.table(name, "quarantine")
-    last = query(
-        places, f'select published_sequence as p from "{ledger}" order by sequence desc limit 1', ledger
-    ).to_pylist()
-    if not last:
-        raise Refused(f"{name} has no rows in its ledger yet: run its job.")
-    until = last[0]["p"]
-    row = query(
-        places, f'select end_offsets from "{ledger}" where sequence <= {until} order by sequence desc limit 1', ledger
-    ).to_pylist(maps_as_pydicts="strict")[0]
-    waiting = query(
-        places,
-        f'select "partition", "offset" from "{quarantine}" '
-        f"where requeued_sequence is null or requeued_sequence > {until}",
-        quarantine,
-    )
-    quarantined: dict[int, set[int]] = {}
-    for record in waiting.to_pylist():
-        quarantined.setdefault(record["partition"], set()).add(record["offset"])
-    return row["end_offsets"] or {}, quarantined
 
 
 def _as_type(value: Any, kind: DataType, zone: str) -> Any:

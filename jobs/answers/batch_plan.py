@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from jobs.answers.result import Result
-from jobs.decisions import membership
+from jobs.decisions import seen_before
 from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
@@ -56,8 +56,8 @@ def _selected_output(
     """The output of a transform that selects `columns`, all in one step."""
     frame, names = fast_decoder.flatten(records), result.needed_columns(columns)
     if result.membership:
-        frame, names = membership.with_key_hash(frame, "key"), _hashed_names([*names, membership.HASH.name], result)
-    added = (membership.HASH,) if result.membership else ()
+        frame, names = seen_before.with_key_hash(frame, "key"), _hashed_names([*names, seen_before.HASH.name], result)
+    added = (seen_before.HASH,) if result.membership else ()
     decode = fast_decoder.decode_step(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts, added)
     select = fast_decoder.select_good_step(decode.output, names)
     return _answer_and_aggregate(frame, decode.then(select), result, prior, filter_facts)
@@ -67,7 +67,7 @@ def output(rows: DataFrame, result: Result, prior: Prior, filter_facts: FactAccu
     """Partial panes, or rows, of the `rows` that the transform has returned."""
     rows = rows.select(*result.needed_columns(rows.columns))
     if result.membership:
-        rows = membership.with_key_hash(rows)
+        rows = seen_before.with_key_hash(rows)
         rows = rows.select(*_hashed_names(rows.columns, result))
     unchanged = ArrowStep(lambda batches: batches, rows.schema)
     return _answer_and_aggregate(rows, unchanged, result, prior, filter_facts)
@@ -85,13 +85,13 @@ def _answer_and_aggregate(
     """The output of `frame` after `step`: membership answers each record, then panes add the records up."""
     if result.membership:
         allowed = allowed_seconds(result)
-        step = step.then(membership.mark_step(step.output, prior.filters, result.membership, allowed, filter_facts))
+        step = step.then(seen_before.mark_step(step.output, prior.filters, result.membership, allowed, filter_facts))
     return aggregation.aggregate(frame, result.panes, step) if result.panes else step.over(frame)
 
 
 def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:
-    """The filters that changed, in the columns of membership.changed_filters; None if the result has no membership."""
-    return membership.changed_filters(filter_facts) if result.membership else None
+    """The filters that changed, in the columns of seen_before.changed_filters; None if the result has no membership."""
+    return seen_before.changed_filters(filter_facts) if result.membership else None
 
 
 def allowed_seconds(result: Result) -> int:

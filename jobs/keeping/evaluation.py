@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 from jobs.answers import batch_plan
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
-from jobs.decisions import membership
+from jobs.decisions import seen_before
 from jobs.events import fast_decoder, gate, lateness, task_facts
 from jobs.facts.panes import Panes
 from jobs.running.errors import Refused
@@ -43,7 +43,7 @@ class Outcome:
     output: DataFrame | pa.Table
     """Partial panes, or rows; of few records in the memory of this process."""
     filters: pa.Table | None
-    """Those that changed, in the columns of membership.changed_filters."""
+    """Those that changed, in the columns of seen_before.changed_filters."""
     bad: DataFrame | None
     """The bad records, in the columns of gate.bad_records; None if there is none."""
     has_doubtful: bool
@@ -92,7 +92,7 @@ def exact(records: DataFrame, result: Result, prior: Prior, cached: ExitStack) -
     facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, allowed).collect()]
     events = gate.good_events(decoded)
     if result.membership:
-        events = membership.in_order(events)
+        events = seen_before.in_order(events)
     output, filters = _output_of_ordered(events, result, prior, cached)
     has_doubtful = any(fact["quarantined"] for fact in task_facts.drain(lateness_facts).values())
     bad = gate.bad_records(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None

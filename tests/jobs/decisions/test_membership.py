@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from jobs.decisions import membership
+from jobs.decisions import seen_before
 from jobs.decisions.membership import Membership
 from jobs.events import task_facts
 from schemas import filters as filters_schema
@@ -43,11 +43,11 @@ class Keeper:
             list(self.filters.values()), to_arrow_schema(filters_schema.COLUMNS, timezone="UTC")
         )
         sightings = task_facts.accumulator(self.spark)
-        hashed = membership.with_key_hash(membership.in_order(frame))
-        rows = membership.mark_step(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
+        hashed = seen_before.with_key_hash(seen_before.in_order(frame))
+        rows = seen_before.mark_step(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
         facts = task_facts.drain(sightings)
         assert task_facts.partitions_read_whole(facts)
-        for row in membership.changed_filters(facts).to_pylist():
+        for row in seen_before.changed_filters(facts).to_pylist():
             self.filters[row["partition"], row["bucket_time"]] = row | {"sequence": 0}
         self._retire()
         return {(row.record_partition, row.record_offset): row.seen_before for row in rows}
@@ -178,8 +178,8 @@ def test_records_in_another_order_or_in_pieces_are_noticed(spark: SparkSession) 
     found = []
     for frame in (made.coalesce(1), made.orderBy("record_offset", ascending=False).coalesce(1), made.repartition(2)):
         sightings = task_facts.accumulator(spark)
-        hashed = membership.with_key_hash(frame)
-        marking = membership.mark_step(hashed.schema, nothing, TWO_DAYS, ALLOWED, sightings)
+        hashed = seen_before.with_key_hash(frame)
+        marking = seen_before.mark_step(hashed.schema, nothing, TWO_DAYS, ALLOWED, sightings)
         assert marking.over(hashed).count() == 40
         found.append(task_facts.partitions_read_whole(task_facts.drain(sightings)))
     assert found == [True, False, False]

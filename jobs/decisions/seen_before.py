@@ -1,0 +1,81 @@
+"""Events get the column `seen_before`: a step for all partitions of a batch, and the filters that it changed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import BooleanType, LongType, StructField, StructType
+
+from jobs.decisions.membership import Membership
+from jobs.decisions.sighting_tracker import SightingTracker
+from jobs.events import task_facts
+from jobs.events.arrow_step import ArrowStep
+from jobs.events.task_facts import FactAccumulator, Facts
+from schemas import filters as filters_schema
+
+HASH = StructField("__key_hash", LongType())
+"""The column that `with_key_hash` adds."""
+
+
+def in_order(events: DataFrame) -> DataFrame:
+    """Each partition in one task, in order of offset."""
+    return events.repartition("record_partition").sortWithinPartitions("record_partition", "record_offset")
+
+
+def with_key_hash(events: DataFrame, key: str = "record_key") -> DataFrame:
+    """`events` with the hash of their keys, null where there is no key, as `mark_step` takes them."""
+    return events.withColumn(HASH.name, F.when(F.col(key).isNotNull(), F.xxhash64(key)))
+
+
+def mark_step(
+    kinds: StructType,
+    filters: pa.Table,
+    membership: Membership,
+    allowed_seconds: int,
+    filter_facts: FactAccumulator,
+) -> ArrowStep:
+    """The step that adds the column `seen_before` to events of the columns `kinds`, with `with_key_hash`: true, false,
+    or null for an event that is too late to say or has no key.
+
+    The events of a partition must be in one task, in order of offset: see `in_order`. `filters` holds those before
+    these events, in the columns of schemas/filters.py. Adds the filters that changed to `filter_facts`: see
+    `changed_filters`.
+    """
+    columns = [field for field in kinds if field.name != HASH.name]
+    output = StructType([*columns, StructField("seen_before", BooleanType())])
+    target = to_arrow_schema(output, timezone="UTC")
+    before: dict[int, list[dict[str, Any]]] = {}
+    for row in filters.to_pylist():
+        before.setdefault(row["partition"], []).append(row)
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        trackers: dict[int, SightingTracker] = {}
+        for batch in batches:
+            partitions = batch["record_partition"].to_numpy()
+            seen, unknown = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
+            hashes = batch[HASH.name]
+            asked = (batch["record_offset"], batch["event_time"].cast(pa.int64()), hashes.fill_null(0))
+            numbers = [column.to_numpy() for column in asked]
+            numbers.append(hashes.is_valid().to_numpy(zero_copy_only=False))
+            for partition in np.unique(partitions).tolist():
+                here = partitions == partition
+                if partition not in trackers:
+                    trackers[partition] = SightingTracker(membership, allowed_seconds, before.get(partition, []))
+                seen[here], unknown[here] = trackers[partition].ask(*(column[here] for column in numbers))
+            others = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
+            yield pa.RecordBatch.from_arrays([*others, pa.array(seen, mask=unknown)], schema=target)
+        facts = {(partition, tracker.first_offset): tracker.facts() for partition, tracker in trackers.items()}
+        task_facts.report(filter_facts, facts)
+
+    return ArrowStep(process, output)
+
+
+def changed_filters(facts: Facts) -> pa.Table:
+    """The filters in the facts of a `mark_step`: partition and the columns of schemas.filters.CONTENT."""
+    rows = [{"partition": partition} | row for (partition, _), fact in facts.items() for row in fact["filters"]]
+    columns = [field for field in filters_schema.COLUMNS if field.name != "sequence"]
+    return pa.Table.from_pylist(rows, schema=to_arrow_schema(StructType(columns), timezone="UTC"))
