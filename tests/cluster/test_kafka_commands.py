@@ -14,9 +14,11 @@ from jobs import run
 from jobs.admin import findings, standing
 from jobs.admin.input import records
 from jobs.keeping import ledger
+from jobs.lake import delta_tables
 from jobs.log.archive import snapshot, writer
 from jobs.log.kafka import producer as kafka_producer
 from jobs.log.kafka import topics
+from schemas import quarantine
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import consumed, exists, make, settings
 from tests.jobs.admin import command
@@ -170,6 +172,7 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     records = [r._replace(timestamp=now + timedelta(minutes=n)) for n, r in enumerate(readings.log(each=4))]
     kafka_producer.append(places.kafka, topic, 3, [readings.batch(records)])
     ledger.create(places, "lagging_v1")
+    delta_tables.create(places.table("lagging_v1_quarantine"), quarantine.COLUMNS, (), "Bad records.")
     topic_id = topics.require(places.kafka, topic).id
     first = ledger.Row(1, "start", 1, -1, log_home="kafka", topic_id=topic_id, definition={"topic": topic})
     ledger.write(places, "lagging_v1", first)
