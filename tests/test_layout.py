@@ -42,7 +42,7 @@ ROOMS = {
     # The columns of tables and topics.
     "schemas": ("pyspark.sql.types",),
     # What every process needs: places, settings, errors, progress, and the private parts of Spark.
-    "jobs/running": ("jobs.running", "jobs.run.LOCAL_PROFILE", "pydantic", "pydantic_core", *WRITERS, *FLOOR),
+    "jobs/running": ("jobs.running", "pydantic", "pydantic_core", *WRITERS, *FLOOR),
     # How a job file is started.
     "jobs/run.py": ("jobs.running", *FLOOR),
     # Where records come from: the archive and Kafka.
