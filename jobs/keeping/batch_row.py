@@ -49,6 +49,6 @@ def add_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
 
 
 def add_filter_rates(row: Row, filters: pa.Table) -> Row:
-    """`row` with how full the filters are that its batch has changed (membership.changed_filters), at least one."""
+    """`row` with how full the filters are that its batch has changed (seen_before.changed_filters), at least one."""
     fullest, rates = (filters[name].to_pylist() for name in ("fill", "false_positive_rate"))
     return replace(row, filter_fill=max(fullest), filter_false_positive_rate=max(rates))

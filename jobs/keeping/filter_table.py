@@ -21,7 +21,7 @@ def read(places: Places, result: Result, last: Row) -> pa.Table:
 
 
 def replace(places: Places, result: Result, filters: pa.Table, commit: commits.Commit) -> None:
-    """Write the filters that a batch changed (membership.changed_filters), and drop those too old to be asked."""
+    """Write the filters that a batch changed (seen_before.changed_filters), and drop those too old to be asked."""
     sequence = pa.array([commit.sequence] * filters.num_rows, pa.int64())
     path = places.table(result.table("filters"))
     delta_tables.replace(filters.append_column("sequence", sequence), path, _predicate(filters, result), commit)
