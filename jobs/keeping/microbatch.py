@@ -1,6 +1,5 @@
 """Keeps a result up to date: one microbatch after another, from the log into its tables."""
 
-import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -17,6 +16,7 @@ from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.start import start
 from jobs.keeping.steps import Kind
 from jobs.log import home
+from jobs.log.offsets import kafka_json
 from jobs.run import Run
 from jobs.running import mistakes, shared_folder
 from jobs.running.errors import Refused
@@ -81,7 +81,7 @@ def _run_query(writer: BatchWriter, first: Row) -> QueryEnd:
         run.spark,
         run.places,
         result.topic.TOPIC,
-        starting_offsets=_kafka_json(result.topic.TOPIC, first.end_offsets),
+        starting_offsets=kafka_json(result.topic.TOPIC, first.end_offsets) if first.end_offsets else home.EARLIEST,
         max_records_per_batch=writer.size.limit if run.continuous else result.max_records_per_batch,
         group=result.name,
     )
@@ -105,8 +105,3 @@ def _run_query(writer: BatchWriter, first: Row) -> QueryEnd:
             writer.stop_after_batch()  # broken off, the batch at work would have to be done again by the next run
         query.stop()
     return QueryEnd.BROKEN_OFF if writer.failure else QueryEnd.DONE
-
-
-def _kafka_json(topic: str, offsets: dict[int, int]) -> str:
-    """Where to start, as Kafka's source writes it; a topic not read yet starts at its earliest record."""
-    return json.dumps({topic: {str(p): offset for p, offset in offsets.items()}}) if offsets else "earliest"
