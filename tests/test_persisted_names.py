@@ -8,7 +8,6 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,6 @@ import pyarrow as pa
 import pyspark
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import (
     DecimalType,
     DoubleType,
@@ -45,17 +43,11 @@ from sketches import hyperloglog
 from sketches.bloom import BloomFilter, Size
 from tests import delta, delta_log
 from tests.jobs.keeping import readings
+from tests.jobs.keeping.world import UntilTheEnd
 from tests.jobs.steps import once_at
 
 LONGER_THAN_PUBLISH_EVERY = 1.1
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
-
-
-class UntilTheEnd(run.Run):
-    """A continuous run that is stopped when it has read the log."""
-
-    def watch(self, query: StreamingQuery, meanwhile: Callable[[], None] = lambda: None) -> None:
-        query.processAllAvailable()
 
 
 def topic(reading: Any, site_required: bool = True) -> Any:

@@ -57,7 +57,8 @@ class Row:
     @property
     def is_published(self) -> bool:
         """Whether every batch is published, or the result has no windows."""
-        return self.published_sequence >= self.sequence or not any(name.endswith("_panes") for name in self.tables)
+        has_panes = any(name.endswith(table_names.suffix("panes")) for name in self.tables)
+        return self.published_sequence >= self.sequence or not has_panes
 
     def next(self, kind: str, **changes: Any) -> Self:
         """The row after this one: it has read as far, counts nothing yet, and starts now."""

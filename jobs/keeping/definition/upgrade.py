@@ -55,7 +55,7 @@ def _notes(result: Result) -> Iterator[str]:
 
 def _rounded_columns(places: Places, result: Result) -> Iterator[str]:
     """Columns of panes that have decimals of so many digits that some may have been lost."""
-    panes = delta_tables.find(places.table(f"{result.name}_panes")) if result.panes else None
+    panes = delta_tables.find(places.table(result.table("panes"))) if result.panes else None
     if panes is None or not result.panes:
         return
     kinds = {field.name: field.type for field in _schema(panes)}
@@ -85,7 +85,7 @@ def _negative_zeros(places: Places, result: Result) -> Iterator[str]:
 def _moved_days(places: Places, result: Result) -> Iterator[str]:
     """Days of a zone in which clocks go back over midnight, or that are very long."""
     days = [window for window in result.windows if isinstance(window, CalendarDay)]
-    panes = delta_tables.find(places.table(f"{result.name}_panes")) if days else None
+    panes = delta_tables.find(places.table(result.table("panes"))) if days else None
     if panes is None:
         return
     rows = _query(panes, "select distinct pane_start from it")
