@@ -1,13 +1,13 @@
 """The steps that turn the records of a batch into panes or rows: composed here, and started by keeping.evaluation.
 
-In the fast plan Arrow decodes the records, and every record is certain; in the exact one the gate has judged them. From
+In the fast pass Arrow decodes the records, and every record is certain; in the exact one the gate has judged them. From
 the transform on both are the same.
 """
 
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers.result import Result
 from jobs.decisions import seen_before
@@ -30,47 +30,34 @@ class Prior:
     """In the columns of schemas/filters.py; None if the result has no membership."""
 
 
-def fast_output(
-    records: DataFrame, result: Result, prior: Prior, lateness_facts: FactAccumulator, filter_facts: FactAccumulator
-) -> tuple[DataFrame, bool]:
-    """The output of records that are all certain, and whether each of them goes into it, because the transform only
-    selects columns: then records go to Python once, not twice.
-    """
-    allowed = allowed_seconds(result)
-    decoded = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts)
-    events = fast_decoder.good_events(decoded)
+def selected_columns(spark: SparkSession, result: Result) -> list[str] | None:
+    """The columns that the transform selects, if it does nothing else: then records need not go to Java. Else None."""
+    events = spark_plan.empty_relation(spark, fast_decoder.event_columns(result.topic))
     rows = result.transform(events)
-    if not spark_plan.is_selection(events, rows):
-        return output(rows, result, prior, filter_facts), False
-    return _selected_output(records, rows.columns, result, prior, lateness_facts, filter_facts), True
+    return rows.columns if spark_plan.is_selection(events, rows) else None
 
 
-def _selected_output(
-    records: DataFrame,
-    columns: list[str],
-    result: Result,
-    prior: Prior,
-    lateness_facts: FactAccumulator,
-    filter_facts: FactAccumulator,
-) -> DataFrame:
-    """The output of a transform that selects `columns`, all in one step."""
-    frame, names = fast_decoder.flatten(records), result.needed_columns(columns)
-    if result.membership:
-        frame, names = seen_before.with_key_hash(frame, "key"), _hashed_names([*names, seen_before.HASH.name], result)
-    added = (seen_before.HASH,) if result.membership else ()
-    decode = fast_decoder.decode_step(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts, added)
-    select = fast_decoder.select_good_step(decode.output, names)
-    return _answer_and_aggregate(frame, decode.then(select), result, prior, filter_facts)
+def decode(result: Result, prior: Prior, lateness_facts: FactAccumulator) -> ArrowStep:
+    """The step from records of the log to events, as long as they are certain."""
+    return fast_decoder.certain_events(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts)
 
 
-def output(rows: DataFrame, result: Result, prior: Prior, filter_facts: FactAccumulator) -> DataFrame:
-    """Partial panes, or rows, of the `rows` that the transform has returned."""
+def select(events: ArrowStep, columns: list[str], result: Result) -> ArrowStep:
+    """The step after `events`, of a transform that selects `columns`, to those that `answer` takes."""
+    rows = events.select(result.needed_columns(columns))
+    if not result.membership:
+        return rows
+    hashed = rows.then(seen_before.hash_step(rows.output))
+    return hashed.select(_hashed_names(hashed.output.names, result))
+
+
+def rows_to_answer(rows: DataFrame, result: Result) -> DataFrame:
+    """Of the rows that a transform has returned, the columns that `answer` takes."""
     rows = rows.select(*result.needed_columns(rows.columns))
-    if result.membership:
-        rows = seen_before.with_key_hash(rows)
-        rows = rows.select(*_hashed_names(rows.columns, result))
-    unchanged = ArrowStep(lambda batches: batches, rows.schema)
-    return _answer_and_aggregate(rows, unchanged, result, prior, filter_facts)
+    if not result.membership:
+        return rows
+    rows = seen_before.with_key_hash(rows)
+    return rows.select(*_hashed_names(rows.columns, result))
 
 
 def _hashed_names(names: list[str], result: Result) -> list[str]:
@@ -79,14 +66,29 @@ def _hashed_names(names: list[str], result: Result) -> list[str]:
     return [name for name in names if needs_key or name != "record_key"]
 
 
-def _answer_and_aggregate(
-    frame: DataFrame, step: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccumulator
-) -> DataFrame:
-    """The output of `frame` after `step`: membership answers each record, then panes add the records up."""
-    if result.membership:
-        allowed = allowed_seconds(result)
-        step = step.then(seen_before.mark_step(step.output, prior.filters, result.membership, allowed, filter_facts))
-    return aggregation.aggregate(frame, result.panes, step) if result.panes else step.over(frame)
+def answer(rows: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccumulator) -> ArrowStep:
+    """The step after `rows` in which membership answers each record, if the result has it."""
+    if not result.membership:
+        return rows
+    assert prior.filters is not None
+    allowed = allowed_seconds(result)
+    return rows.then(seen_before.mark_step(rows.output, prior.filters, result.membership, allowed, filter_facts))
+
+
+def output(frame: DataFrame, answered: ArrowStep, result: Result) -> DataFrame:
+    """Partial panes, or rows: what comes of `frame` by the step `answered`, in tasks."""
+    if not result.panes:
+        return answered.over(frame)
+    partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes)).over(frame)
+    return aggregation.combine(partial_panes, answered.output, result.panes)
+
+
+def output_here(answered: ArrowStep, result: Result) -> ArrowStep:
+    """The step that does `output` in one process."""
+    if not result.panes:
+        return answered
+    partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes))
+    return partial_panes.then(aggregation.combine_step(answered.output, result.panes))
 
 
 def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
+from jobs.decisions import key_hash
 from jobs.decisions.membership import Membership
 from jobs.decisions.sighting_tracker import SightingTracker
 from jobs.events import task_facts
@@ -29,6 +30,17 @@ def in_order(events: DataFrame) -> DataFrame:
 def with_key_hash(events: DataFrame, key: str = "record_key") -> DataFrame:
     """`events` with the hash of their keys, null where there is no key, as `mark_step` takes them."""
     return events.withColumn(HASH.name, F.when(F.col(key).isNotNull(), F.xxhash64(key)))
+
+
+def hash_step(kinds: StructType) -> ArrowStep:
+    """The step that does `with_key_hash` to events of the columns `kinds`, which it also hands on."""
+    columns = StructType([*kinds, HASH])
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield batch.append_column(HASH.name, key_hash.key_hashes(batch["record_key"]))
+
+    return ArrowStep(process, columns)
 
 
 def mark_step(

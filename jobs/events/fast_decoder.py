@@ -35,10 +35,8 @@ _RAW = ("value", "timestampType", "headers", "is_long")
 """Columns that are handed on for a doubtful record only; a long one has neither value, key nor headers."""
 
 
-def _output(topic: TopicSchema) -> StructType:
-    kinds = {name: archive.COLUMNS[name].dataType for name in ("value", "timestampType")}
-    kinds |= {"headers": StringType(), "is_long": BooleanType()}
-    raw = StructType([StructField(name, kind) for name, kind in kinds.items()])
+def event_columns(topic: TopicSchema) -> StructType:
+    """The columns of the topic's events: those of gate.decode, but for `__fault`."""
     columns = [field for field in topic.COLUMNS if field.name != "event_time"]
     return StructType(
         [
@@ -48,9 +46,40 @@ def _output(topic: TopicSchema) -> StructType:
             StructField("record_key", archive.COLUMNS["key"].dataType),
             StructField("event_time", TimestampType()),
             *(StructField(field.name, field.dataType) for field in columns),
-            StructField("__raw", raw),
         ]
     )
+
+
+def _raw_columns() -> StructType:
+    kinds = {name: archive.COLUMNS[name].dataType for name in ("value", "timestampType")}
+    kinds |= {"headers": StringType(), "is_long": BooleanType()}
+    return StructType([StructField(name, kind) for name, kind in kinds.items()])
+
+
+def certain_events(
+    topic: TopicSchema, stream_times: dict[int, int], allowed_seconds: int, lateness_facts: FactAccumulator
+) -> ArrowStep:
+    """The step from records of the log (partition, offset, timestamp, key, value as in schemas/archive.py) to events of
+    `topic`, in the columns of `event_columns`. It ends before the first block with a doubtful record.
+
+    Adds the lateness.MEASURES of each partition to `lateness_facts`, where doubtful records count as bad ones.
+    `stream_times` and `allowed_seconds` are those of lateness.summarise.
+    """
+    events = event_columns(topic)
+    plain = arrow_json.plain_topic(topic, events)
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        by_partition: dict[int, Lateness] = {}
+        for batch in batches:
+            columns, good = _decode_columns(_without_long(batch), plain)
+            decoded = pa.RecordBatch.from_arrays([columns[f.name] for f in plain.output], schema=plain.output)
+            lateness.observe(decoded, by_partition, stream_times, allowed_seconds)
+            if not pc.all(good).as_py():
+                break
+            yield decoded
+        _report(lateness_facts, by_partition)
+
+    return ArrowStep(process, events)
 
 
 def decode(
@@ -66,51 +95,41 @@ def decode(
     one. Adds the lateness.MEASURES of each partition to `lateness_facts`, where doubtful records count as bad ones.
     `stream_times` and `allowed_seconds` are those of lateness.summarise.
     """
-    return decode_step(topic, stream_times, allowed_seconds, lateness_facts).over(flatten(records))
-
-
-def flatten(records: DataFrame) -> DataFrame:
-    """The columns of records that `decode_step` takes; of a long record only its place in the log."""
-    large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
-    long = _is_long()
-    short = {name: F.when(~long, column) for name, column in large.items()}
-    return records.withColumns(short | {"is_long": long}).select(*_PLACE, *_RAW)
-
-
-def decode_step(
-    topic: TopicSchema,
-    stream_times: dict[int, int],
-    allowed_seconds: int,
-    lateness_facts: FactAccumulator,
-    extra: tuple[StructField, ...] = (),
-) -> ArrowStep:
-    """The step that does `decode` to the columns of `flatten`; the columns `extra` pass through."""
-    plain = arrow_json.plain_topic(topic, _output(topic))
+    columns = StructType([*event_columns(topic), StructField("__raw", _raw_columns())])
+    plain = arrow_json.plain_topic(topic, columns)
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         by_partition: dict[int, Lateness] = {}
         for batch in batches:
             if batch.num_rows:
                 decoded = _decode_block(batch, plain)
-                for field in extra:
-                    decoded = decoded.append_column(field.name, batch[field.name])
                 yield decoded
                 lateness.observe(decoded, by_partition, stream_times, allowed_seconds)
-        facts = {(partition, late.first_offset): late.measures() for partition, late in by_partition.items()}
-        task_facts.report(lateness_facts, facts)
+        _report(lateness_facts, by_partition)
 
-    return ArrowStep(process, StructType([*_output(topic), *extra]))
+    return ArrowStep(process, columns).over(_flatten(records))
 
 
-def select_good_step(decoded: StructType, names: list[str]) -> ArrowStep:
-    """The step that keeps the good records of `decode`, with the columns `names`."""
+def _flatten(records: DataFrame) -> DataFrame:
+    """The columns of records that `_decode_block` takes; of a long record only its place in the log."""
+    large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
+    long = _is_long()
+    short = {name: F.when(~long, column) for name, column in large.items()}
+    return records.withColumns(short | {"is_long": long}).select(*_PLACE, *_RAW)
 
-    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            good = batch["__raw"].is_null()
-            yield batch.select(names) if pc.all(good).as_py() else batch.filter(good).select(names)
 
-    return ArrowStep(process, StructType([decoded[name] for name in names]))
+def _report(lateness_facts: FactAccumulator, by_partition: dict[int, Lateness]) -> None:
+    facts = {(partition, late.first_offset): late.measures() for partition, late in by_partition.items()}
+    task_facts.report(lateness_facts, facts)
+
+
+def _without_long(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The records, without the value of those that are too long: so they are doubtful."""
+    lengths = [pc.fill_null(pc.binary_length(batch[name]), 0) for name in ("key", "value")]
+    long = pc.greater(pc.add(*lengths), LONGEST_BYTES)
+    if not pc.any(long).as_py():
+        return batch
+    return batch.set_column(batch.schema.get_field_index("value"), "value", pc.if_else(long, None, batch["value"]))
 
 
 def _is_long() -> Column:
@@ -145,11 +164,10 @@ def _doubtful(decoded: DataFrame, topic: str) -> DataFrame:
 
 def _decode_block(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
     """The records in the columns of `decode`."""
-    fields = arrow_json.decode_certain(batch, topic)
-    good = fields["__good"]
+    columns, good = _decode_columns(batch, topic)
     raw_type = topic.output.field("__raw").type
     kinds = list(raw_type)
-    raw = (
+    columns["__raw"] = (
         pa.nulls(len(good), raw_type)
         if pc.all(good).as_py()
         else pa.StructArray.from_arrays(
@@ -158,6 +176,12 @@ def _decode_block(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
             mask=good,
         )
     )
-    columns = {f"record_{name}": batch[name] for name in _PLACE}
-    columns |= {**fields, "__raw": raw}
-    return pa.RecordBatch.from_arrays([columns[f.name].cast(f.type) for f in topic.output], schema=topic.output)
+    return pa.RecordBatch.from_arrays([columns[f.name] for f in topic.output], schema=topic.output)
+
+
+def _decode_columns(batch: pa.RecordBatch, topic: PlainTopic) -> tuple[dict[str, pa.Array], pa.Array]:
+    """The columns of the records as `topic.output` has them, and which of the records are certainly good."""
+    fields = arrow_json.decode_certain(batch, topic)
+    columns = {f"record_{name}": batch[name] for name in _PLACE} | fields
+    kinds = {field.name: field.type for field in topic.output}
+    return {name: column.cast(kinds[name]) for name, column in columns.items() if name in kinds}, fields["__good"]

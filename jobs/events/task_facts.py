@@ -38,10 +38,9 @@ def accumulator(spark: SparkSession) -> FactAccumulator:
 
 
 def report(accumulator: FactAccumulator, facts: Facts) -> None:
-    """Called once in a task, at its end: these are its facts."""
+    """Called once in a task, at its end, or once by the driver that has done without tasks: these are its facts."""
     task = TaskContext.get()
-    assert task
-    accumulator.add({task.partitionId(): facts})
+    accumulator.add({task.partitionId() if task else 0: facts})
 
 
 def is_complete(accumulator: FactAccumulator, tasks: int) -> bool:

@@ -32,18 +32,31 @@ def output(kinds: StructType, panes: Panes) -> StructType:
     return StructType([*fields, *by_name.values()])
 
 
-def aggregate(events: DataFrame, panes: Panes, preceding: ArrowStep | None = None) -> DataFrame:
+def aggregate(events: DataFrame, panes: Panes) -> DataFrame:
     """Partial panes of `events`, one row for each pane and group, in the columns of `output`.
 
-    The events have `event_time` and the columns that `panes` names, either already or once the step `preceding` has
-    run.
+    The events have `event_time` and the columns that `panes` names.
     """
-    columns = output(preceding.output if preceding else events.schema, panes)
+    return combine(partial_step(events.schema, panes).over(events), events.schema, panes)
+
+
+def combine(partial_panes: DataFrame, kinds: StructType, panes: Panes) -> DataFrame:
+    """One row for each pane and group, of what `partial_step` has made of events of the columns `kinds`."""
+    return combine_step(kinds, panes).over(partial_panes.repartition("pane_start", *panes.by))
+
+
+def partial_step(kinds: StructType, panes: Panes) -> ArrowStep:
+    """The step from events of the columns `kinds` to partial panes, several of a pane and group if there are many."""
+    columns = output(kinds, panes)
     target = to_arrow_schema(columns, timezone="UTC")
-    in_task = ArrowStep(lambda batches: _partials_of_batches(batches, panes, target), columns)
-    combine = ArrowStep(lambda batches: _combine(list(batches), panes, target), columns)
-    partial_panes = (preceding.then(in_task) if preceding else in_task).over(events)
-    return combine.over(partial_panes.repartition("pane_start", *panes.by))
+    return ArrowStep(lambda batches: _partials_of_batches(batches, panes, target), columns)
+
+
+def combine_step(kinds: StructType, panes: Panes) -> ArrowStep:
+    """The step from the partial panes of `partial_step` to one row for each pane and group."""
+    columns = output(kinds, panes)
+    target = to_arrow_schema(columns, timezone="UTC")
+    return ArrowStep(lambda batches: _combine(list(batches), panes, target), columns)
 
 
 def _partials_of_batches(

@@ -8,21 +8,27 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
-from jobs.keeping import batch_row, checkpoint, evaluation, filter_table, log_position
+from jobs.keeping import batch_row, checkpoint, exact_pass, filter_table, log_position, outcome
 from jobs.keeping.batch_size import BatchSize
-from jobs.keeping.evaluation import Outcome
+from jobs.keeping.fast_pass import FastPass
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
+from jobs.keeping.outcome import Outcome
 from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import delta_tables
+from jobs.log import home
+from jobs.log.batch_records import BatchRecords
 from jobs.log.kafka.topics import TopicProbe
+from jobs.log.offsets import Offsets
+from jobs.log.ranges import RangeReader
 from jobs.run import Run
 from jobs.running import durations, mistakes
 
@@ -56,16 +62,20 @@ class BatchWriter:
     topic_probe: TopicProbe | None = field(init=False, default=None)
     """Asks Kafka for the topic's id, if the log is there."""
     size: BatchSize = field(init=False)
+    range_reader: RangeReader = field(init=False)
+    """Reads what Spark's query has planned."""
 
     def __post_init__(self) -> None:
         if self.run.places.log == "kafka":
             assert self.run.places.kafka
             self.topic_probe = TopicProbe(self.run.places.kafka, self.result.topic.TOPIC)
+        self.range_reader = home.range_reader(self.run.places, self.result.topic.TOPIC, self.result.name)
         floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
         self.size = BatchSize(durations.seconds(self.result.batch_target), min(floor, ceiling), ceiling)
 
-    def write(self, records: DataFrame, batch_id: int) -> None:
-        """One microbatch, from its records to its ledger row. A batch that the ledger has already is left alone.
+    def write(self, _records: DataFrame, batch_id: int) -> None:
+        """One microbatch, from its records to its ledger row. A batch that the ledger has already is left alone. Of
+        Spark's frame nothing is read: its query says which offsets the batch has.
 
         Raises BatchAborted if it failed, if batches are to get another size, or if no more may begin.
         """
@@ -75,7 +85,7 @@ class BatchWriter:
             if self.stopping:
                 raise BatchAborted("the run has been stopped")
             try:
-                self._write(records, batch_id)
+                self._write(batch_id)
             except Exception as error:
                 self.failure, self.schedule.batch_failed = error, True
                 raise BatchAborted(f"a batch failed: {type(error).__name__}") from None
@@ -91,64 +101,76 @@ class BatchWriter:
         with self.schedule.write_lock:
             self.stopping = True
 
-    def _write(self, records: DataFrame, batch_id: int) -> None:
+    def _write(self, batch_id: int) -> None:
         begun = time.monotonic()
-        row = self._row(records, batch_id)
+        row, starts = self._row(batch_id)
         if self.check_first:
             self.check_first(row)
         with ExitStack() as cached:
-            outcome = self._evaluate(records, row, cached)
+            found = self._evaluate(row, starts, cached)
             if self.topic_probe:  # before anything is written
                 log_position.check_topic_id(self.topic_probe, self.result, self.ledger.last)
-            row = batch_row.add_facts(row, outcome.facts)
+            row = batch_row.add_facts(row, found.facts)
             if row.records and row.quarantined == row.records:
-                row = replace(row, notes=(*row.notes, evaluation.reasons_of_bad(outcome)))
-            row = self._write_tables(outcome, row)
+                row = replace(row, notes=(*row.notes, outcome.reasons_of_bad(found)))
+            row = self._write_tables(found, row)
         seconds = time.monotonic() - begun
         if self.run.continuous and self.schedule.is_due():  # a scheduled run publishes at its end
-            row = self.schedule.publish_now(records.sparkSession, row)
+            row = self.schedule.publish_now(self.run.spark, row)
         self.ledger.close(row)
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)
 
-    def _row(self, records: DataFrame, batch_id: int) -> Row:
-        """The batch's ledger row before anything is known but which records it reads."""
+    def _row(self, batch_id: int) -> tuple[Row, Offsets]:
+        """The batch's ledger row before anything is known but which records it reads, and where it starts to read. A
+        partition that no start is known of is read from its first record.
+        """
         last = self.ledger.last
-        ends = checkpoint.end_offsets(records.sparkSession, self.checkpoint, batch_id)
+        ends = checkpoint.end_offsets(self.run.spark, self.checkpoint, batch_id)
         row = last.next(Kind.BATCH, batch_id=batch_id, end_offsets=last.end_offsets | ends)
         row = replace(row, notes=log_position.new_partitions_note(self.result.topic.TOPIC, row))
         for note in row.notes:
             self.run.say(f"{self.result.name}: {note}")
-        return row
+        starts = dict(last.end_offsets)
+        if not starts and batch_id == 0:
+            starts = checkpoint.first_offsets(self.run.spark, self.checkpoint) or {}
+        elif starts:  # Spark reads a partition that is new from offset 0, or stops if it no longer has that
+            starts = {partition: starts.get(partition, 0) for partition in ends}
+        return row, starts
 
-    def _evaluate(self, records: DataFrame, row: Row, cached: ExitStack) -> Outcome:
+    def _evaluate(self, row: Row, starts: Offsets, cached: ExitStack) -> Outcome:
         result, last = self.result, self.ledger.last
-        few = batch_row.offsets_between(row) <= evaluation.FEW_RECORDS
         with mistakes.note_records(result.topic.TOPIC, row.start_offsets, row.end_offsets):
             filters = filter_table.read(self.run.places, result, last) if result.membership else None
             prior = Prior(batch_row.stream_micros(last), filters)
-            outcome = None if self.expects_doubtful else evaluation.fast(records, result, prior, cached, few)
-            outcome = outcome or evaluation.exact(records, result, prior, cached)
-        self.expects_doubtful = outcome.has_doubtful
-        return outcome
+            ranges = self.range_reader.plan(starts, row.end_offsets)
+            records = BatchRecords(self.run.spark, self.range_reader, ranges)
+            found = None if self.expects_doubtful else self._fast_pass.evaluate(records, prior, cached)
+            found = found or exact_pass.evaluate(records, result, prior, cached)
+        self.expects_doubtful = found.has_doubtful
+        return found
 
-    def _write_tables(self, outcome: Outcome, row: Row) -> Row:
+    @cached_property
+    def _fast_pass(self) -> FastPass:
+        return FastPass(self.run.spark, self.result)
+
+    def _write_tables(self, found: Outcome, row: Row) -> Row:
         """Quarantine, panes or rows, filters; returns the row with what it says of filters."""
         result, cache = self.result, self.schedule.pane_cache
-        if outcome.bad is not None:
-            self._append(outcome.bad, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
+        if found.bad is not None:
+            self._append(found.bad, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
         if result.panes:
-            written = self._append(outcome.output, result.table("panes"), row, Step.PANES)
+            written = self._append(found.output, result.table("panes"), row, Step.PANES)
             if cache:
                 cache.record_append(written)
         else:
-            self._append(outcome.output, result.name, row, Step.ROWS)
-        if outcome.filters is None or not outcome.filters.num_rows:
+            self._append(found.output, result.name, row, Step.ROWS)
+        if found.filters is None or not found.filters.num_rows:
             return row
         with announce(self.run.step, Step.FILTERS):
             commit = self.ledger.commit(row, Step.FILTERS)
-            filter_table.replace(self.run.places, result, outcome.filters, commit)
-        return batch_row.add_filter_rates(row, outcome.filters)
+            filter_table.replace(self.run.places, result, found.filters, commit)
+        return batch_row.add_filter_rates(row, found.filters)
 
     def _append(
         self, rows: DataFrame | pa.Table, name: str, row: Row, step: Step, **numbers: int | None

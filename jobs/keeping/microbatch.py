@@ -71,6 +71,8 @@ def _write_batches(run: Run, result: Result) -> Row:
     except Exception as error:
         table_check.raise_if_tables_changed(run.spark, run.places, result, ledger_writer.last)
         raise error from None
+    finally:
+        writer.range_reader.close()
     return ledger_writer.last
 
 

@@ -13,6 +13,7 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 from jobs.log.archive import home as archive_home
 from jobs.log.kafka import home as kafka_home
 from jobs.log.offsets import Offsets, kafka_json, parse_offsets, parse_time
+from jobs.log.ranges import RangeReader
 from jobs.log.topic import Extent, Topic
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -46,6 +47,9 @@ class Home(Protocol):
 
     def stream(self, spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
         """A reader of the topic; `group` is the prefix of its consumer groups' names, if the home has any."""
+
+    def range_reader(self, places: Places, name: str, group: str) -> RangeReader:
+        """A reader of ranges of the topic, for tasks of Spark; `group` is the name of its consumer group."""
 
 
 def topic(places: Places, name: str) -> Topic:
@@ -121,6 +125,13 @@ def read(
         limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
         stream = stream.option("maxOffsetsPerTrigger", limit)
     return stream.option("startingOffsets", kafka_json(name, start)).load()
+
+
+def range_reader(places: Places, name: str, group: str) -> RangeReader:
+    """A reader of ranges of the topic, for tasks of Spark; `group` is the name of its consumer group, if the home has
+    any.
+    """
+    return _home(places).range_reader(places, name, group)
 
 
 def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:

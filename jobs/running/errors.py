@@ -69,11 +69,19 @@ _KNOWN_WITHOUT_PATH = (
         "the broker does not answer. Is it running? Run again: it goes on where the tables stand",
     ),
 )
-_BEYOND_THE_CALENDAR = ("KAFKA_MALFORMED_RECORD_TIMESTAMP", "overflows when converting to Spark's microsecond")
+_BEYOND_THE_CALENDAR = (
+    "KAFKA_MALFORMED_RECORD_TIMESTAMP",
+    "overflows when converting to Spark's microsecond",
+    "BeyondCalendar: topic",
+)
 
 
 class Refused(Exception):
     """Something that a person can fix; the message says what is wrong, where, and what to do. Never a stack trace."""
+
+
+class BeyondCalendar(RuntimeError):
+    """A record has a timestamp that no table can have; the message is where: topic T partition P offset O."""
 
 
 class Mistake(Refused, ValueError):
@@ -108,7 +116,9 @@ def _refusal(error: BaseException) -> str | None:
     """The message of the project's own checks."""
     if isinstance(error, Mistake):
         return _at(mistakes.place(error), str(error))
-    return str(error) if isinstance(error, Refused) else None
+    if isinstance(error, Refused):
+        return str(error)
+    return spark_errors.refusal_of_worker(spark_errors.conditions(error))
 
 
 def _engine_message(error: BaseException) -> str | None:
@@ -163,7 +173,7 @@ def _absurd_timestamp(error: BaseException, kafka: "Kafka | None") -> str | None
     from jobs.running import kafka_tools
 
     text = "\n".join(_causes(error))
-    if not any(sign in text for sign in _BEYOND_THE_CALENDAR):
+    if not isinstance(error, BeyondCalendar) and not any(sign in text for sign in _BEYOND_THE_CALENDAR):
         return None
     at = re.search(r"topic (\S+) partition (\d+) offset (\d+)", text)
     command = f" The first two: {kafka_tools.skip_record(kafka, at[1], int(at[2]), int(at[3]))}" if at and kafka else ""

@@ -66,6 +66,8 @@ _REMEDIES = {
     "USER_RAISED_EXCEPTION": "It is the transform's own raise_error or assert_true: leave such records out with where",
 }
 _ELSE = "Leave such records out with where, or take the function's try_ form, which gives null"
+_REFUSALS = ("Refused", "Unreachable", "ArchiveError")
+"""Classes of the engine whose messages say what is wrong and what to do."""
 _EXCEPTIONS = [name for name in dir(builtins) if name.endswith(("Error", "Exception"))]
 
 
@@ -186,6 +188,17 @@ def udf_fault(conditions: list[Condition], read: str | None) -> tuple[Place, str
             return places[-1], _unreadable(
                 _kind(traceback), read, "Let the Python function give None for such a record"
             )
+    return None
+
+
+def refusal_of_worker(conditions: list[Condition]) -> str | None:
+    """The message of a refusal that the engine has raised in a Python worker; None if none was."""
+    for condition in conditions:
+        traceback = (condition.parameters.get("traceback") or "") if condition.name == "PYTHON_EXCEPTION" else ""
+        files = re.findall(r'^  File "(.+)", line \d+', traceback, re.MULTILINE)
+        refusals = re.findall(rf"^jobs\.(?:\w+\.)+(?:{'|'.join(_REFUSALS)}): (.+)", traceback, re.MULTILINE)
+        if files and refusals and mistakes.is_engine(files[-1]):
+            return str(refusals[-1])
     return None
 
 

@@ -16,7 +16,7 @@ from jobs.answers.result import Result
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
-from jobs.keeping import batch_size, evaluation, first_records, housekeeping, locks
+from jobs.keeping import batch_size, fast_pass, first_records, housekeeping, locks
 from jobs.lake import delta_tables
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
@@ -170,7 +170,7 @@ def _hours(length: Any) -> str:
 def _engine() -> list[Row]:
     return [
         _constant("longest record of the fast pass, with key and headers", fast_decoder, "LONGEST_BYTES", "{} bytes"),
-        _constant("records of a batch that are held in the driver's memory, at most", evaluation, "FEW_RECORDS", FEW),
+        _constant("records of a batch that are held in the driver's memory, at most", fast_pass, "FEW_RECORDS", FEW),
         _constant("rows that a batch appends without Spark, at most", delta_tables, "SMALL_BYTES", "{} MiB", MIB),
         _constant("panes that are read to publish without Spark, at most", pane_cache, "MOST_PANES"),
         _constant("files in which they are, at most", pane_cache, "MOST_FILE_BYTES", "{} MiB", MIB),

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from jobs.log.archive.data_file import ArchiveError, DataFile, parse_covers
 from jobs.running import storage
+from schemas.archive import COLUMNS, PARTITIONED_BY
 
 Thing = TypeVar("Thing")
 
@@ -23,26 +24,37 @@ def schema() -> pa.Schema:
     """The archive's columns as Spark wants them from a Python data source."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    from schemas.archive import COLUMNS
-
     return to_arrow_schema(COLUMNS, timezone="UTC")
 
 
-def batches(files: Sequence[DataFile], topic: str, partition: int, start: int, end: int) -> Iterator[pa.RecordBatch]:
-    """Every record of `files` with an offset in [start, end), in order of offset. Raises ArchiveError."""
-    wanted = schema()
+def batches(
+    files: Sequence[DataFile],
+    topic: str,
+    partition: int,
+    start: int,
+    end: int,
+    names: Sequence[str] | None = None,
+    most_rows: int = BATCH_ROWS,
+) -> Iterator[pa.RecordBatch]:
+    """Every record of `files` with an offset in [start, end), in order of offset: the columns `names`, or all of them,
+    in batches of at most `most_rows`. Raises ArchiveError.
+    """
+    wanted = pa.schema([schema().field(name) for name in names]) if names else schema()
+    stored = [name for name in {"offset", *wanted.names} if name not in PARTITIONED_BY]
     before = start - 1
     for overlapping in group_overlapping([(file.start, file.end, file) for file in files]):
         row_groups = [group for file in overlapping for group in _row_groups(file, start, end)]
         for groups in group_overlapping(row_groups):
-            table = pa.concat_tables([source.read_row_group(group, use_threads=False) for source, group in groups])
+            table = pa.concat_tables(
+                [source.read_row_group(n, columns=stored, use_threads=False) for source, n in groups]
+            )
             table = _cut(table, start, end)
             if len(table) == 0:
                 continue
             if table["offset"][0].as_py() <= before:
                 raise ArchiveError(f"Topic {topic}, partition {partition}: an offset stands twice after {before}.")
             before = table["offset"][-1].as_py()
-            for batch in table.to_batches(BATCH_ROWS):
+            for batch in table.to_batches(most_rows):
                 yield _with_folders(batch, wanted, topic, partition)
 
 

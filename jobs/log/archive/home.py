@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.log.archive import snapshot
+from jobs.log.archive.range_reader import ArchiveRanges
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.archive.stream import FORMAT, ArchiveSource
 from jobs.log.offsets import Offsets
@@ -56,6 +57,11 @@ def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataSt
     """A reader of the topic; its options are those of jobs.log.archive.stream."""
     spark.dataSource.register(ArchiveSource)
     return spark.readStream.format(FORMAT).option("path", places.archive).option("topic", name)
+
+
+def range_reader(places: Places, name: str, group: str) -> ArchiveRanges:
+    """A reader of ranges of the topic; the archive has no consumer groups."""
+    return ArchiveRanges(places.archive, name)
 
 
 def _snapshot(places: Places, name: str) -> Snapshot:

@@ -9,6 +9,7 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.kafka import records as kafka_records
 from jobs.log.kafka import topics
+from jobs.log.kafka.range_reader import KafkaRanges
 from jobs.log.offsets import Offsets, kafka_json
 from jobs.log.topic import Extent, Topic
 from jobs.running import kafka_tools
@@ -70,6 +71,11 @@ def open_transactions(places: Places, name: str) -> list[Extent]:
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic: only committed records, with headers; it fails where records are missing."""
     return spark.readStream.format("kafka").options(**_options(places, name, group))
+
+
+def range_reader(places: Places, name: str, group: str) -> KafkaRanges:
+    """A reader of ranges of the topic; nothing is committed to its consumer group `group`."""
+    return KafkaRanges(_access(places), name, group)
 
 
 def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:

@@ -1,0 +1,67 @@
+"""What the records of a batch come to, whatever they are: the gate judges the doubtful ones, and each partition is put
+in order.
+
+The records are read by tasks and cached, as several steps look at them. What Spark has lost of the tasks' reports (see
+task_facts) is computed again, once.
+"""
+
+from contextlib import ExitStack
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from jobs.answers import batch_plan
+from jobs.answers.batch_plan import Prior
+from jobs.answers.result import Result
+from jobs.decisions import seen_before
+from jobs.events import arrow_step, fast_decoder, gate, lateness, task_facts
+from jobs.keeping.outcome import Outcome, count_records
+from jobs.log.batch_records import BatchRecords
+from jobs.running.errors import Refused
+
+ATTEMPTS = 2
+"""To get all that the tasks of one pass report."""
+
+
+def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: ExitStack) -> Outcome:
+    """What the records come to; `cached` gets the frames of the outcome.
+
+    Raises Refused if something is missing twice of what Spark's tasks report of the filters.
+    """
+    records = log_records.frame()
+    lateness_facts = task_facts.accumulator(records.sparkSession)
+    allowed = batch_plan.allowed_seconds(result)
+    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts).persist()
+    cached.callback(looked.unpersist)
+    decoded = fast_decoder.resolve_doubtful(records, looked, result.topic).persist()
+    cached.callback(decoded.unpersist)
+    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, allowed).collect()]
+    events = gate.good_events(decoded)
+    if result.membership:
+        events = seen_before.in_order(events)
+    output, filters = _output_of_ordered(events, result, prior, cached)
+    has_doubtful = any(fact["quarantined"] for fact in task_facts.drain(lateness_facts).values())
+    bad = gate.bad_records(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None
+    return Outcome(facts, output, filters, bad, has_doubtful)
+
+
+def _output_of_ordered(
+    events: DataFrame, result: Result, prior: Prior, cached: ExitStack
+) -> tuple[DataFrame, pa.Table | None]:
+    """The output of events that are in order, cached, and the filters that they change."""
+    for _ in range(ATTEMPTS):
+        filter_facts = task_facts.accumulator(events.sparkSession)
+        rows = batch_plan.rows_to_answer(result.transform(events), result)
+        answered = batch_plan.answer(arrow_step.unchanged(rows.schema), result, prior, filter_facts)
+        output = batch_plan.output(rows, answered, result).persist()
+        written, counted = count_records(output, result.panes), task_facts.total(filter_facts, "records")
+        if not result.membership or counted == written:
+            cached.callback(output.unpersist)
+            return output, batch_plan.changed_filters(result, task_facts.drain(filter_facts))
+        output.unpersist()
+    raise Refused(
+        f"{result.name}: Spark has lost, twice, what its tasks reported: which filters of membership a batch of topic "
+        f"{result.topic.TOPIC} changes ({counted:,} records are in the reports, {written:,} in the batch). Nothing of "
+        "the batch was written. Run again: the next run does it again. If it comes back, give the driver more memory "
+        "and cores."
+    )

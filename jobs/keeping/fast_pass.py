@@ -1,0 +1,117 @@
+"""What the records of a batch come to, if all are certain: each is read, decoded, answered and added up in one process,
+once.
+
+Few records are read by this process itself, and Spark runs no job for them. More are read by tasks; then only partial
+panes, or rows, go to Java, and only they are cached.
+
+The pass is not believed if Spark has lost what a task reported (see task_facts): the reports are compared with what
+Spark itself counts in the same pass.
+"""
+
+from contextlib import ExitStack
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.answers import batch_plan
+from jobs.answers.batch_plan import Prior
+from jobs.answers.result import Result
+from jobs.events import arrow_step, task_facts
+from jobs.events.arrow_step import ArrowStep
+from jobs.keeping.outcome import Outcome, count_records
+from jobs.log.batch_records import Batches, BatchRecords
+from schemas import archive
+
+FEW_RECORDS = 20_000
+"""So many records are read by this process: it takes less time than a job of Spark's."""
+FEW_BYTES = 64 * 2**20
+"""Few records that are larger than this are left to tasks all the same."""
+
+
+class _TooLarge(Exception):
+    """The records take more than FEW_BYTES."""
+
+
+class FastPass:
+    """The fast pass over the batches of one run."""
+
+    def __init__(self, spark: SparkSession, result: Result) -> None:
+        self._result = result
+        self._selected = batch_plan.selected_columns(spark, result)
+
+    def evaluate(self, records: BatchRecords, prior: Prior, cached: ExitStack) -> Outcome | None:
+        """None if a record is doubtful, if Spark did not keep the records of each partition in one piece and in order,
+        or if something is missing of what its tasks have reported: also where Spark knows without reading that the
+        transform drops everything. The frames of the outcome are in `cached`.
+        """
+        if records.offsets <= FEW_RECORDS:
+            try:
+                return _Pass(self._result, prior, self._selected, records).here()
+            except _TooLarge:
+                pass
+        return _Pass(self._result, prior, self._selected, records).in_tasks(cached)
+
+
+class _Pass:
+    """The fast pass over one batch."""
+
+    def __init__(self, result: Result, prior: Prior, selected: list[str] | None, records: BatchRecords) -> None:
+        self._result, self._prior, self._selected, self._records = result, prior, selected, records
+        self._lateness_facts = task_facts.accumulator(records.spark)
+        self._filter_facts = task_facts.accumulator(records.spark)
+
+    def here(self) -> Outcome | None:
+        """Raises _TooLarge."""
+        events = batch_plan.decode(self._result, self._prior, self._lateness_facts)
+        blocks = _bounded(self._records.here())
+        if self._selected is not None:
+            rows = batch_plan.select(events, self._selected, self._result)
+        else:
+            decoded = self._records.spark.createDataFrame(events.table(blocks), events.output)
+            if self._has_doubtful():
+                return None
+            frame = batch_plan.rows_to_answer(self._result.transform(decoded), self._result)
+            rows, blocks = arrow_step.unchanged(frame.schema), iter(frame.toArrow().to_batches())
+        answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
+        return self._outcome(batch_plan.output_here(answered, self._result).table(blocks), tasks=1)
+
+    def in_tasks(self, cached: ExitStack) -> Outcome | None:
+        read = ArrowStep(self._records.read_in_task(), archive.COLUMNS)
+        events = read.then(batch_plan.decode(self._result, self._prior, self._lateness_facts))
+        frame = self._records.tasks()
+        if self._selected is not None:
+            rows = batch_plan.select(events, self._selected, self._result)
+        else:
+            frame = batch_plan.rows_to_answer(self._result.transform(events.over(frame)), self._result)
+            rows = arrow_step.unchanged(frame.schema)
+        answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
+        output = batch_plan.output(frame, answered, self._result).persist()
+        cached.callback(output.unpersist)
+        return self._outcome(output, tasks=max(1, len(self._records.parts())))
+
+    def _has_doubtful(self) -> bool:
+        return task_facts.total(self._lateness_facts, "quarantined") > 0
+
+    def _outcome(self, output: DataFrame | pa.Table, tasks: int) -> Outcome | None:
+        """None if the output is not to be believed."""
+        written = count_records(output, self._result.panes)
+        is_complete = task_facts.is_complete(self._lateness_facts, tasks)
+        answered = task_facts.total(self._filter_facts, "records")
+        facts, filters = task_facts.drain(self._lateness_facts), task_facts.drain(self._filter_facts)
+        good, doubtful = (sum(fact[name] for fact in facts.values()) for name in ("records", "quarantined"))
+        if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(filters):
+            return None
+        keeps_all = self._selected is not None
+        if not is_complete or (keeps_all and good != written) or (self._result.membership and answered != written):
+            return None
+        return Outcome(list(facts.values()), output, batch_plan.changed_filters(self._result, filters), None, False)
+
+
+def _bounded(blocks: Batches) -> Batches:
+    """The blocks. Raises _TooLarge once they take more than FEW_BYTES."""
+    taken = 0
+    for block in blocks:
+        taken += block.nbytes
+        if taken > FEW_BYTES:
+            raise _TooLarge
+        yield block

@@ -1,0 +1,43 @@
+"""What the records of a batch come to, by either pass."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.facts.panes import Panes
+from jobs.running.progress import NONE_GOOD
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the records of a batch come to; its frames are cached."""
+
+    facts: list[dict[str, Any]]
+    """A row of lateness.MEASURES for each partition."""
+    output: DataFrame | pa.Table
+    """Partial panes, or rows; of few records in the memory of this process."""
+    filters: pa.Table | None
+    """Those that changed, in the columns of seen_before.changed_filters."""
+    bad: DataFrame | None
+    """The bad records, in the columns of gate.bad_records; None if there is none."""
+    has_doubtful: bool
+    """Whether there were records that only the gate can judge."""
+
+
+def count_records(output: DataFrame | pa.Table, panes: Panes | None) -> int:
+    """How many records went into the output. Computes it, if it is a frame to be cached."""
+    if isinstance(output, pa.Table):
+        return int(pc.sum(output[panes.count]).as_py() or 0) if panes else len(output)
+    return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
+
+
+def reasons_of_bad(outcome: Outcome) -> str:
+    """Why the records of a batch are bad of which none is good."""
+    assert outcome.bad is not None
+    counts = outcome.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
+    reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in counts)
+    return f"{NONE_GOOD} {sum(row['count'] for row in counts):,} records of the batch is good: {reasons}"
