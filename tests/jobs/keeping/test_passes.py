@@ -1,12 +1,14 @@
 """The fast pass and the exact one come to the same, and the fast one knows when it must not be believed."""
 
 import io
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark import accumulators
 from pyspark.sql import DataFrame, SparkSession
@@ -14,11 +16,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.answers.batch_plan import Prior
+from jobs.answers.result import Result
 from jobs.answers.windows import Tumbling
 from jobs.events import task_facts
 from jobs.facts.panes import Panes
-from jobs.keeping import evaluation
-from jobs.keeping.evaluation import Outcome
+from jobs.keeping import exact_pass, fast_pass
+from jobs.keeping.outcome import Outcome
+from jobs.log.batch_records import BatchRecords
+from jobs.log.offsets import Offsets
+from jobs.log.ranges import Range
 from jobs.running import spark_plan
 from jobs.running.errors import Refused
 from schemas import archive, filters
@@ -37,20 +43,56 @@ RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED}
 ONE_TRIP = ("rows", "both", "picked")
 
 
-def frame(spark: SparkSession, records: list[Record]) -> DataFrame:
-    """A task for each partition, in order of offset, as the log's reader gives them."""
-    columns = to_arrow_schema(archive.COLUMNS, timezone="UTC")
-    parts = []
-    for partition in range(readings.PARTITIONS):
-        mine = readings.batch([r for r in records if r.partition == partition])
-        made = pa.Table.from_batches([mine])
-        more = {"topic": "readings", "partition": partition, "timestampType": 0, "headers": None}
-        for name, value in more.items():
-            made = made.append_column(name, pa.array([value] * len(made), columns.field(name).type))
-        offsets = [r.offset for r in records if r.partition == partition]
-        made = made.append_column("offset", pa.array(offsets, pa.int64())).select(columns.names).cast(columns)
-        parts.append(spark.createDataFrame(made).coalesce(1))
-    return parts[0].union(parts[1]).union(parts[2])
+class MemoryRanges:
+    """A reader of ranges out of tables in memory, one a partition, in the columns of the log."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._tables = {}
+        columns = to_arrow_schema(archive.COLUMNS, timezone="UTC")
+        for partition in {record.partition for record in records}:
+            mine = [record for record in records if record.partition == partition]
+            made = pa.Table.from_batches([readings.batch(mine)])
+            more = {"topic": "readings", "partition": partition, "timestampType": 0, "headers": None}
+            for name, value in more.items():
+                made = made.append_column(name, pa.array([value] * len(made), columns.field(name).type))
+            made = made.append_column("offset", pa.array([record.offset for record in mine], pa.int64()))
+            self._tables[partition] = made.select(columns.names).cast(columns)
+
+    def plan(self, starts: Offsets, ends: Offsets) -> list[Range]:
+        return [Range(partition, starts.get(partition, 0), end) for partition, end in sorted(ends.items())]
+
+    def read(self, ranges: Sequence[Range], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for each in ranges:
+            table = self._tables[each.partition].select(names)
+            inside = (pc.field("offset") >= each.start) & (pc.field("offset") < each.end)
+            yield from table.filter(inside).combine_chunks().to_batches(max_chunksize=7)
+
+    def close(self) -> None:
+        pass
+
+
+def log_of(spark: SparkSession, records: list[Record]) -> BatchRecords:
+    """The records as a batch of all partitions."""
+    reader = MemoryRanges(records)
+    return BatchRecords(spark, reader, reader.plan({}, {partition: 10**6 for partition in reader._tables}))
+
+
+class Torn(BatchRecords):
+    """As when Spark had put the records of a partition into several tasks."""
+
+    def frame(self) -> DataFrame:
+        return super().frame().repartition(5)
+
+
+def fast_outcome(
+    records: BatchRecords, result: Result, cached: ExitStack, few: bool, monkeypatch: pytest.MonkeyPatch
+) -> Outcome | None:
+    monkeypatch.setattr(fast_pass, "FEW_RECORDS", 10**9 if few else 0)
+    return fast_pass.FastPass(records.spark, result).evaluate(records, prior(result), cached)
+
+
+def exact_outcome(records: BatchRecords, result: Result, cached: ExitStack) -> Outcome:
+    return exact_pass.evaluate(records, result, prior(result), cached)
 
 
 def prior(result: Any) -> Prior:
@@ -75,38 +117,62 @@ def trips(output: DataFrame) -> int:
 
 @pytest.mark.parametrize("kind", RESULTS)
 def test_all_passes_come_to_the_same(kind: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, records = RESULTS[kind], frame(spark, GOOD)
-    limit = spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch")
+    result, records = RESULTS[kind], log_of(spark, GOOD)
     with ExitStack() as cached:
-        fast = evaluation.fast(records, result, prior(result), cached, few=False)
-        few = evaluation.fast(records, result, prior(result), cached, few=True)
+        fast = fast_outcome(records, result, cached, False, monkeypatch)
+        few = fast_outcome(records, result, cached, True, monkeypatch)
         assert fast and few and fast.bad is few.bad is None
         assert isinstance(few.output, pa.Table) and isinstance(fast.output, DataFrame)
         adding_up = bool(result.panes)  # a trip of its own, after the records have been put together by pane
         assert trips(fast.output) == (1 if kind in ONE_TRIP else 2) + adding_up
         with monkeypatch.context() as patch:
             patch.setattr(spark_plan, "is_selection", lambda *_: False)
-            twice = evaluation.fast(records, result, prior(result), cached, few=False)
+            twice = fast_outcome(records, result, cached, False, patch)
+            here = fast_outcome(records, result, cached, True, patch)
         assert twice and isinstance(twice.output, DataFrame) and trips(twice.output) == 2 + adding_up
-        assert said(twice) == said(fast)
-        exact = evaluation.exact(records, result, prior(result), cached)
+        assert here and isinstance(here.output, pa.Table)
+        assert said(twice) == said(here) == said(fast)
+        exact = exact_outcome(records, result, cached)
         assert exact.bad is None
         assert said(fast) == said(few) == said(exact)
         assert len(said(fast)[0]) > 10
-    assert spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch") == limit
 
 
-def test_the_fast_pass_gives_up_on_a_doubtful_record_and_on_pieces(spark: SparkSession) -> None:
+def test_the_fast_pass_gives_up_on_a_doubtful_record_and_the_exact_one_mends_pieces(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_bad = [GOOD[0]._replace(value=b"hello"), *GOOD[1:]]
-    pieces = frame(spark, GOOD).repartition(5)
+    whole = log_of(spark, GOOD)
+    pieces = Torn(spark, whole.reader, whole.ranges)
     with ExitStack() as cached:
         for result in RESULTS.values():
             for few in (False, True):
-                assert evaluation.fast(frame(spark, one_bad), result, prior(result), cached, few) is None
-        assert evaluation.fast(pieces, SEEN, prior(SEEN), cached, few=False) is None
-        whole = evaluation.fast(frame(spark, GOOD), SEEN, prior(SEEN), cached, few=False)
-        torn = evaluation.exact(pieces, SEEN, prior(SEEN), cached)
-        assert whole and said(whole)[::2] == said(torn)[::2]
+                assert fast_outcome(log_of(spark, one_bad), result, cached, few, monkeypatch) is None
+        mended = said(exact_outcome(pieces, SEEN, cached))
+        assert mended[::2] == said(exact_outcome(whole, SEEN, cached))[::2]
+
+
+def test_records_of_a_partition_in_pieces_are_not_believed(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that gives them out of order stands for Spark, which might."""
+    whole = log_of(spark, GOOD)
+    backwards = BatchRecords(
+        spark,
+        whole.reader,
+        [piece for each in whole.ranges for piece in (replace(each, start=12), replace(each, end=12))],
+    )
+    with ExitStack() as cached:
+        for result in RESULTS.values():
+            for few in (False, True):
+                assert fast_outcome(backwards, result, cached, few, monkeypatch) is None
+
+
+def test_few_records_that_are_large_are_left_to_tasks(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_pass, "FEW_BYTES", 100)
+    with ExitStack() as cached:
+        outcome = fast_outcome(log_of(spark, GOOD), SEEN, cached, True, monkeypatch)
+    assert outcome and isinstance(outcome.output, DataFrame)
 
 
 def test_a_transform_that_does_more_than_pick_columns_is_not_taken_for_one(spark: SparkSession) -> None:
@@ -164,8 +230,8 @@ def test_a_fast_pass_is_not_believed_if_what_a_task_reports_is_lost(
     result = RESULTS[kind]
     lose(monkeypatch, which)
     with ExitStack() as cached:
-        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few) is None
-        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few), "nothing is lost"
+        assert fast_outcome(log_of(spark, GOOD), result, cached, few, monkeypatch) is None
+        assert fast_outcome(log_of(spark, GOOD), result, cached, few, monkeypatch), "nothing is lost"
 
 
 @pytest.mark.parametrize("kind", ["rows", "both"])
@@ -174,11 +240,11 @@ def test_an_exact_pass_is_done_again_if_what_a_task_reports_is_lost_and_refused_
 ) -> None:
     result = RESULTS[kind]
     with ExitStack() as cached:
-        whole = said(evaluation.exact(frame(spark, GOOD), result, prior(result), cached))
+        whole = said(exact_outcome(log_of(spark, GOOD), result, cached))
         lose(monkeypatch, "-x--xx")
-        assert said(evaluation.exact(frame(spark, GOOD), result, prior(result), cached)) == whole
+        assert said(exact_outcome(log_of(spark, GOOD), result, cached)) == whole
         with pytest.raises(Refused, match=rf"{result.name}: .* twice.*Nothing of the batch was written") as refused:
-            evaluation.exact(frame(spark, GOOD), result, prior(result), cached)
+            exact_outcome(log_of(spark, GOOD), result, cached)
     assert "\n" not in str(refused.value)
 
 
@@ -188,34 +254,37 @@ def test_a_transform_that_gives_each_record_twice_is_not_taken_for_a_loss(spark:
         return rows.union(rows)
 
     with ExitStack() as cached:
-        passed = evaluation.exact(frame(spark, GOOD), replace(SEEN, transform=twice), prior(SEEN), cached)
+        passed = exact_outcome(log_of(spark, GOOD), replace(SEEN, transform=twice), cached)
         assert len(said(passed)[0]) == 2 * len(GOOD)
 
 
 @pytest.mark.parametrize("few", [False, True])
-def test_records_that_a_transform_drops_unseen_are_counted(few: bool, spark: SparkSession) -> None:
-    """Spark does not read them at all: it knows beforehand that no row comes of them."""
+def test_records_that_a_transform_drops_unseen_are_counted(
+    few: bool, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark's tasks do not read them at all: it knows beforehand that no row comes of them."""
     result = replace(PANES, transform=lambda events: events.where(F.lit(False)))
     with ExitStack() as cached:
-        assert evaluation.fast(frame(spark, GOOD), result, prior(result), cached, few) is None
-        passed = evaluation.exact(frame(spark, GOOD), result, prior(result), cached)
+        passed = fast_outcome(log_of(spark, GOOD), result, cached, few, monkeypatch)
+        assert bool(passed) == few
+        passed = passed or exact_outcome(log_of(spark, GOOD), result, cached)
     assert sum(fact["records"] for fact in passed.facts) == len(GOOD)
 
 
-@pytest.mark.parametrize("few", [0, evaluation.FEW_RECORDS], ids=["many", "few"])
+@pytest.mark.parametrize("few", [0, fast_pass.FEW_RECORDS], ids=["many", "few"])
 @pytest.mark.parametrize("which", ["----", "--x", "---x-x"])
 def test_tables_are_right_whatever_reports_are_lost_and_where_none_is_nothing_is_done_twice(
     which: str, few: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two batches of good records: of the first nothing is lost."""
-    monkeypatch.setattr(evaluation, "FEW_RECORDS", few)
-    exact, calls = evaluation.exact, list[str]()
+    monkeypatch.setattr(fast_pass, "FEW_RECORDS", few)
+    evaluate, calls = exact_pass.evaluate, list[str]()
 
     def counted(*given: Any) -> Outcome:
         calls.append(which)
-        return exact(*given)
+        return evaluate(*given)
 
-    monkeypatch.setattr(evaluation, "exact", counted)
+    monkeypatch.setattr(exact_pass, "evaluate", counted)
     lose(monkeypatch, which)
     world = World(spark, tmp_path, SEEN)
     for half in (slice(0, 15), slice(15, 30)):
