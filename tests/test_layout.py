@@ -52,7 +52,7 @@ ROOMS = {
     # Records into events: good or quarantined, with their event time.
     "jobs/events": ("jobs.events", *PURE),
     # What an event is in the light of earlier ones: was its key seen before?
-    "jobs/decisions": ("jobs.decisions", "jobs.events", *PURE),
+    "jobs/decisions": ("jobs.decisions", "jobs.events", "xxhash", *PURE),
     # What a batch appends, once: partial panes.
     "jobs/facts": ("jobs.facts", "jobs.events", *PURE),
     # What follows from facts: results and windows.

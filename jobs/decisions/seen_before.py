@@ -69,15 +69,16 @@ def mark_step(
         for batch in batches:
             partitions = batch["record_partition"].to_numpy()
             seen, unknown = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
-            hashes = batch[HASH.name]
-            asked = (batch["record_offset"], batch["event_time"].cast(pa.int64()), hashes.fill_null(0))
+            hashes = batch[HASH.name].dictionary_encode()  # equal keys are asked for once
+            different = hashes.dictionary.to_numpy()
+            asked = (batch["record_offset"], batch["event_time"].cast(pa.int64()), hashes.indices.fill_null(-1))
             numbers = [column.to_numpy() for column in asked]
-            numbers.append(hashes.is_valid().to_numpy(zero_copy_only=False))
             for partition in np.unique(partitions).tolist():
                 here = partitions == partition
                 if partition not in trackers:
                     trackers[partition] = SightingTracker(membership, allowed_seconds, before.get(partition, []))
-                seen[here], unknown[here] = trackers[partition].ask(*(column[here] for column in numbers))
+                offsets, micros, keys = (column[here] for column in numbers)
+                seen[here], unknown[here] = trackers[partition].ask(offsets, micros, keys, different)
             others = [batch[name].cast(target.field(name).type) for name in target.names[:-1]]
             yield pa.RecordBatch.from_arrays([*others, pa.array(seen, mask=unknown)], schema=target)
         facts = {(partition, tracker.first_offset): tracker.facts() for partition, tracker in trackers.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from jobs.decisions.membership import Membership
 from jobs.events.stream_time import StreamTime
 from jobs.running.instants import to_micros
-from sketches.bloom import BloomFilter
+from sketches.bloom import NEVER, BloomFilter
 
 
 class SightingTracker:
@@ -29,36 +29,45 @@ class SightingTracker:
         return self._stream.first_offset
 
     def ask(
-        self, offsets: np.ndarray, event_micros: np.ndarray, hashes: np.ndarray, keyed: np.ndarray
+        self, offsets: np.ndarray, event_micros: np.ndarray, keys: np.ndarray, hashes: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """For each of the next records, at least one: whether its key was seen, and whether that cannot be said, as it
         is too late or has no key.
+
+        `hashes`: of the different keys. `keys`: for each record the row of its key in `hashes`, -1 if it has none.
         """
         self._records += len(offsets)
         too_late = self._stream.follow(offsets, event_micros) > self._allowed_seconds * 1_000_000
-        return self._ask_filters(event_micros, hashes, too_late, keyed), too_late | ~keyed
+        unknown = too_late | (keys < 0)
+        return self._ask_filters(event_micros, keys, hashes, unknown), unknown
 
     def _ask_filters(
-        self, event_micros: np.ndarray, hashes: np.ndarray, too_late: np.ndarray, keyed: np.ndarray
+        self, event_micros: np.ndarray, keys: np.ndarray, hashes: np.ndarray, unknown: np.ndarray
     ) -> np.ndarray:
         """Whether each was seen. Filters that nobody can ask for any more at the end are dropped.
 
-        A record without a key leaves the bits of its bucket's filter as they are, but the filter gets the stream time
-        after the record.
+        Each filter is asked once for each different key: from which record on does it know the key? A record without a
+        key leaves the bits of its bucket's filter as they are, but the filter gets the stream time after the record.
         """
-        membership, place = self._membership, np.arange(len(hashes))
+        membership = self._membership
         buckets = event_micros // membership.bucket_micros
-        seen = np.zeros(len(hashes), bool)
-        added = set(np.unique(buckets).tolist())
+        seen = np.zeros(len(keys), bool)
+        changes = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
+        added = set(buckets[changes].tolist())
         for bucket in sorted({*self._filters, *added}, reverse=True):
             filter_ = self._filters.setdefault(bucket, BloomFilter(membership.size()))
             # Once the bucket has begun, a record further behind its start than is allowed is too late: do not ask.
             begins = bucket * membership.bucket_micros - self._allowed_seconds * 1_000_000
             may = (buckets <= bucket + membership.buckets) & (event_micros >= begins)
-            asks = np.flatnonzero(~seen & ~too_late & may & keyed)
-            adds = np.flatnonzero((buckets == bucket) & keyed)
-            seen[asks] = filter_.contains_in_order(hashes[asks], place[asks], hashes[adds], place[adds])
-            filter_.add(hashes[adds])
+            asks = np.flatnonzero(~seen & ~unknown & may)
+            adds = np.flatnonzero((buckets == bucket) & (keys >= 0))
+            first_places = np.full(len(hashes), NEVER)
+            first_places[keys[adds][::-1]] = adds[::-1]  # of several records of a key the first is assigned last
+            needed = first_places < NEVER
+            needed[keys[asks]] = True
+            seen_after = np.full(len(hashes), NEVER)
+            seen_after[needed] = filter_.add_in_order(hashes[needed], first_places[needed])
+            seen[asks] = seen_after[keys[asks]] < asks
         self._changed |= added
         self._retire()
         return seen

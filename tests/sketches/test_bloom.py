@@ -8,25 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketches.bloom import BloomFilter, NotABloomFilter, Numbers, Size, UnlikeFilters, size_for
-
-MASK = 2**64 - 1
+from sketches.bloom import NEVER, BloomFilter, NotABloomFilter, Numbers, Size, UnlikeFilters, size_for
+from tests.sketches.bits_of_keys import bits_of
 
 
 def keys(seed: int, count: int) -> Numbers:
     return np.random.default_rng(seed).integers(-(2**63), 2**63, count)
-
-
-def mixed(state: int) -> int:
-    state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & MASK
-    state = (state ^ state >> 27) * 0x94D049BB133111EB & MASK
-    return state ^ state >> 31
-
-
-def bits_of(key: int, size: Size) -> set[int]:
-    """The bits of a key, with Python's own integers: SplitMix64's first two outputs, enhanced double hashing."""
-    first, second = (mixed(key + step * 0x9E3779B97F4A7C15 & MASK) for step in (1, 2))
-    return {(first + i * second + (i**3 - i) // 6 & MASK) % size.bits for i in range(size.hashes)}
 
 
 class OneByOne:
@@ -87,6 +74,24 @@ def test_queries_see_what_was_added_at_smaller_places(
     added_places, added_hashes = np.array(added, np.int64).reshape(-1, 2).T
     assert bloom.contains_in_order(hashes, places, added_hashes, added_places).tolist() == expected
     assert bloom.to_bytes() == stored
+
+
+@given(SIZES, KEYS, st.lists(st.tuples(st.booleans(), st.integers(-3, 12), st.integers(0, 40)), max_size=60))
+def test_each_key_is_seen_after_one_place(size: Size, before: list[int], events: list[tuple[bool, int, int]]) -> None:
+    """Asked once for each key, at its first place: the answers of each query at its own place, and the same bytes."""
+    bloom, whole = BloomFilter(size), BloomFilter(size)
+    bloom.add(np.array(before, np.int64))
+    whole.add(np.array([*before, *(key for adds, key, _ in events if adds)], np.int64))
+    first: dict[int, int] = {}
+    for adds, key, place in events:
+        first[key] = min(first.get(key, NEVER), place if adds else NEVER)
+    after = bloom.add_in_order(np.array(list(first), np.int64), np.array(list(first.values()), np.int64))
+    assert bloom.to_bytes() == whole.to_bytes()
+    held = set[int]().union(*(bits_of(key, size) for key in before))
+    for key, place in zip(first, after.tolist(), strict=True):
+        for query in range(42):
+            known = held.union(*(bits_of(other, size) for other, at in first.items() if at < query))
+            assert (query > place) == (bits_of(key, size) <= known)
 
 
 def test_long_batches_are_no_different() -> None:
@@ -168,6 +173,10 @@ def test_only_arrays_of_int64_are_keys(wrong: Any) -> None:
 def test_every_query_needs_a_place() -> None:
     with pytest.raises(ValueError, match="place"):
         BloomFilter(Size(64, 1)).contains_in_order(keys(1, 3), np.arange(2), keys(1, 3), np.arange(3))
+    with pytest.raises(ValueError, match="place"):
+        BloomFilter(Size(64, 1)).add_in_order(keys(1, 3), np.arange(2))
+    with pytest.raises(ValueError, match="place, 0 or more"):
+        BloomFilter(Size(64, 1)).add_in_order(keys(1, 3), np.arange(3) - 1)
 
 
 def test_empty_batches() -> None:

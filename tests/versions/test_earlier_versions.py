@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 
 from jobs import run
+from jobs.decisions.key_hash import key_hashes
 from jobs.facts.panes import Panes
 from jobs.keeping import ledger, microbatch, recovery, requeue
 from jobs.keeping.definition import upgrade
 from jobs.running.errors import Refused
+from sketches.bloom import BloomFilter
 from tests import delta
 from tests.versions import earlier
 from tests.versions.earlier import COUNTED, MADE, SEEN
@@ -115,6 +118,20 @@ def test_filters_go_on(a_run: ARun, begun: run.Places) -> None:
         before[key].append(moment)
     assert [row["seen_before"] for row in rows] == expected
     assert len(rows) == sum("site" in reading for reading in earlier.readings(0, AFTER))
+
+
+def test_filters_are_those_of_the_hashes_that_need_no_spark(begun: run.Places) -> None:
+    assert SEEN.membership
+    keys = defaultdict[tuple[int, datetime], list[bytes]](list)
+    for row in delta.rows(begun.table(SEEN.name)):
+        half_day = row["event_time"].replace(hour=row["event_time"].hour // 12 * 12, minute=0, second=0)
+        keys[row["record_partition"], half_day].append(row["record_key"])
+    filters = delta.rows(begun.table(f"{SEEN.name}_filters"))
+    assert len(filters) > 3
+    for row in filters:
+        again = BloomFilter(SEEN.membership.size())
+        again.add(key_hashes(pa.array(keys[row["partition"], row["bucket_time"]], pa.binary())).to_numpy())
+        assert again.to_bytes() == row["bits"]
 
 
 def test_a_result_that_means_something_else_than_the_earlier_version_knew_is_refused(
