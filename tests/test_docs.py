@@ -183,9 +183,9 @@ def test_each_function_it_names_exists(path: Path) -> None:
 
 
 def test_a_name_that_is_not_there_is_noticed() -> None:
-    text = "`evaluation.fast`, `evaluation.slow(run)`, `jobs/run.py`, `spark.master` and `BatchWriter.write(batch)`"
+    text = "`gate.decode`, `gate.slow(run)`, `jobs/run.py`, `spark.master` and `BatchWriter.write(batch)`"
     names = list(dotted(text))
-    assert names == ["evaluation.fast", "evaluation.slow", "BatchWriter.write"]
+    assert names == ["gate.decode", "gate.slow", "BatchWriter.write"]
     assert [is_defined(name) for name in names] == [True, False, True]
     assert len(list(dotted(page("docs/architecture.md")))) > 20
 

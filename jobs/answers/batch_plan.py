@@ -1,4 +1,4 @@
-"""The steps that turn the records of a batch into panes or rows: composed here, and started by keeping.evaluation.
+"""The steps that turn the records of a batch into panes or rows: composed here, and run by the two passes of keeping.
 
 In the fast pass Arrow decodes the records, and every record is certain; in the exact one the gate has judged them. From
 the transform on both are the same.

@@ -11,7 +11,7 @@ from pyspark.sql.types import StructType
 Batches = Iterator[pa.RecordBatch]
 
 
-def unchanged(columns: StructType) -> "ArrowStep":
+def identity(columns: StructType) -> "ArrowStep":
     """The step that hands on batches of these columns as they are."""
     return ArrowStep(lambda batches: batches, columns)
 

@@ -52,7 +52,7 @@ def _output_of_ordered(
     for _ in range(ATTEMPTS):
         filter_facts = task_facts.accumulator(events.sparkSession)
         rows = batch_plan.rows_to_answer(result.transform(events), result)
-        answered = batch_plan.answer(arrow_step.unchanged(rows.schema), result, prior, filter_facts)
+        answered = batch_plan.answer(arrow_step.identity(rows.schema), result, prior, filter_facts)
         output = batch_plan.output(rows, answered, result).persist()
         written, counted = count_records(output, result.panes), task_facts.total(filter_facts, "records")
         if not result.membership or counted == written:

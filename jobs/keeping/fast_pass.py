@@ -63,7 +63,7 @@ class _Pass:
     def here(self) -> Outcome | None:
         """Raises _TooLarge."""
         events = batch_plan.decode(self._result, self._prior, self._lateness_facts)
-        blocks = _bounded(self._records.here())
+        blocks = _check_size(self._records.here())
         if self._selected is not None:
             rows = batch_plan.select(events, self._selected, self._result)
         else:
@@ -71,7 +71,7 @@ class _Pass:
             if self._has_doubtful():
                 return None
             frame = batch_plan.rows_to_answer(self._result.transform(decoded), self._result)
-            rows, blocks = arrow_step.unchanged(frame.schema), iter(frame.toArrow().to_batches())
+            rows, blocks = arrow_step.identity(frame.schema), iter(frame.toArrow().to_batches())
         answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
         return self._outcome(batch_plan.output_here(answered, self._result).table(blocks), tasks=1)
 
@@ -83,7 +83,7 @@ class _Pass:
             rows = batch_plan.select(events, self._selected, self._result)
         else:
             frame = batch_plan.rows_to_answer(self._result.transform(events.over(frame)), self._result)
-            rows = arrow_step.unchanged(frame.schema)
+            rows = arrow_step.identity(frame.schema)
         answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
         output = batch_plan.output(frame, answered, self._result).persist()
         cached.callback(output.unpersist)
@@ -107,7 +107,7 @@ class _Pass:
         return Outcome(list(facts.values()), output, batch_plan.changed_filters(self._result, filters), None, False)
 
 
-def _bounded(blocks: Batches) -> Batches:
+def _check_size(blocks: Batches) -> Batches:
     """The blocks. Raises _TooLarge once they take more than FEW_BYTES."""
     taken = 0
     for block in blocks:

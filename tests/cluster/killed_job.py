@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import run
-from jobs.keeping import microbatch
+from jobs.keeping import fast_pass, microbatch
 from tests.jobs.keeping import readings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -61,6 +61,8 @@ def main(places_file: str, first: str, when: str) -> None:
             said.append(time.time() - begun)
             print(f"first commit after {said[0]:.2f} seconds", flush=True)
 
+    if first == "panes":  # else the driver reads so few records, and no task does
+        fast_pass.FEW_RECORDS = 0
     with run.one_line_errors():
         for name in sorted(RESULTS, key=lambda name: name != first):
             quiet: Any = step if name == first else (lambda _: None)

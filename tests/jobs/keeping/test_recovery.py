@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import run
-from jobs.keeping import evaluation, ledger, locks, microbatch, recovery
+from jobs.keeping import fast_pass, ledger, locks, microbatch, recovery
 from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer
 from jobs.running.errors import Refused
@@ -211,7 +211,7 @@ def test_after_a_write_that_failed_the_next_run_goes_on(
 ) -> None:
     """The system refuses the process every file beyond 100 bytes, as on a full disk, from the append of the rows on."""
     if language == "java":  # as if these few rows were many
-        monkeypatch.setattr(evaluation, "FEW_RECORDS", 0)
+        monkeypatch.setattr(fast_pass, "FEW_RECORDS", 0)
         monkeypatch.setattr(delta_tables, "SMALL_BYTES", 0)
     gateway = spark.sparkContext._gateway
     assert gateway

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.result import Result
 from jobs.decisions.membership import Membership
+from jobs.keeping import fast_pass
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
@@ -83,19 +84,23 @@ accidents = st.lists(
 @pytest.mark.parametrize("kind", ["panes", "seen", "forced"])
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=not NEW, database=None, phases=[Phase.generate],
           suppress_health_check=list(HealthCheck))  # fmt: skip
-@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9))
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9),
+       few=st.sampled_from([0, 10, 1000]))  # fmt: skip
 def test_any_cut_any_accident_any_order_of_partitions(
-    kind: str, cuts: list[int], accidents: list[str], size: int, order: int, spark: SparkSession,
+    kind: str, cuts: list[int], accidents: list[str], size: int, order: int, few: int, spark: SparkSession,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
+    """A batch of not more than `few` records is read by the driver, a longer one by tasks."""
     result, records, check = CHECKS[kind]
     world = World(spark, tmp_path_factory.mktemp("cut"), result)
     written = readings.interleaved(records, order)
-    for first, after, accident in zip([0, *cuts], [*cuts, len(records)], accidents, strict=False):
-        world.write(written[first:after])
-        if world.keep(size, crash=accident):
-            {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
-    world.keep(size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_pass, "FEW_RECORDS", few)
+        for first, after, accident in zip([0, *cuts], [*cuts, len(records)], accidents, strict=False):
+            world.write(written[first:after])
+            if world.keep(size, crash=accident):
+                {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
+        world.keep(size)
     check(world)
 
 

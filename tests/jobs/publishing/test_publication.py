@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs.keeping import evaluation
+from jobs.keeping import fast_pass
 from jobs.lake import delta_tables
 from jobs.publishing import in_process_upsert, pane_cache
 from tests import delta
@@ -48,7 +48,7 @@ def kept(spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch, lar
             if is_large:
                 limits.setattr(pane_cache, "MOST_PANES", -1)
                 limits.setattr(delta_tables, "SMALL_BYTES", -1)
-                limits.setattr(evaluation, "FEW_RECORDS", -1)
+                limits.setattr(fast_pass, "FEW_RECORDS", -1)
             world.keep()
     return world
 

@@ -147,7 +147,7 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
 
 FAILING = """
     from dataclasses import replace
-    from jobs.keeping import evaluation
+    from jobs.keeping import fast_pass
     from jobs.running.errors import explain
 
     def by_spark(events):
@@ -163,7 +163,7 @@ FAILING = """
         keeping.keep(run, replace(RESULT, name=name, transform=transform))
 
     for name, few in (("few_v1", 9), ("many_v1", 8)):
-        evaluation.FEW_RECORDS = few
+        fast_pass.FEW_RECORDS = few
         try:
             keep(name, by_spark)
         except Exception as error:
