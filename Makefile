@@ -12,7 +12,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.tx
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-setup: $(VENV)/demo.ready .jars/ready ## make the virtual environment (1.2 GB) and fetch the jars: what the demo and jobs need
+setup: $(VENV)/demo.ready $(VENV)/spark.ready .jars/ready ## make the virtual environment (1.2 GB) and fetch the jars: what the demo and jobs need
 
 # Java is asked for first: who has none should not wait for pip.
 $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
@@ -26,6 +26,11 @@ $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 $(VENV)/dev.ready: $(VENV)/demo.ready
 	@echo "installing 55 more packages, for tests, lint and notebooks: 0.2 GB, about a minute the first time"
 	$(INSTALL) -e '.[demo,notebook,dev]'
+	@touch $@
+
+# Without it each process that Spark starts compiles pyspark, for 1.3 CPU-seconds.
+$(VENV)/spark.ready: $(VENV)/demo.ready jobs/running/compiled_pyspark.py
+	@$(BIN)/python -m jobs.running.compiled_pyspark
 	@touch $@
 
 .jars/ready: $(VENV)/demo.ready conf/jars.txt

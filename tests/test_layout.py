@@ -32,7 +32,7 @@ COMPUTING = (
     "jobs.running.errors.Mistake",
 )
 """The part of jobs.running that only computes."""
-PURE = (*COMPUTING, "schemas", "sketches", *FLOOR)
+PURE = (*COMPUTING, "jobs.running.late_pandas", "schemas", "sketches", *FLOOR)
 """What rooms without a clock, reads and writes may use beside other rooms."""
 PURE_ROOMS = ("jobs/events", "jobs/decisions", "jobs/facts", "jobs/answers")
 
@@ -42,7 +42,7 @@ ROOMS = {
     # The columns of tables and topics.
     "schemas": ("pyspark.sql.types",),
     # What every process needs: places, settings, errors, progress, and the private parts of Spark.
-    "jobs/running": ("jobs.running", "pydantic", "pydantic_core", *WRITERS, *FLOOR),
+    "jobs/running": ("jobs.running", "pydantic", "pydantic_core", "pandas._libs", *WRITERS, *FLOOR),
     # How a job file is started.
     "jobs/run.py": ("jobs.running", *FLOOR),
     # Where records come from: the archive and Kafka.

@@ -8,6 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from jobs.running.late_pandas import import_pandas_late
+
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -43,4 +45,10 @@ class ArrowStep:
 
     def over(self, frame: DataFrame) -> DataFrame:
         """The output of the step over every task of `frame`."""
-        return frame.mapInArrow(self.process, self.output)
+        process = self.process
+
+        def process_without_pandas(batches: Batches) -> Batches:
+            import_pandas_late()
+            return process(batches)
+
+        return frame.mapInArrow(process_without_pandas, self.output)

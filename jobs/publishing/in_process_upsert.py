@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from jobs.answers import merging
@@ -64,7 +64,8 @@ def _spans(changed: pa.Table) -> str:
 def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
     """The old rows, but for those that have changed, and the `changed` windows that count more records, or are new."""
     codes = partials.group_keys(pa.concat_tables([changed.select(keys), old.select(keys)]), keys)
-    at = pd.Index(codes[len(changed) :]).get_indexer(codes[: len(changed)])
+    found = pc.index_in(pa.array(codes[: len(changed)]), pa.array(codes[len(changed) :]))
+    at = found.fill_null(-1).to_numpy(zero_copy_only=False)
     known = at >= 0
     before = np.where(known, _numbers(old, "revision", at), 0)
     # Panes are only ever added, so a window has changed exactly if it counts more records.

@@ -8,7 +8,6 @@ Sketches are in the format of Apache DataSketches, as Spark's hll_sketch_agg giv
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,25 +25,18 @@ from pyspark.sql.types import (
 
 from jobs.facts import partials
 from jobs.facts.partials import Groups, PaneColumn
-from sketches import hyperloglog
+from sketches import grouped_hyperloglog, hyperloglog
 
 
 class _Union:
     """Combines sketches, as bytes; None is the sketch of nothing."""
 
     def __call__(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return partials.object_array([_union(pair) for pair in zip(one, other, strict=True)])
+        pairs = np.stack([one, other], axis=1).ravel()
+        return self.reduceat(pairs, np.arange(0, len(pairs), 2))
 
     def reduceat(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        spans = zip(starts.tolist(), [*starts[1:].tolist(), len(values)], strict=True)
-        return partials.object_array([_union(values[start:end]) for start, end in spans])
-
-
-def _union(sketches: Any) -> bytes | None:
-    present = [sketch for sketch in sketches if sketch is not None]
-    if len(present) < 2:
-        return present[0] if present else None
-    return hyperloglog.merge(present, thoroughly=False)
+        return partials.object_array(grouped_hyperloglog.merge_groups(values.tolist(), starts))
 
 
 @dataclass(frozen=True)
@@ -72,11 +64,10 @@ class Uniques:
 
     def from_events(self, events: pa.Table, groups: Groups, target: pa.Schema) -> dict[str, PaneColumn]:
         """A sketch of the values of each group."""
-        values = events[self.column].take(pa.array(groups.order)).to_pylist()
-        spans = zip(groups.begins.tolist(), [*groups.begins[1:].tolist(), len(values)], strict=True)
-        return {
-            self._sketch: _sketch_column([hyperloglog.sketch_of(values[start:end], self.lg_k) for start, end in spans])
-        }
+        values = events[self.column].combine_chunks().dictionary_encode()
+        rows = values.indices.fill_null(-1).to_numpy()[groups.order]
+        sketches = grouped_hyperloglog.sketch_groups(values.dictionary.to_pylist(), rows, groups.begins, self.lg_k)
+        return {self._sketch: _sketch_column([*sketches])}
 
     def from_panes(self, panes: pa.Table) -> dict[str, PaneColumn]:
         """The sketch."""

@@ -17,6 +17,7 @@ from jobs.log.archive.data_file import ArchiveError, DataFile
 from jobs.log.archive.file_reader import batches
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.offsets import Offsets, batch_ends, parse_offsets, parse_time
+from jobs.running.late_pandas import import_pandas_late
 from schemas.archive import COLUMNS
 
 FORMAT = "headrace_archive"
@@ -53,6 +54,7 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     """Plans the batches of one query, and reads them. Raises ValueError for an option that is missing or wrong."""
 
     def __init__(self, options: dict[str, str]) -> None:
+        import_pandas_late()
         given = {name.lower(): value for name, value in options.items()}
         for name in ("path", "topic"):
             if not given.get(name):
@@ -105,6 +107,7 @@ class ArchiveReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, Slice)
+        import_pandas_late()
         return batches(partition.files, self._log.topic, partition.partition, partition.start, partition.end)
 
     def _offsets_in_log(self, json: dict[str, int]) -> Offsets:
