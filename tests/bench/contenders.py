@@ -103,7 +103,7 @@ def contenders(before: Path | None = None) -> dict[str, Contender]:
         job = import_module("headrace_job")
         known.append(Contender("headrace", job.command, job.load, True, (22, 18)))
         if before:
-            earlier = partial(job.command, root=before.resolve())
+            earlier = partial(job.command, root=before)
             known.append(Contender("headrace-before", earlier, job.load, True, (22, 18)))
     known += [
         Contender("flink", partial(flink_job.command, ""), parquet, True, (40, 12), only_kafka, missing=no_flink),

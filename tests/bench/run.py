@@ -19,6 +19,7 @@ from bench_input import ARCHIVE, COMPRESSIONS, KAFKA, Input, into_kafka, write
 from bench_plan import ORACLE, Entry, entries, minutes, turns
 from compare import Difference, check_exact, check_oracle, compare
 from contenders import Contender, contenders
+from headrace_job import checkout
 from measure import Cost, measure
 from report import Run, section
 
@@ -51,7 +52,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2, help="threads of each contender")
     parser.add_argument("--results", type=Path, help="folder to keep: logs, tables, runs.jsonl (default: none kept)")
     parser.add_argument("--report", type=Path, help="file to append the Markdown section to (it is printed anyway)")
-    parser.add_argument("--before", type=Path, help="checkout of an earlier commit: headrace-before")
+    parser.add_argument("--before", type=checkout, help="checkout of an earlier commit: headrace-before")
     parser.add_argument("--csv", type=Path, help="file to append a row a measurement to; the report shows its trend")
     parser.add_argument("--all-runs", action="store_true", help="report the earlier runs in --results as well")
     args = parser.parse_args(given)
