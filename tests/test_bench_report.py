@@ -1,6 +1,7 @@
 """The report of the benchmark has the numbers of its runs, and a contender that fails stops no other."""
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from bench_input import Input
 from bench_plan import Entry
 from compare import Difference
 from contenders import Contender, Results
-from measure import Cost
+from measure import Cost, measure
 from report import Run, section
 
 RIGHT = Difference(10, 0, 0, 0, 0.0, 1, 0, 0, 0.0, 0.0, 1, 0, 0, 0.0)
@@ -83,6 +84,12 @@ def results(windows: int) -> Results:
         pd.DataFrame({"page": ["p"], "minute": minute, "estimate": 1.0}),
         pd.DataFrame({"minute": minute, "count": [1]}),
     )
+
+
+def test_a_command_that_hangs_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    cost = measure(["sh", "-c", "sleep 600 & wait"], tmp_path / "printed.log", limit=1)
+    assert cost.exit_code == -signal.SIGKILL
+    assert 1 <= cost.wall_seconds < 60
 
 
 def test_one_that_fails_or_is_wrong_does_not_stop_the_others(tmp_path: Path) -> None:

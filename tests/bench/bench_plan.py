@@ -47,10 +47,10 @@ def turns(all_entries: list[Entry], repeat: int) -> Iterator[Entry]:
 def minutes(known: list[Contender], kinds: Sequence[str], sizes: Sequence[int], repeat: int) -> float:
     """About how long all of it takes, on two slow cores. `kinds`: archive or kafka, for each log of a size."""
     seconds = 0.0
-    for millions in (size / 1e6 for size in sizes):
-        seconds += SECONDS_TO_WRITE * millions * len({ARCHIVE, *kinds}) + (REST_SECONDS if KAFKA in kinds else 0)
+    logs_written = 1 + kinds.count(KAFKA)
+    for size in sizes:
+        seconds += SECONDS_TO_WRITE * size / 1e6 * logs_written + (REST_SECONDS if KAFKA in kinds else 0)
         for contender in known:
-            start, million = contender.seconds
             runs = sum(kind in contender.homes for kind in kinds) * (1 if contender.once else repeat)
-            seconds += runs * (start + million * millions)
+            seconds += runs * contender.expected(size)
     return seconds / 60

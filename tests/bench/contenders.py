@@ -53,6 +53,15 @@ class Contender:
     missing: str | None = None
     """Why it cannot take part on this machine, and what to do."""
 
+    def expected(self, records: int) -> float:
+        """Seconds that a run over so many records takes, about, on two slow cores."""
+        start, million = self.seconds
+        return start + million * records / 1e6
+
+    def limit(self, records: int) -> float:
+        """Seconds after which a run is ended: it hangs."""
+        return 600 + 10 * self.expected(records)
+
 
 def script(name: str, log: Input, out: Path, *more: str) -> list[str]:
     """Command line of a script beside this file."""

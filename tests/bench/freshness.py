@@ -59,9 +59,9 @@ def run(args: argparse.Namespace, servers: str, out: Path, root: Path) -> Figure
     try:
         with subprocess.Popen(flow) as producer:
             time.sleep(max(0.0, begun + counted + 15 - time.time()))
-            before = len(commits(panes))
-            job.end(signal.SIGKILL)
             killed = time.time()
+            job.end(signal.SIGKILL)
+            before = len(commits(panes))
             job.start()
             again = wait_for(panes, before, 120) - killed
             producer.wait()

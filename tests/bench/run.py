@@ -73,20 +73,20 @@ def taking_part(args: argparse.Namespace) -> tuple[list[Contender], list[str]]:
     return [contender for contender in chosen if not contender.missing], lines
 
 
+class Failed(Exception):
+    """A contender did not end well: a line that says so, and the end of what it printed."""
+
+
 def run(contender: Contender, log: Input, folder: Path) -> Cost:
     """Run a contender with an empty folder of its own. Raises Failed if it does not end well."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     printed = folder.parent / f"{folder.name}.log"
-    cost = measure(contender.command(log, folder), printed)
+    cost = measure(contender.command(log, folder), printed, contender.limit(log.records))
     if cost.exit_code != 0:
         tail = "\n".join(printed.read_text(errors="replace").splitlines()[-40:])
         raise Failed(f"{folder.name}, {log.records:,} records: ended with exit code {cost.exit_code}", tail)
     return cost
-
-
-class Failed(Exception):
-    """A contender did not end well: a line that says so, and the end of what it printed."""
 
 
 def measured(
