@@ -157,7 +157,7 @@ def measure(command: list[str], log: Path, limit: float = threading.TIMEOUT_MAX)
     Raises RuntimeError when CPU time was lost: the count is below nine tenths of the sampled sum.
     """
     answer = log.with_suffix(".cost.json")
-    options = ["--log", log, "--answer", answer, "--limit", str(limit)]
+    options = ["--log", str(log), "--answer", str(answer), "--limit", str(limit)]
     subprocess.run([sys.executable, __file__, *options, "--", *command], check=True)
     cost = Cost(**json.loads(answer.read_text()))
     if cost.cpu_seconds < 0.9 * cost.cpu_sampled_seconds - 0.1:
