@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench freshness chaos notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness chaos notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -68,11 +68,20 @@ lint: $(VENV)/dev.ready ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside plain Structured Streaming and DuckDB; an hour or so. From Kafka: make bench KAFKA=1; beside an earlier checkout: BEFORE=folder
-	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--kafka) $(if $(BEFORE),--before $(BEFORE)) --report tests/bench/RESULTS.md --csv tests/bench/results.csv
+# Without Flink the benchmark goes on with the others.
+bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside Flink, plain Structured Streaming, numpy and DuckDB: about two hours; tests/bench/README.md has its options
+	-@$(MAKE) --no-print-directory flink
+	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--homes kafka) $(if $(SIZES),--sizes $(SIZES)) $(if $(CONTENDERS),--contenders $(CONTENDERS)) \
+		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(COMPRESSION),--compression $(COMPRESSION)) $(if $(BEFORE),--before $(BEFORE)) \
+		--report tests/bench/RESULTS.md --csv tests/bench/results.csv
 
-freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; make freshness SECONDS=1200 for longer
-	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60)
+flink: .flink/ready ## Flink for make bench, in an environment of its own, .flink: 0.9 GB
+
+.flink/ready: tests/bench/flink_install.py tests/bench/flink_jars.txt | $(VENV)/demo.ready
+	@$(BIN)/python tests/bench/flink_install.py .flink
+
+freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; SECONDS=1200 for longer, BEFORE=folder for an earlier checkout too
+	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60) $(if $(BEFORE),--before $(BEFORE))
 
 chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))
@@ -91,4 +100,4 @@ dist/headrace.zip: $(VENV)/demo.ready $(shell find jobs schemas sketches -name '
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
 
 clean: ## remove what was made, the demo's tables too
-	rm -rf $(VENV) .jars dist build data *.egg-info
+	rm -rf $(VENV) .jars .flink dist build data *.egg-info

@@ -71,6 +71,24 @@ def merge_groups(sketches: Sequence[bytes | None], starts: Numbers) -> list[byte
     return found.tolist()
 
 
+def sketches_and_estimates(sketches: Sequence[bytes]) -> tuple[list[bytes], list[float]]:
+    """Each sketch without the running estimate of a single stream, as `hyperloglog.merge` gives it alone, not
+    thoroughly; and how many distinct values went into each, as `hyperloglog.estimate`. Raises NotASketch.
+
+    A list has no running estimate, and what it gives follows from the number of its coupons.
+    """
+    merged, estimates = list(sketches), np.zeros(len(sketches))
+    _, counts, _ = _coupons_of_lists(sketches)
+    for count in range(_LIST + 1):
+        rows = np.flatnonzero(counts == count)
+        if len(rows):
+            estimates[rows] = hyperloglog.estimate(sketches[rows[0]], thoroughly=False)
+    for row in np.flatnonzero(counts > _LIST).tolist():
+        merged[row] = hyperloglog.merge([sketches[row]], thoroughly=False)
+        estimates[row] = hyperloglog.estimate(merged[row], thoroughly=False)
+    return merged, estimates.tolist()
+
+
 def _coupons(values: Sequence[str | int], lg_k: int) -> Coupons:
     """The coupon of each value: those of seven values are read from one sketch."""
     found = []

@@ -1,7 +1,7 @@
-"""Fetches the jars of the local profile: python -m jobs.admin.jars FOLDER.
+"""Fetches the jars of the local profile: python -m jobs.admin.jars FOLDER [LIST].
 
-conf/jars.txt names them, each with its SHA-256. They are fetched with the Ivy that pyspark brings, from wherever Ivy is
-set up to look.
+conf/jars.txt, or the list that is given, names them, each with its SHA-256. They are fetched with the Ivy that pyspark
+brings, from wherever Ivy is set up to look.
 """
 
 import hashlib
@@ -34,8 +34,10 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def fetch(folder: Path, group: str, artifact: str, version: str, digest: str) -> None:
-    """Put one jar into `folder`, unless it is there. Raises Refused if it cannot be had, or is another file."""
+def fetch(folder: Path, listed: Path, group: str, artifact: str, version: str, digest: str) -> None:
+    """Put one jar of the list into `folder`, unless it is there. Raises Refused if it cannot be had, or is another
+    file.
+    """
     target = folder / f"{artifact}-{version}.jar"
     if target.exists() and sha256(target) == digest:
         return
@@ -53,7 +55,7 @@ def fetch(folder: Path, group: str, artifact: str, version: str, digest: str) ->
             raise Refused(f"{group}:{artifact}:{version} could not be fetched. Is there a network? Then run it again.")
         if sha256(fetched) != digest:
             raise Refused(
-                f"{target.name} is not the file that {LIST} expects (SHA-256 differs): nothing was installed."
+                f"{target.name} is not the file that {listed} expects (SHA-256 differs): nothing was installed."
             )
         target.write_bytes(fetched.read_bytes())
     print(f"fetched {target.name}")
@@ -63,11 +65,11 @@ def main() -> None:
     """Fetch them all, and remove jars of other versions."""
     with one_line_errors():
         check_java()
-        folder = Path(sys.argv[1])
+        folder, listed = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else LIST
         folder.mkdir(exist_ok=True)
-        jars = read_list(LIST)
+        jars = read_list(listed)
         for jar in jars:
-            fetch(folder, *jar)
+            fetch(folder, listed, *jar)
         for path in set(folder.glob("*.jar")) - {
             folder / f"{artifact}-{version}.jar" for _, artifact, version, _ in jars
         }:

@@ -1,7 +1,7 @@
 """What each benchmark has measured, a row a measurement, and the trend that comes of it.
 
-Machines differ from day to day: a trend compares headrace with plain Structured Streaming, or with an earlier commit,
-of the same run of the benchmark.
+Machines differ from day to day: a trend compares headrace with a peer, or with an earlier commit, of the same run of
+the benchmark.
 """
 
 import csv
@@ -14,11 +14,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from report import MIB, Run, table, text_of
+from bench_machine import MIB, text_of
+from report import OURS, Run, table
 
 FILE = Path(__file__).parent / "results.csv"
 HEADS = ("date", "commit", "machine", "home", "contender", "records", "cpu_seconds", "peak_mib")
-OURS, PEERS = "headrace", ("headrace-before", "plain-tuned")
+PEERS = ("flink", "flink-small", "plain-tuned", "headrace-before")
+"""That the trend compares with, in this order."""
 BEGIN, END = "<!-- the trend begins -->", "<!-- the trend ends -->"
 WIDTH = 40
 """Characters of a bar for a ratio of 1."""
@@ -31,7 +33,7 @@ class Measurement(NamedTuple):
     commit: str
     machine: str
     home: str
-    """Of the log: archive or kafka."""
+    """Of the log: archive, kafka (compressed with zstd), or kafka-lz4, kafka-none."""
     contender: str
     records: int
     cpu_seconds: float
@@ -40,13 +42,13 @@ class Measurement(NamedTuple):
     """Proportional set size of the process tree, at most."""
 
 
-def measurements(runs: Iterable[Run], home: str) -> list[Measurement]:
-    """The runs of now, a row for each contender and number of records."""
+def measurements(runs: Iterable[Run]) -> list[Measurement]:
+    """The runs of now, a row for each home, number of records and contender."""
     commit = text_of("git", "rev-parse", "--short", "HEAD") or "none"
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release().split('-')[0]}"
     now, found = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", []
-    key = lambda run: (run.records, run.contender)  # noqa: E731
-    for (records, contender), same in groupby(sorted(runs, key=key), key=key):
+    key = lambda run: (run.home, run.records, run.contender)  # noqa: E731
+    for (home, records, contender), same in groupby(sorted(runs, key=key), key=key):
         costs = [run.cost for run in same]
         seconds = round(median(cost.cpu_seconds for cost in costs), 1)
         mib = round(max(cost.peak_pss_bytes for cost in costs) / MIB)

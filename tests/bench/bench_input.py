@@ -12,6 +12,12 @@ from deltalake import DeltaTable
 ROOT = Path(__file__).resolve().parents[2]
 TOPIC = "page_view"
 PARTITIONS = 4
+ARCHIVE, KAFKA = "archive", "kafka"
+"""The homes of a log."""
+COMPRESSIONS = {"zstd": "producer", "lz4": "lz4", "none": "uncompressed"}
+"""Of the records in Kafka, and the topic's compression.type for it: headrace's own producer takes zstd, and the broker
+writes anew what another topic wants.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,16 @@ class Input:
     """About how many records a microbatch shall have."""
     cores: int
     servers: str | None = None
-    """A broker that has the same records, to be read instead of the archive; DuckDB reads the archive all the same."""
+    """A broker that has the same records, to be read instead of the archive."""
+    compression: str = "zstd"
+    """Of the records in Kafka: one of COMPRESSIONS."""
+
+    @property
+    def home(self) -> str:
+        """Where it is: archive, kafka (with zstd), kafka-lz4 or kafka-none."""
+        if not self.servers:
+            return ARCHIVE
+        return KAFKA if self.compression == "zstd" else f"{KAFKA}-{self.compression}"
 
     @property
     def batches(self) -> int:
@@ -42,16 +57,17 @@ class Input:
         return -(-self.files // self.batches)
 
 
-def into_kafka(log: Input, servers: str) -> Input:
+def into_kafka(log: Input, servers: str, compression: str = "zstd") -> Input:
     """The same records, in the same partitions, in a new topic of the broker."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
     broker, producer = import_module("jobs.running.kafka_access"), import_module("jobs.log.kafka.producer")
-    name = f"{TOPIC}_{log.records}"
+    name = f"{TOPIC}_{log.records}_{compression}"
+    settings = {"retention.ms": "-1", "compression.type": COMPRESSIONS[compression]}
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(name, PARTITIONS, config={"retention.ms": "-1"})])[name].result()
+    admin.create_topics([NewTopic(name, PARTITIONS, config=settings)])[name].result()
     producer.append(broker.Kafka(servers=servers), name, PARTITIONS, bench_data.batches(log.records))
-    return replace(log, topic=name, servers=servers)
+    return replace(log, topic=name, servers=servers, compression=compression)
 
 
 def write(path: Path, records: int, records_per_batch: int, cores: int) -> Input:

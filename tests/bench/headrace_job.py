@@ -1,5 +1,6 @@
 """headrace as a contender: page_rate.py, submitted as a scheduled run."""
 
+import argparse
 import os
 import shutil
 import sys
@@ -11,6 +12,16 @@ from contenders import Results
 from deltalake import DeltaTable, QueryBuilder
 
 BENCH = Path("tests") / "bench"
+
+
+def checkout(text: str) -> Path:
+    """The folder of a checkout of headrace, of the command line. Raises ArgumentTypeError if no job can run in it."""
+    root = Path(text).resolve()
+    if not (root / BENCH / "page_rate.py").exists():
+        raise argparse.ArgumentTypeError(f"{text} is no checkout of headrace: it has no {BENCH / 'page_rate.py'}")
+    if not (root / ".jars").exists():
+        raise argparse.ArgumentTypeError(f"{text} has no jars: ln -s {ROOT}/.jars {root}/.jars gives it those of here")
+    return root
 
 
 def command(log: Input, out: Path, root: Path = ROOT) -> list[str]:

@@ -116,8 +116,8 @@ def reap(main: int) -> tuple[int, set[int]]:
             timer.start()
 
 
-def wrapper(command: list[str], log: Path) -> Cost:
-    """Run `command` as the only work of this process."""
+def wrapper(command: list[str], log: Path, limit: float) -> Cost:
+    """Run `command` as the only work of this process; it is killed after `limit` seconds."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "cannot become a subreaper")
     sampler = Sampler()
@@ -131,6 +131,9 @@ def wrapper(command: list[str], log: Path) -> Cost:
             env={"PYSPARK_PYTHON": sys.executable, **os.environ},
         )
     sampler.start()
+    timer = threading.Timer(limit, end_leftovers)
+    timer.daemon = True
+    timer.start()
     process.returncode, reaped = reap(process.pid)
     wall = time.monotonic() - began
     sampler.ended.set()
@@ -148,13 +151,14 @@ def wrapper(command: list[str], log: Path) -> Cost:
     )
 
 
-def measure(command: list[str], log: Path) -> Cost:
-    """Run `command` with its output in the file `log`; what it cost.
+def measure(command: list[str], log: Path, limit: float = threading.TIMEOUT_MAX) -> Cost:
+    """Run `command` with its output in the file `log`; what it cost. After `limit` seconds it is killed: exit code -9.
 
     Raises RuntimeError when CPU time was lost: the count is below nine tenths of the sampled sum.
     """
     answer = log.with_suffix(".cost.json")
-    subprocess.run([sys.executable, __file__, "--log", log, "--answer", answer, "--", *command], check=True)
+    options = ["--log", str(log), "--answer", str(answer), "--limit", str(limit)]
+    subprocess.run([sys.executable, __file__, *options, "--", *command], check=True)
     cost = Cost(**json.loads(answer.read_text()))
     if cost.cpu_seconds < 0.9 * cost.cpu_sampled_seconds - 0.1:
         raise RuntimeError(f"CPU time was lost: counted {cost.cpu_seconds}, sampled {cost.cpu_sampled_seconds}")
@@ -166,9 +170,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", type=Path, required=True, help="file for what the command prints")
     parser.add_argument("--answer", type=Path, required=True, help="file for the cost, JSON")
+    parser.add_argument("--limit", type=float, required=True, help="seconds")
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    args.answer.write_text(json.dumps(asdict(wrapper(args.command, args.log))))
+    args.answer.write_text(json.dumps(asdict(wrapper(args.command, args.log, args.limit))))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,22 @@
 """Turns the runs of a benchmark into a Markdown section.
 
-Compares, for each number of records, CPU, time, memory and completeness of every contender; what a further record
-costs, once the start-up is paid; and each contender's CPU with every other's.
+For each number of records one table: CPU, time and memory of every contender, and headrace's CPU over its. Then
+whether its results are complete and right; and what a further record costs, once the start-up is paid.
 """
 
-import os
-import platform
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-import psutil
+from bench_input import ARCHIVE
+from bench_machine import MIB, machine
 from compare import Difference
 from measure import Cost
 
-MIB = 1024 * 1024
+OURS, FLINK = "headrace", "flink"
 
 
 @dataclass(frozen=True)
@@ -30,48 +28,83 @@ class Run:
     batches: int
     cost: Cost
     difference: Difference
+    home: str = ARCHIVE
+    """Of the log, with the compression in Kafka if it is not headrace's own."""
+    broker_seconds: float | None = None
+    """CPU time of the broker beyond its rest; None if it was not asked."""
 
 
-def runs_of(runs: list[Run], contender: str, records: int) -> list[Run]:
+class Who(NamedTuple):
+    """A contender and the home that it reads: a row of the tables."""
+
+    home: str
+    contender: str
+
+    def __str__(self) -> str:
+        return f"{self.contender}, {self.home}"
+
+
+def runs_of(runs: list[Run], who: Who, records: int) -> list[Run]:
     """The repeats of one measurement."""
-    return [run for run in runs if (run.contender, run.records) == (contender, records)]
+    return [run for run in runs if (run.home, run.contender, run.records) == (*who, records)]
 
 
-def cpu(runs: list[Run], contender: str, records: int) -> float | None:
+def cpu(runs: list[Run], who: Who, records: int) -> float | None:
     """Median CPU-seconds; None if it was not measured."""
-    seconds = [run.cost.cpu_seconds for run in runs_of(runs, contender, records)]
+    seconds = [run.cost.cpu_seconds for run in runs_of(runs, who, records)]
     return median(seconds) if seconds else None
 
 
-def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """A Markdown table, the first column a word and the rest numbers."""
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+def table(heads: list[str], rows: Iterable[list[str]], words: int = 1) -> list[str]:
+    """A Markdown table, the first columns words and the rest numbers."""
+    lines = [heads, ["---"] * words + ["---:"] * (len(heads) - words), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def ranged(values: list[float], digits: int) -> str:
-    """Median, and the range if there are repeats."""
+    """Median, and the range if there are repeats; nothing without values."""
+    if not values:
+        return ""
     middle = f"{median(values):,.{digits}f}"
     return f"{middle} ({min(values):,.{digits}f} to {max(values):,.{digits}f})" if len(values) > 1 else middle
 
 
-def cost_row(name: str, runs: list[Run]) -> list[str]:
-    """What the runs of one contender cost."""
-    costs = [run.cost for run in runs]
+def over(mine: float | None, other: float | None, digits: int = 2) -> str:
+    """A ratio, or nothing if one of the two was not measured."""
+    return f"{mine / other:.{digits}f}" if mine is not None and other else ""
+
+
+COST_HEADS = [
+    *("home", "contender", "CPU-s", "wall s", "peak PSS MiB"),
+    *("the broker's CPU-s for it", f"CPU of {OURS} over it"),
+]
+
+
+def cost_row(runs: list[Run], who: Who, records: int) -> list[str]:
+    """What the runs of one contender cost, beside headrace's from the same home."""
+    found = runs_of(runs, who, records)
+    ours = cpu(runs, Who(who.home, OURS), records) if who.contender != OURS else None
     return [
-        name,
-        ranged([cost.cpu_seconds for cost in costs], 1),
-        ranged([cost.wall_seconds for cost in costs], 1),
-        f"{max(cost.peak_pss_bytes for cost in costs) / MIB:,.0f}",
-        f"{max(cost.peak_rss_bytes for cost in costs) / MIB:,.0f}",
+        *who,
+        ranged([run.cost.cpu_seconds for run in found], 1),
+        ranged([run.cost.wall_seconds for run in found], 1),
+        f"{max(run.cost.peak_pss_bytes for run in found) / MIB:,.0f}",
+        ranged([run.broker_seconds for run in found if run.broker_seconds is not None], 1),
+        over(ours, cpu(runs, who, records)),
     ]
 
 
-def result_row(name: str, runs: list[Run]) -> list[str]:
+RESULT_HEADS = [
+    *("contender", "windows missing", "wrong counts", "mean, max rel. error", "distinct rows missing"),
+    *("distinct, rms error", "max error", "first-seen minutes missing", "first-seen error", "surplus rows"),
+]
+
+
+def result_row(who: Who, runs: list[Run]) -> list[str]:
     """What the last run of one contender published, against the exact results."""
     d = runs[-1].difference
     return [
-        name,
+        str(who),
         f"{d.hopping_missing:,} of {d.hopping_rows:,}",
         f"{d.hopping_wrong_counts:,}",
         f"{d.mean_error:.1e}",
@@ -84,77 +117,43 @@ def result_row(name: str, runs: list[Run]) -> list[str]:
     ]
 
 
-RESULT_HEADS = [
-    *("contender", "windows missing", "wrong counts", "mean, max rel. error", "distinct rows missing"),
-    *("distinct, rms error", "max error", "first-seen minutes missing", "first-seen error", "surplus rows"),
-]
+def per_record(runs: list[Run], who: Who, low: int, high: int) -> float | None:
+    """CPU microseconds of each record beyond `low`; None if one of the two sizes was not measured."""
+    less, more = cpu(runs, who, low), cpu(runs, who, high)
+    return None if less is None or more is None else (more - less) / (high - low) * 1e6
 
 
-def further(runs: list[Run], names: list[str], sizes: list[int]) -> list[str]:
-    """CPU microseconds of each record beyond a size, between neighbouring sizes."""
-    steps = list(pairwise(sizes))
-    rows = []
-    for name in names:
-        row = [name]
+def further(runs: list[Run], everyone: list[Who], sizes: list[int]) -> list[str]:
+    """The cost of further records between neighbouring sizes, and its ratio to Flink's from the same home."""
+    steps, rows, heads = list(pairwise(sizes)), [], ["home", "contender"]
+    for low, high in steps:
+        heads += [f"{low:,} to {high:,}", f"over {FLINK}'s"]
+    for who in everyone:
+        row = list(who)
         for low, high in steps:
-            less, more = cpu(runs, name, low), cpu(runs, name, high)
-            row.append("" if less is None or more is None else f"{(more - less) / (high - low) * 1e6:.2f}")
+            cost = per_record(runs, who, low, high)
+            row += ["" if cost is None else f"{cost:.2f}"]
+            row += [over(cost, per_record(runs, Who(who.home, FLINK), low, high)) if who.contender != FLINK else ""]
         rows.append(row)
-    return table(["contender", *(f"{low:,} to {high:,}" for low, high in steps)], rows)
+    return table(heads, rows, words=2)
 
 
-def ratios(runs: list[Run], names: list[str], records: int) -> list[str]:
-    """CPU-seconds of the row's contender over those of the column's."""
-    seconds = {name: cpu(runs, name, records) for name in names}
-    known = {name: value for name, value in seconds.items() if value}
-    rows = ([name, *(f"{mine / other:.3g}" for other in known.values())] for name, mine in known.items())
-    return table(["CPU of / over", *known], rows)
-
-
-def text_of(*command: str) -> str:
-    """What a command prints; nothing if it cannot be run."""
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return (done.stdout or done.stderr).strip()
-
-
-def machine() -> list[str]:
-    """What it ran on, when, and which code."""
-    info = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown")
-    java = (text_of("java", "-version").splitlines() or ["none"])[0]
-    commit = text_of("git", "rev-parse", "--short", "HEAD") or "none"
-    changed = " with changes" if text_of("git", "status", "--porcelain") else ""
-    return [
-        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, git commit {commit}{changed}",
-        f"- {os.cpu_count()} cores, {psutil.virtual_memory().total / MIB / 1024:.1f} GiB, {model}, "
-        f"{platform.system()} {platform.release().split('-')[0]}",
-        f"- Java: {java}; Python {platform.python_version()}",
-        f"- load average when written: {os.getloadavg()[0]:.1f}",
-    ]
-
-
-def section(runs: list[Run], cores: int) -> str:
-    """The whole Markdown section."""
-    names = list(dict.fromkeys(run.contender for run in runs))
+def section(runs: list[Run], cores: int, remarks: Iterable[str] = ()) -> str:
+    """The whole Markdown section; `remarks`: a line for each contender that could not take part, or failed."""
+    everyone = sorted(dict.fromkeys(Who(run.home, run.contender) for run in runs), key=lambda who: who.home)
     sampled = max(run.cost.cpu_ignored_seconds for run in runs)
     sizes = sorted({run.records for run in runs})
     lines = [f"## Page views, {datetime.now(UTC):%Y-%m-%d}", "", *machine()]
     lines += [f"- each contender has {cores} cores; repeats: median and range, the order turning with each repeat"]
     lines += [f"- CPU-s: whole process tree; at most {sampled:.1f} of a run from samples (Spark's Python workers)"]
+    lines += [f"- {line}" for line in remarks]
     for size in sizes:
-        there = {name: runs_of(runs, name, size) for name in names if runs_of(runs, name, size)}
-        batches = next(iter(there.values()))[0].batches
+        there = [who for who in everyone if runs_of(runs, who, size)]
+        batches = runs_of(runs, there[0], size)[0].batches
         lines += ["", f"### {size:,} records in about {batches} batches", ""]
-        lines += table(
-            ["contender", "CPU-s", "wall s", "peak PSS MiB", "peak RSS MiB"],
-            [cost_row(name, found) for name, found in there.items()],
-        )
+        lines += table(COST_HEADS, [cost_row(runs, who, size) for who in there], words=2)
         lines += ["", "Against DuckDB's exact results:", ""]
-        lines += table(RESULT_HEADS, [result_row(name, found) for name, found in there.items()])
-        lines += ["", *ratios(runs, names, size)]
+        lines += table(RESULT_HEADS, [result_row(who, runs_of(runs, who, size)) for who in there])
     if len(sizes) > 1:
-        lines += ["", "### CPU microseconds for each further record", "", *further(runs, names, sizes)]
+        lines += ["", "### CPU microseconds for each further record", "", *further(runs, everyone, sizes)]
     return "\n".join(lines) + "\n"

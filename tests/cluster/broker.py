@@ -156,6 +156,12 @@ class Broker:
                 assert self._process.poll() is None, (self.folder / "out.log").read_text()[-2000:]
         raise AssertionError("the broker did not answer in 90 seconds")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it in order."""
         self._end(signal.SIGTERM)

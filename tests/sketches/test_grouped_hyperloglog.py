@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketches import hyperloglog
-from sketches.grouped_hyperloglog import merge_groups, sketch_groups
+from sketches.grouped_hyperloglog import merge_groups, sketch_groups, sketches_and_estimates
 from sketches.hyperloglog import NotASketch, UnlikeSketches
 
 ALIKE = (545, 36580)
@@ -80,6 +80,15 @@ def test_each_group_has_the_union_of_its_sketches(
     assert merge_groups(flat, starts_of(given_sketches)) == expected
 
 
+@settings(max_examples=200, deadline=None)
+@given(GROUPS, SIZES)
+def test_each_sketch_loses_its_running_estimate(groups: list[list[str | int | None]], lg_k: int) -> None:
+    sketches = [library_sketch(group, lg_k) for group in groups]
+    merged = [hyperloglog.merge([sketch], thoroughly=False) for sketch in sketches]
+    expected = [hll_sketch.deserialize(sketch).get_estimate() for sketch in merged]
+    assert sketches_and_estimates(sketches) == (merged, expected)
+
+
 def test_the_edges_of_lists_and_sets() -> None:
     for count in (0, 1, 6, 7, 8, 23, 24, 25, 26, 48, 49, 383, 384, 385):
         values = range(count)
@@ -98,6 +107,7 @@ def test_two_values_of_one_coupon_count_once() -> None:
 def test_no_groups() -> None:
     none = np.array([], np.int64)
     assert sketch_groups([], none, none, 12) == merge_groups([], none) == []
+    assert sketches_and_estimates([]) == ([], [])
 
 
 def test_sketches_of_different_sizes_are_refused() -> None:
@@ -112,3 +122,5 @@ def test_sketches_of_different_sizes_are_refused() -> None:
 def test_what_is_no_sketch_is_refused(damaged: bytes) -> None:
     with pytest.raises(NotASketch):
         merge_groups([library_sketch([1], 12), damaged], np.array([0]))
+    with pytest.raises(NotASketch):
+        sketches_and_estimates([damaged])

@@ -84,9 +84,9 @@ class Uniques:
 
     def finish(self, columns: Mapping[str, PaneColumn], length: int) -> dict[str, pa.Array]:
         """Estimate, standard error and sketch."""
-        # Merging drops the running estimate of a single stream, which depends on how the stream was cut.
-        sketches = [hyperloglog.merge([sketch], False) for sketch in columns[self._sketch].values]
-        estimates = pa.array([int(hyperloglog.estimate(sketch, False) + 0.5) for sketch in sketches], pa.int64())
+        # The running estimate of a single stream is dropped: it depends on how the stream was cut.
+        sketches, numbers = grouped_hyperloglog.sketches_and_estimates(columns[self._sketch].values.tolist())
+        estimates = pa.array([int(number + 0.5) for number in numbers], pa.int64())
         return {
             f"{self.column}_estimate": estimates,
             f"{self.column}_standard_error": pc.multiply(
