@@ -14,7 +14,7 @@ import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from jobs.log.archive.file_reader import schema
-from jobs.log.kafka.client import connect, refusal
+from jobs.log.kafka.client import Unreachable, connect, refusal
 from jobs.log.offsets import Offsets
 from jobs.log.ranges import BLOCK_RECORDS, Range, join_blocks
 from jobs.running.errors import BeyondCalendar, Refused
@@ -88,11 +88,7 @@ class KafkaRanges:
         if self not in _consumers:
             for other in list(_consumers):
                 other.close()
-            options: dict[str, Any] = {
-                "group.id": self._group,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-            }
+            options: dict[str, Any] = {"group.id": self._group, "enable.auto.commit": False}
             options |= {"isolation.level": "read_committed", "auto.offset.reset": "error", "enable.partition.eof": True}
             options |= FETCH
             _consumers[self] = connect(self._kafka, Consumer, **options)
@@ -148,7 +144,15 @@ class KafkaRanges:
         return pa.array(times * 1000).cast(pa.timestamp("us", "UTC"))
 
     def _refusal(self, error: KafkaException, client_errors: list[KafkaError]) -> Refused:
-        if error.args[0].code() in _LOST:
+        code = error.args[0].code()
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return Unreachable("the broker does not let this user read the topic: an ACL is missing.")
+        if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return Unreachable(
+                "the broker does not let this user read under the result's name: an ACL is missing, READ on the "
+                "groups that begin with it."
+            )
+        if code in _LOST:
             return Refused(
                 f"topic {self._topic} has lost records while they were read, or was deleted. Run again: the next run "
                 "says which."
