@@ -69,7 +69,7 @@ lint: $(VENV)/dev.ready ## style, types
 	$(BIN)/mypy
 
 # Without Flink the benchmark goes on with the others.
-bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside Flink, plain Structured Streaming, numpy and DuckDB: about two hours; tests/bench/README.md has its options
+bench: $(VENV)/dev.ready setup $(CLASSES) ## what it costs, beside Flink, plain Structured Streaming, numpy and DuckDB: an hour or two; tests/bench/README.md has its options
 	-@$(MAKE) --no-print-directory flink
 	$(BIN)/python tests/bench/run.py $(if $(KAFKA),--homes kafka) $(if $(SIZES),--sizes $(SIZES)) $(if $(CONTENDERS),--contenders $(CONTENDERS)) \
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(COMPRESSION),--compression $(COMPRESSION)) $(if $(BEFORE),--before $(BEFORE)) \
