@@ -85,13 +85,19 @@ def _later_starts(files: pa.Table, first: datetime) -> list[datetime]:
 def _piece(
     table: DeltaTable, names: tuple[str, ...] | None, start: datetime, end: datetime | None
 ) -> Iterator[pa.RecordBatch]:
-    """The panes that start in [start, end), as one batch; of nothing none."""
+    """The panes that start in [start, end), as one batch; of nothing none.
+
+    With all columns they are in order of time: the bytes of a small sketch show in which order it was merged.
+    """
     kinds = pa.schema(table.schema().to_arrow())
     columns = pa.schema([kinds.field(name) for name in names or kinds.names])
     selected = ", ".join(f'"{name}"' for name in columns.names)
     before = f" and pane_start < {sql_literal(end)}" if end else ""
     rows = _query(table, f"select {selected} from panes where pane_start >= {sql_literal(start)}{before}")
-    yield from rows.cast(columns).combine_chunks().to_batches()
+    rows = rows.cast(columns)
+    if names is None:
+        rows = rows.sort_by([("pane_start", "ascending"), ("sequence", "ascending")])
+    yield from rows.combine_chunks().to_batches()
 
 
 def _query(table: DeltaTable, sql: str) -> pa.Table:
