@@ -4,22 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
-from jobs.answers.windows import Window, first_start
-from jobs.answers.windows.window import Buckets
+from jobs.answers.open_windows import CHANGED, Completed, OpenWindows
+from jobs.answers.windows import Window
 from jobs.events import equality
-from jobs.facts import pane_table, partials
+from jobs.facts import partials
 from jobs.facts.panes import Panes
 from jobs.facts.partials import PaneColumn
 
 BLOCK_ROWS = 200_000
 """Windows are made once this many panes have been read, which bounds the memory of a task."""
-_LAST = 2**62
-"""A start after that of every window, in seconds."""
 
 
 def output(kinds: StructType, panes: Panes) -> StructType:
@@ -54,9 +51,35 @@ def window_batches(
     block_rows: int = BLOCK_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """The windows of partial panes, which come in order of time, with every pane of a group among them."""
-    for table, first, after in _blocks(batches, windows, block_rows):
-        for window in windows:
-            yield from _windows_of_kind(table, panes, window, (first, after), since_sequence, target)
+    for step in window_steps(batches, panes, windows, target, since_sequence, block_rows):
+        for completed in step:
+            yield from completed.rows.to_batches(10_000)
+
+
+def window_steps(
+    batches: Iterator[pa.RecordBatch],
+    panes: Panes,
+    windows: tuple[Window, ...],
+    target: pa.Schema,
+    since_sequence: int | None,
+    block_rows: int,
+) -> Iterator[list[Completed]]:
+    """As window_batches: for each block of panes the windows that it completes, kind by kind. The spans of a kind
+    follow each other without a gap, from the beginning of time to its end.
+    """
+    kinds = [OpenWindows(window, panes, target) for window in windows]
+    statistics = [statistic for statistic in panes.statistics if any(statistic in kind.statistics for kind in kinds)]
+    for block, is_last in _blocks(batches, kinds, block_rows):
+        table = equality.normalise_columns(block, panes.by)  # panes of an earlier version may have both zeros
+        columns = {statistic: statistic.from_panes(table) for statistic in statistics}
+        is_new = np.ones(len(table), bool) if since_sequence is None else table["sequence"].to_numpy() > since_sequence
+        changed = {CHANGED: PaneColumn(is_new, np.logical_or, False, pa.bool_())}
+        keys, seconds = table.select(("pane_start", *panes.by)), _seconds(table)
+        step = []
+        for kind in kinds:
+            shown = {name: column for statistic in kind.statistics for name, column in columns[statistic].items()}
+            step.append(kind.add(keys, seconds, shown | changed, is_last))
+        yield step
 
 
 def window_count(table: pa.Table, panes: Panes, windows: tuple[Window, ...]) -> int:
@@ -70,68 +93,23 @@ def window_count(table: pa.Table, panes: Panes, windows: tuple[Window, ...]) -> 
 
 
 def _blocks(
-    batches: Iterator[pa.RecordBatch], windows: tuple[Window, ...], block_rows: int
-) -> Iterator[tuple[pa.Table, int, int]]:
-    """Panes, which come in order of time, in blocks: each with the span [first, after) of the starts of the windows
-    that it completes.
+    batches: Iterator[pa.RecordBatch], kinds: list[OpenWindows], block_rows: int
+) -> Iterator[tuple[pa.Table, bool]]:
+    """Panes in blocks, and whether it is the last. A block is at least as large as what is held of those before, which
+    is gone over again.
     """
     waiting: list[pa.RecordBatch] = []
-    first = None
     for batch in batches:
         if not batch.num_rows:
             continue
+        if sum(map(len, waiting)) > max(block_rows, *map(len, kinds)):
+            yield pa.Table.from_batches(waiting), False
+            waiting = []
         waiting.append(batch)
-        if first is None:
-            first = first_start(windows, int(_seconds(batch)[0]))
-        if sum(len(rows) for rows in waiting) <= block_rows:
-            continue
-        newest = int(_seconds(batch)[-1])
-        after = first_start(windows, newest)  # a window that starts before has all its panes
-        # Panes from `after` on stay for the next block and are merged again: only if this block completes at least as
-        # long a time.
-        if after - first >= max(newest - after, 1):
-            table = pa.Table.from_batches(waiting)
-            yield table, first, after
-            waiting = table.filter(pa.array(_seconds(table) >= after)).to_batches()
-            first = after
-    if waiting and first is not None:
-        yield pa.Table.from_batches(waiting), first, _LAST
+    if waiting:
+        yield pa.Table.from_batches(waiting), True
 
 
 def _seconds(panes: pa.Table | pa.RecordBatch) -> np.ndarray:
     seconds: np.ndarray = panes["pane_start"].cast(pa.int64()).to_numpy() // 1_000_000
     return seconds
-
-
-def _windows_of_kind(
-    table: pa.Table, panes: Panes, window: Window, span: tuple[int, int], since: int | None, target: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Windows of one kind that start in `span`, for each group."""
-    table = equality.normalise_columns(table, panes.by)  # panes of an earlier version may have both zeros
-    statistics = [statistic for statistic in panes.statistics if window.uniques or not statistic.is_optional]
-    columns = pane_table.pane_columns(table, statistics)
-    is_new = np.ones(len(table), bool) if since is None else table["sequence"].to_numpy() > since
-    columns["changed"] = PaneColumn(is_new, np.logical_or, False, pa.bool_())
-    starts, keys = window.starts(_seconds(table)), partials.group_keys(table, panes.by)
-    groups = partials.group(keys, starts)
-    rows, columns = groups.firsts, {name: groups.combine(column) for name, column in columns.items()}
-    filled = window.spread(Buckets(rows, keys[rows], starts[rows], columns))
-    in_span = (filled.starts >= span[0]) & (filled.starts < span[1])
-    places = np.flatnonzero(filled.columns["changed"].values & in_span)
-    if not len(places):
-        return
-    columns = {name: column.take(places) for name, column in filled.columns.items()}
-    rows, starts = filled.rows[places], filled.starts[places]
-    arrays = {"window": pa.repeat(window.name, len(rows))}
-    arrays |= {"window_start": _times(starts), "window_end": _times(window.ends(starts))}
-    arrays |= {name: pc.take(table[name], pa.array(rows)).combine_chunks() for name in panes.by}
-    for statistic in statistics:
-        arrays |= statistic.finish(columns, len(rows))
-    if not window.uniques:
-        arrays |= {field.name: pa.nulls(len(rows), field.type) for field in target if field.name not in arrays}
-    ordered = [arrays[field.name].cast(field.type) for field in target]
-    yield from pa.Table.from_arrays(ordered, schema=target).to_batches(10_000)
-
-
-def _times(seconds: np.ndarray) -> pa.Array:
-    return pa.array(seconds * 1_000_000, pa.timestamp("us", tz="UTC"))

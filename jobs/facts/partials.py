@@ -43,6 +43,13 @@ class PaneColumn:
         """The same column with other values."""
         return PaneColumn(values, self.combine, self.nothing, self.kind)
 
+    def and_also(self, more: "PaneColumn") -> "PaneColumn":
+        """The values of this column, then those of `more`, which must be of the same statistic."""
+        values = np.concatenate([self.values, more.values])
+        if pa.types.is_decimal(self.kind) and values.dtype != object and not _fit_64_bits(values):
+            values = object_array(values.tolist())
+        return self.with_values(values)
+
     def take(self, rows: np.ndarray) -> "PaneColumn":
         """The values of these rows, in this order."""
         return self.with_values(self.values[rows])
@@ -145,11 +152,15 @@ def summands(values: pa.Array, kind: pa.DataType) -> PaneColumn:
     """Numbers whose sums are to have type `kind`; nulls become 0. In 64 bits if no sum can overflow them."""
     if pa.types.is_decimal(kind) and pa.types.is_integer(values.type):
         numbers = values.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        small = float(np.abs(numbers.astype(np.float64)).sum()) < _LARGEST
-        return PaneColumn(numbers if small else object_array(numbers.tolist()), np.add, 0, kind)
+        return PaneColumn(numbers if _fit_64_bits(numbers) else object_array(numbers.tolist()), np.add, 0, kind)
     if pa.types.is_decimal(kind):
         return replace(_decimals(values, np.add), kind=kind)
     return numeric_column(values.cast(kind), np.add)
+
+
+def _fit_64_bits(numbers: np.ndarray) -> bool:
+    """Whether no sum of any of these can overflow 64 bits."""
+    return float(np.abs(numbers.astype(np.float64)).sum()) < _LARGEST
 
 
 def to_arrow(column: PaneColumn, missing: np.ndarray | None = None) -> pa.Array:

@@ -31,10 +31,10 @@ class PublishSchedule:
     batch_failed: bool = False
     """Whether a batch failed. It may have written panes, which a publication would take in without their ledger row."""
     pane_cache: PaneCache | None = field(init=False, default=None)
-    """None if the result has no windows."""
+    """None if the result has no windows, or publishes them once, at the end."""
 
     def __post_init__(self) -> None:
-        if self.result.windows:
+        if self.result.windows and self.run.continuous:
             self.pane_cache = PaneCache(self.run.places.table(self.result.table("panes")), self.result)
 
     def is_due(self) -> bool:

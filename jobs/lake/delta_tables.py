@@ -5,7 +5,7 @@ is small is written by deltalake in this process, in a tenth of the time that Sp
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -144,6 +144,40 @@ def replace(
         target_file_size=target_file_bytes,
         commit_properties=_properties(commit),
     )
+
+
+def replace_in_pieces(
+    pieces: Iterator[pa.Table], path: str, where: str, commit: commits.Commit, target_file_bytes: int
+) -> None:
+    """As replace, with rows that come in pieces, of which few are in memory at once; still one commit.
+
+    What `pieces` raises is raised here, and then nothing is committed.
+    """
+    if commits.is_written(path, commit):
+        return
+    table, failures = DeltaTable(path), []
+    columns = _columns(table)
+
+    def batches(reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+        try:  # in another thread: deltalake cannot read in the one in which it writes
+            while (rows := reader.submit(next, pieces, None).result()) is not None:
+                yield from rows.select(columns.names).cast(columns).to_batches(5000)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    with ThreadPoolExecutor(1) as reader:
+        try:
+            write_deltalake(
+                table,
+                pa.RecordBatchReader.from_batches(columns, batches(reader)),
+                mode="overwrite",
+                predicate=where,
+                target_file_size=target_file_bytes,
+                commit_properties=_properties(commit),
+            )
+        except Exception as error:
+            raise (failures[0] if failures else error) from None
 
 
 def rewrite(path: str, columns: StructType, commit: commits.Commit, target_file_bytes: int | None = None) -> None:

@@ -11,6 +11,10 @@ from deltalake import DeltaTable, QueryBuilder
 LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
 """DataFusion reads the times in a query as nanoseconds since 1970, and 64 bits of these end in 2262."""
 
+ONE_THREAD = {"datafusion.execution.target_partitions": "1"}
+"""Settings of a query over some megabytes, for which more threads take more CPU and memory, and hardly less time. Rows
+come file after file."""
+
 
 def may_hold(path: str, column: str, start: datetime, end: datetime) -> bool:
     """Whether a file of the table may hold a `column` in [start, end), by the statistics in the Delta log."""
@@ -52,7 +56,7 @@ def batches(table: DeltaTable, columns: pa.Schema, reader: ThreadPoolExecutor) -
 
     The `reader` reads, as deltalake cannot do so in the thread in which it writes.
     """
-    query = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("it", table)
+    query = QueryBuilder(ONE_THREAD).register("it", table)
     stream = reader.submit(query.execute, "select * from it").result()
     while (rows := reader.submit(next, stream, None).result()) is not None:
         batch = pa.record_batch(rows)

@@ -1,84 +1,148 @@
-"""Few changed windows are upserted in this process: rows of a span of time are replaced by corrected ones."""
+"""Changed windows are upserted in this process, piece by piece: rows of a span of time are replaced by corrected ones.
 
+All pieces make one commit. What is in memory at once does not depend on how many windows there are, nor on how much
+time they span.
+"""
+
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from jobs.answers import merging
+from jobs.answers.open_windows import Completed
 from jobs.answers.result import Result
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import KEYS, Window
 from jobs.facts import partials
+from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
+from jobs.publishing.near_panes import NearPanes, TooMuch
 from jobs.running.instants import sql_literal
 
 MOST_WINDOWS = 500_000
-"""Most windows that are upserted here; more are left to Spark."""
+"""Most windows that are upserted here; more are left to Spark, which makes them on all cores."""
 TARGET_FILE_BYTES = 4 * 2**20
 """To correct a window its whole file is written again. So files are small: windows that are no longer corrected are
 in files of their own, which stay as they are."""
 _OURS = ("revision", "updated_time")
 """Columns that are not merged from panes."""
 
+Span = tuple[int, int]
+"""Starts of windows, [first, after), in seconds since 1970 UTC."""
 
-def upsert_windows(path: str, result: Result, near: pa.Table, since_sequence: int, commit: commits.Commit) -> bool:
-    """Upsert the windows of the panes `near` (PaneCache.panes_to_publish): new windows get revision 1, those that count
-    more records than before their next revision. Returns False if they are too many; then nothing is written.
+
+def upsert_windows(path: str, result: Result, near: NearPanes, since_sequence: int, commit: commits.Commit) -> None:
+    """Upsert the windows of the panes `near`: new windows get revision 1, those that count more records than before
+    their next revision. Raises TooMuch if they are too many; then nothing is written.
     """
     panes, windows = result.panes, result.windows
     assert panes
-    if not len(near):
-        return True
-    too_many = merging.window_count(near, panes, windows) > MOST_WINDOWS
-    if too_many or near["pane_start"][-1].as_py() > table_queries.LAST_LITERAL:
-        return False
+    if near.last > table_queries.LAST_LITERAL or _are_too_many(near, panes, windows):
+        raise TooMuch
     table = DeltaTable(path)
+    spans = {window.name: _span(window, near) for window in windows}
+    where = _condition(spans)
+    has_old = _may_hold(path, spans)
+    if has_old and _query(table, f"select count(*) as n from it where {where}")["n"][0].as_py() > MOST_WINDOWS:
+        raise TooMuch
     columns = pa.schema(table.schema().to_arrow())
     target = pa.schema([field for field in columns if field.name not in _OURS])
-    batches = merging.window_batches(iter(near.to_batches()), panes, windows, target, since_sequence)
-    changed = pa.Table.from_batches(batches, target)
-    if not len(changed):
-        return True
-    where = _spans(changed)
-    query = QueryBuilder().register("it", table)
-    if pa.table(query.execute(f"select count(*) as n from it where {where}").read_all())["n"][0].as_py() > MOST_WINDOWS:
+    steps = merging.window_steps(near.read(None), panes, windows, target, since_sequence, block_rows=0)
+    now = datetime.now(UTC)
+
+    def pieces() -> Iterator[pa.Table]:
+        for step in steps:
+            changed = pa.concat_tables([completed.rows for completed in step])
+            parts = _completed_spans(step, spans) if has_old else {}
+            old = _query(table, f"select * from it where {_condition(parts)}") if parts else columns.empty_table()
+            rows = _corrected_rows(changed, old.cast(columns), (*KEYS, *panes.by), panes.count, now)
+            yield rows.sort_by("window_start")
+
+    delta_tables.replace_in_pieces(pieces(), path, where, commit, TARGET_FILE_BYTES)
+
+
+def _are_too_many(near: NearPanes, panes: Panes, windows: tuple[Window, ...]) -> bool:
+    """Whether the panes fill more than MOST_WINDOWS windows; a window with panes of two pieces counts twice."""
+    one = np.zeros(1, np.int64)
+    if near.most_rows * sum(window.count(one, one) for window in windows) <= MOST_WINDOWS:
         return False
-    old = pa.table(query.execute(f"select * from it where {where}").read_all()).cast(columns)
-    rows = _corrected_rows(changed, old, (*KEYS, *panes.by), panes.count)
-    delta_tables.replace(rows.sort_by("window_start"), path, where, commit, TARGET_FILE_BYTES)
-    return True
+    pieces = near.read(("pane_start", *panes.by))
+    return sum(merging.window_count(pa.Table.from_batches([piece]), panes, windows) for piece in pieces) > MOST_WINDOWS
 
 
-def _spans(changed: pa.Table) -> str:
-    """SQL that holds for these windows, and for all others of their kinds in the same spans of time."""
-    spans = changed.group_by("window").aggregate([("window_start", "min"), ("window_start", "max")])
-    return " or ".join(
-        f"(\"window\" = '{kind['window']}' and window_start >= {sql_literal(kind['window_start_min'])} "
-        f"and window_start <= {sql_literal(kind['window_start_max'])})"
-        for kind in spans.to_pylist()
+def _span(window: Window, near: NearPanes) -> Span:
+    """Where the windows of this kind start that hold a new pane."""
+    first, last = (np.array([int(moment.timestamp())]) for moment in (near.first_new, near.last_new))
+    return int(window.first_starts(first)[0]), int(window.starts(last)[0]) + 1
+
+
+def _completed_spans(step: list[Completed], spans: dict[str, Span]) -> dict[str, Span]:
+    """What of these spans a step has completed."""
+    parts = {}
+    for done in step:
+        first, after = spans[done.window.name]
+        first = first if done.first is None else max(first, done.first)
+        after = after if done.after is None else min(after, done.after)
+        if first < after:
+            parts[done.window.name] = first, after
+    return parts
+
+
+def _condition(spans: dict[str, Span]) -> str:
+    """SQL that holds for all windows of these kinds which start in these spans."""
+    kinds = (
+        f"(\"window\" = '{name}' and window_start >= {_literal(first)} and window_start <= {_literal(after - 1)})"
+        for name, (first, after) in spans.items()
     )
+    return " or ".join(kinds)
 
 
-def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str) -> pa.Table:
+def _literal(second: int) -> str:
+    return sql_literal(datetime.fromtimestamp(second, UTC))
+
+
+def _may_hold(path: str, spans: dict[str, Span]) -> bool:
+    """Whether the table may have windows that start in these spans."""
+    first, after = min(first for first, _ in spans.values()), max(after for _, after in spans.values())
+    moments = (datetime.fromtimestamp(second, UTC) for second in (first, after))
+    return table_queries.may_hold(path, "window_start", *moments)
+
+
+def _query(table: DeltaTable, sql: str) -> pa.Table:
+    return pa.table(QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(sql).read_all())
+
+
+def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str, now: datetime) -> pa.Table:
     """The old rows, but for those that have changed, and the `changed` windows that count more records, or are new."""
-    codes = partials.group_keys(pa.concat_tables([changed.select(keys), old.select(keys)]), keys)
-    found = pc.index_in(pa.array(codes[: len(changed)]), pa.array(codes[len(changed) :]))
-    at = found.fill_null(-1).to_numpy(zero_copy_only=False)
-    known = at >= 0
-    before = np.where(known, _numbers(old, "revision", at), 0)
-    # Panes are only ever added, so a window has changed exactly if it counts more records.
-    is_corrected = ~known | (_numbers(old, count, at) != changed[count].to_numpy())
-    stays = np.ones(len(old), bool)
-    stays[at[known & is_corrected]] = False
+    before = np.zeros(len(changed), np.int64)
+    if len(old) and len(changed):
+        at = _places(changed.select(keys), old.select(keys), keys)
+        known = at >= 0
+        # Panes are only ever added, so a window has changed exactly if it counts more records.
+        is_corrected = ~known | (_numbers(old, count, at) != changed[count].to_numpy())
+        before = np.where(known, _numbers(old, "revision", at), 0)[is_corrected]
+        stays = np.ones(len(old), bool)
+        stays[at[known & is_corrected]] = False
+        changed, old = changed.filter(pa.array(is_corrected)), old.filter(pa.array(stays))
     changed = changed.append_column("revision", pa.array(before + 1, old.schema.field("revision").type))
-    now = pa.repeat(pa.scalar(datetime.now(UTC), old.schema.field("updated_time").type), len(changed))
-    changed = changed.append_column("updated_time", now).filter(pa.array(is_corrected))
-    return pa.concat_tables([old.filter(pa.array(stays)), changed.select(old.column_names)])
+    times = pa.repeat(pa.scalar(now, old.schema.field("updated_time").type), len(changed))
+    changed = changed.append_column("updated_time", times)
+    return pa.concat_tables([old, changed.select(old.column_names)])
+
+
+def _places(changed: pa.Table, old: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
+    """For each changed window where it is among the old ones, or -1."""
+    codes = partials.group_keys(pa.concat_tables([changed, old]), keys)
+    wanted, there = codes[: len(changed)], codes[len(changed) :]
+    order = np.argsort(there)
+    found = order[np.minimum(np.searchsorted(there, wanted, sorter=order), len(there) - 1)]
+    places: np.ndarray = np.where(there[found] == wanted, found, -1)
+    return places
 
 
 def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:
     """A column of the old rows at these places; where the place is -1, a number without a meaning."""
-    values: np.ndarray = np.append(old[name].to_numpy(), 0)[at]
+    values: np.ndarray = old[name].to_numpy()[at]
     return values

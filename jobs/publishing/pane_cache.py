@@ -1,35 +1,25 @@
 """Partial panes in the memory of the driver, for windows that are published again and again.
 
-A cache: what it does not have it reads from the table, and what is too much for it is left to Spark.
+A cache: what it does not have is read from the table.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
 
-from jobs.answers import windows
 from jobs.answers.result import Result
 from jobs.facts import pane_table
-from jobs.lake import table_queries
+from jobs.publishing import near_panes, stored_panes
+from jobs.publishing.near_panes import NearPanes
 from jobs.running import durations
-from jobs.running.instants import sql_literal
 
-MOST_FILE_BYTES = 512 * 2**20
-"""Most bytes of files that are read into the cache."""
-MOST_PANES = 5_000_000
-"""Most partial panes that are read into the cache: so many take some eight seconds."""
-AT_ONCE = 200_000
-"""How many partial panes are read before the parts of each pane are added up."""
 MOST_BYTES = 128 * 2**20
 """Most bytes that stay in memory, with each pane once."""
 _TIME = pa.timestamp("us", "UTC")
-_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
-_CUT = pa.scalar(timedelta(milliseconds=1))
-"""Statistics of Spark are cut to milliseconds."""
 
 
 class PaneCache:
@@ -40,99 +30,96 @@ class PaneCache:
         self._path, self._panes = path, result.panes
         self._windows = result.windows
         self._late_seconds = durations.seconds(result.allowed_lateness) + result.panes.every_seconds
-        self._parts: list[pa.Table] = []
+        self._summed: pa.Table | None = None
+        """Panes, each once."""
+        self._appended: list[pa.Table] = []
+        """Parts of panes that came since."""
         self._complete_from: datetime | None = None
         """All panes that start here or later are in the cache; None if it is empty."""
 
     def record_append(self, rows: pa.Table | None) -> None:
         """Take in panes that were appended to the table; None, if they are not at hand, empties the cache."""
         if rows is None:
-            self._complete_from, self._parts = None, []
+            self._complete_from, self._summed, self._appended = None, None, []
         elif self._complete_from is not None:
-            self._parts.append(rows)
+            self._appended.append(rows)
 
-    def panes_to_publish(self, since_sequence: int) -> pa.Table | None:
-        """Panes in the order of time: those written after `since_sequence`, and all that share a window with one.
+    def near_panes(self, since_sequence: int) -> NearPanes | None:
+        """Panes written after `since_sequence`, and all that may share a window with one; None if none was written.
 
-        None if they are too many for the cache.
+        Those that are not in memory are read from the table: then the cache is filled while the columns are read.
+        Raises TooMuch if they are too many for that.
         """
-        first = self._first_needed(since_sequence)
-        if self._complete_from is None or (first is not None and first < self._complete_from):
-            self._read(since_sequence)
-            first = self._first_needed(since_sequence)
-        if self._complete_from is None:
-            return None
-        return _starting_from(pa.concat_tables(self._parts), first or _NEVER).sort_by("pane_start")
+        known = [*([] if self._summed is None else [self._summed]), *self._appended]
+        new = [part.filter(pc.field("sequence") > since_sequence)["pane_start"] for part in known]
+        starts = pa.chunked_array([chunk for starts in new for chunk in starts.chunks], _TIME)
+        if self._complete_from is not None and len(starts):
+            first_new, last_new = (end.as_py() for end in pc.min_max(starts).values())
+            first = near_panes.first_sharing(self._windows, first_new)
+            if first >= self._complete_from:
+                panes = _starting_from(pa.concat_tables(known), first)
+                last = pc.max(panes["pane_start"]).as_py()
+                return NearPanes(first, last, first_new, last_new, len(panes), partial(_pieces, panes))
+        self.record_append(None)
+        near = stored_panes.near(self._path, self._windows, since_sequence)
+        return near and replace(near, read=partial(self._read, near))
 
     def trim(self) -> None:
         """Called when all panes are published: adds up the parts of each, and drops panes that are so old that only a
         record later than is allowed would need them again.
         """
-        if self._complete_from is None:
+        if self._complete_from is None or self._summed is None:
             return
-        known = pa.concat_tables(self._parts)
+        known = pa.concat_tables([self._summed, *self._appended])
         if len(known):
-            newest = pc.max(known["pane_start"]).as_py()
-            self._complete_from = max(self._complete_from, self._first_sharing(newest, self._late_seconds))
-            known = self._combine(_starting_from(known, self._complete_from))
-        self._parts = [known]
+            self._complete_from = max(self._complete_from, self._first_kept(pc.max(known["pane_start"]).as_py()))
+            known = self._sum(_starting_from(known, self._complete_from))
+        self._summed, self._appended = known, []
         if known.nbytes > MOST_BYTES:
             self.record_append(None)
 
-    def _first_needed(self, since_sequence: int) -> datetime | None:
-        """Start of the earliest pane that may share a window with a new one; None if no new one is known."""
-        starts = [part.filter(pc.field("sequence") > since_sequence)["pane_start"] for part in self._parts]
-        earliest = [pc.min(of_part).as_py() for of_part in starts if len(of_part)]
-        return self._first_sharing(min(earliest)) if earliest else None
+    def _first_kept(self, newest: datetime) -> datetime:
+        """Start of the first pane that a record which is not late may need, if the newest pane starts at `newest`."""
+        return near_panes.first_sharing(self._windows, newest, self._late_seconds)
 
-    def _first_sharing(self, pane_start: datetime, earlier_seconds: int = 0) -> datetime:
-        """Start of the first pane that may share a window with a pane `earlier_seconds` before `pane_start`."""
-        second = max(int(pane_start.timestamp()) - earlier_seconds, 0)  # no pane starts before 1970
-        return datetime.fromtimestamp(max(windows.first_start(self._windows, second), 0), UTC)
+    def _sum(self, known: pa.Table) -> pa.Table:
+        """The parts of each pane and group as one row. `sequence` is the greatest: a pane with one new part is new.
 
-    def _read(self, since_sequence: int) -> None:
-        """Fill the cache from the table, if that is not too much for it."""
-        self.record_append(None)
-        table = DeltaTable(self._path)
-        files = pa.table(table.get_add_actions(flatten=True))
-        names = ("min.pane_start", "max.pane_start", "max.sequence", "num_records")
-        if any(name not in files.column_names or files[name].null_count for name in names):
-            return
-        changed = files.filter(pc.field("max.sequence") > since_sequence)
-        columns = pa.schema(table.schema().to_arrow())
-        if not len(changed):
-            self._parts, self._complete_from = [columns.empty_table()], _NEVER
-            return
-        first = self._first_sharing(pc.min(changed["min.pane_start"].cast(_TIME)).as_py())
-        latest = pc.add(files["max.pane_start"].cast(_TIME), _CUT)
-        needed = files.filter(pc.greater_equal(latest, pa.scalar(first, _TIME)))
-        too_many = sum(needed["size_bytes"].to_pylist()) > MOST_FILE_BYTES
-        if too_many or sum(needed["num_records"].to_pylist()) > MOST_PANES or first > table_queries.LAST_LITERAL:
-            return
-        sql = f"select * from panes where pane_start >= {sql_literal(first)}"
-        known = self._combine_batches(QueryBuilder().register("panes", table).execute(sql), columns)
-        if known is not None:
-            self._parts, self._complete_from = [known], first
-
-    def _combine_batches(self, batches: Iterable[Any], columns: pa.Schema) -> pa.Table | None:
-        """As _combine, block by block as they are read; None as soon as that is too much for the cache."""
-        known, waiting = columns.empty_table(), 0
-        for batch in batches:
-            rows = pa.table(batch).cast(columns)
-            known, waiting = pa.concat_tables([known, rows]), waiting + len(rows)
-            if waiting >= AT_ONCE:
-                known, waiting = self._combine(known), 0
-                if known.nbytes > MOST_BYTES:
-                    return None
-        return self._combine(known)
-
-    def _combine(self, parts: pa.Table) -> pa.Table:
-        """The parts of each pane and group as one row. `sequence` is the greatest: a pane with one new part is new."""
+        Panes of a time at which nothing was appended have one row already.
+        """
+        times = pa.chunked_array([chunk for part in self._appended for chunk in part["pane_start"].chunks], _TIME)
+        has_parts = pc.is_in(known["pane_start"], value_set=times.unique())
+        parts = known.filter(has_parts)
         if not len(parts):
-            return parts
-        return pa.Table.from_batches(pane_table.combine(parts, self._panes, parts.schema), parts.schema)
+            return known.combine_chunks()
+        summed = pa.Table.from_batches(pane_table.combine(parts, self._panes, known.schema), known.schema)
+        return pa.concat_tables([known.filter(pc.invert(has_parts)), summed]).combine_chunks()
+
+    def _read(self, near: NearPanes, names: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
+        """The pieces of `near`; those with all columns fill the cache, if they are read to the end."""
+        if names is not None:
+            yield from near.read(names)
+            return
+        first, kept, size = max(self._first_kept(near.last), near.first), [], 0
+        for piece in near.read(None):
+            yield piece
+            if size <= MOST_BYTES and len(late := _starting_from(pa.Table.from_batches([piece]), first)):
+                summed = pane_table.combine(late, self._panes, late.schema)  # a pane is in one piece
+                kept.append(pa.Table.from_batches(summed, late.schema))
+                size += kept[-1].nbytes
+        if kept and size <= MOST_BYTES:
+            self._summed, self._complete_from = pa.concat_tables(kept), first
 
 
 def _starting_from(panes: pa.Table, first: datetime) -> pa.Table:
     """The panes that start at `first` or later."""
     return panes.filter(pc.greater_equal(panes["pane_start"], pa.scalar(first, _TIME)))
+
+
+def _pieces(panes: pa.Table, names: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
+    """Columns of panes in memory, in pieces in order of time."""
+    rows = near_panes.PIECE_ROWS
+    if panes.nbytes > near_panes.PIECE_BYTES:
+        rows = min(rows, max(1, len(panes) * near_panes.PIECE_BYTES // panes.nbytes))
+    ordered = panes.select(names or panes.column_names).sort_by("pane_start").combine_chunks()
+    yield from ordered.to_batches(rows)

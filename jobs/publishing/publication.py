@@ -13,7 +13,8 @@ from jobs.answers import merging, windows
 from jobs.answers.result import Result
 from jobs.answers.windows import Window
 from jobs.lake import commits, delta_tables, table_queries
-from jobs.publishing import in_process_upsert
+from jobs.publishing import in_process_upsert, stored_panes
+from jobs.publishing.near_panes import TooMuch
 from jobs.publishing.pane_cache import PaneCache
 from jobs.running.places import Places
 
@@ -34,11 +35,18 @@ def publish(
 
     `cache` keeps panes in memory for the next time.
     """
-    cache, path = cache or PaneCache(places.table(result.table("panes")), result), places.table(result.name)
-    panes = cache.panes_to_publish(since_sequence)
-    if panes is None or not in_process_upsert.upsert_windows(path, result, panes, since_sequence, commit):
+    panes_path, path = places.table(result.table("panes")), places.table(result.name)
+    try:
+        if cache:
+            near = cache.near_panes(since_sequence)
+        else:
+            near = stored_panes.near(panes_path, result.windows, since_sequence)
+        if near:
+            in_process_upsert.upsert_windows(path, result, near, since_sequence, commit)
+    except TooMuch:
         _upsert_by_spark(spark, places, result, since_sequence, commit)
-    cache.trim()
+    if cache:
+        cache.trim()
 
 
 def _spans(path: str, since_sequence: int, kinds: tuple[Window, ...]) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ from jobs import run
 from jobs.keeping import fast_pass
 from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer
-from jobs.publishing import pane_cache
+from jobs.publishing import stored_panes
 from jobs.running import java, jvm
 from tests import delta
 from tests.jobs.keeping import readings, small
@@ -90,7 +90,7 @@ def test_tables_are_right_in_a_folder_with_an_odd_name(
     delta_tables.append(rows, f"{tmp_path}/{ODD}/small", commit, {})
     delta_tables.replace(rows.slice(0, 1), f"{tmp_path}/{ODD}/small", "id = 1", replace(commit, step="r"))
     assert sorted(row["id"] for row in delta.rows(tmp_path / ODD / "small")) == [1, 2]
-    for module, limit in ((pane_cache, "MOST_PANES"), (delta_tables, "SMALL_BYTES"), (fast_pass, "FEW_RECORDS")):
+    for module, limit in ((stored_panes, "MOST_PANES"), (delta_tables, "SMALL_BYTES"), (fast_pass, "FEW_RECORDS")):
         monkeypatch.setattr(module, limit, -1)
     small.keep(spark, tmp_path / ODD)
     assert small.counted(tmp_path / ODD) == small.expected(small.LOG[:6])

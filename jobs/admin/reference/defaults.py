@@ -21,7 +21,7 @@ from jobs.lake import delta_tables
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
-from jobs.publishing import in_process_upsert, pane_cache
+from jobs.publishing import in_process_upsert, near_panes, pane_cache, stored_panes
 from jobs.run import LOCAL_PROFILE
 from jobs.running import durations, java
 from jobs.running.java import profile
@@ -172,8 +172,9 @@ def _engine() -> list[Row]:
         _constant("longest record of the fast pass, with key and headers", fast_decoder, "LONGEST_BYTES", "{} bytes"),
         _constant("records of a batch that are held in the driver's memory, at most", fast_pass, "FEW_RECORDS", FEW),
         _constant("rows that a batch appends without Spark, at most", delta_tables, "SMALL_BYTES", "{} MiB", MIB),
-        _constant("panes that are read to publish without Spark, at most", pane_cache, "MOST_PANES"),
-        _constant("files in which they are, at most", pane_cache, "MOST_FILE_BYTES", "{} MiB", MIB),
+        _constant("panes that are read to publish without Spark, at most", stored_panes, "MOST_PANES"),
+        _constant("files in which they are, at most", stored_panes, "MOST_FILE_BYTES", "{} MiB", MIB),
+        _constant("panes that are read at once to publish without Spark, about", near_panes, "PIECE_ROWS"),
         _constant("panes that a continuous run keeps in memory, at most", pane_cache, "MOST_BYTES", "{} MiB", MIB),
         _constant("windows that are corrected without Spark, at most", in_process_upsert, "MOST_WINDOWS"),
         _constant(

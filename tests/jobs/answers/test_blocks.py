@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
 from jobs.answers import merging
+from jobs.answers.open_windows import CHANGED, OpenWindows
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Window
 from jobs.facts.panes import Panes
+from jobs.facts.partials import PaneColumn
 
 KEPT = Panes("30 minutes", ("site",))
 HALF = timedelta(minutes=30)
@@ -119,6 +122,17 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
 @pytest.mark.parametrize("window", [*SIZES, CalendarDay("Antarctica/Casey"), Tumbling("4 days")])
 def test_blocks_are_cut_and_panes_are_not_gone_over_again_and_again(window: Window) -> None:
     table = pa.Table.from_pylist(panes("Antarctica/Casey"), schema=KINDS)
-    blocks = [len(block) for block, _, _ in merging._blocks(iter(table.to_batches(3)), (window,), 6)]
+    target = to_arrow_schema(merging.output(StructType().add("site", StringType()), KEPT), timezone="UTC")
+    kind = OpenWindows(window, KEPT, target)
+    blocks, held = [], [0]
+    for block, is_last in merging._blocks(iter(table.to_batches(3)), [kind], 6):
+        columns = {"records": PaneColumn(block["records"].to_numpy(), np.add, 0, pa.int64())}
+        columns[CHANGED] = PaneColumn(np.ones(len(block), bool), np.logical_or, False, pa.bool_())
+        seconds = block["pane_start"].cast(pa.int64()).to_numpy() // 1_000_000
+        kind.add(block.select(["site"]), seconds, columns, is_last)
+        blocks.append(len(block))
+        held.append(len(kind))
     assert len(blocks) > 1
-    assert sum(blocks) < 4 * len(table)
+    assert sum(blocks) == len(table)
+    assert sum(held) < 3 * len(table)
+    assert max(held) <= 2 * 5, "a bucket for each site and hop, however many panes it has"

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.windows import CalendarDay, Hopping
 from jobs.facts.panes import Panes
-from jobs.publishing import pane_cache
+from jobs.publishing import stored_panes
 from jobs.publishing.pane_cache import PaneCache
 from tests import delta
 from tests.jobs.keeping.readings import PANES, Record
@@ -46,7 +46,7 @@ LOG = [record(offset, moment, abs(offset - 4) + 7) for offset, moment in enumera
 def by_spark(world: World, limits: pytest.MonkeyPatch) -> None:
     world.write(LOG)
     world.keep()
-    limits.setattr(pane_cache, "MOST_PANES", -1)
+    limits.setattr(stored_panes, "MOST_PANES", -1)
     world.write([record(len(LOG), LATE, 1000)])
     world.keep()
 
@@ -76,7 +76,7 @@ def test_a_late_record_corrects_a_day_of_27_hours_from_all_of_its_panes(
         read.append(path)
         return DeltaTable(path)
 
-    monkeypatch.setattr(pane_cache, "DeltaTable", table)
+    monkeypatch.setattr(stored_panes, "DeltaTable", table)
     world = World(spark, tmp_path, RESULT)
     way(world, monkeypatch)
     assert (delta.commits_of_spark(world.places.table(RESULT.name)), len(read)) == (spark_publishes, reads)
@@ -94,7 +94,7 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
     """Vostok, 1994-01-31: at midnight after it back to 17 o'clock."""
     path, zone = str(tmp_path / "panes"), CalendarDay("Antarctica/Vostok")
     begins, ends = datetime(1994, 1, 30, 17, tzinfo=UTC), datetime(1994, 2, 1, tzinfo=UTC)
-    near = PaneCache(
+    cache = PaneCache(
         path, replace(PANES, panes=Panes("15 minutes", ("site",)), windows=(zone,), allowed_lateness="1 hour")
     )
 
@@ -104,14 +104,17 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
         rows = [{"pane_start": moment, "site": "a", "records": 1, "sequence": sequence} for moment in moments]
         table = pa.Table.from_pylist(rows, schema=pa.schema(kinds.items()))
         write_deltalake(path, table, mode="append")
-        near.record_append(table if known else None)
+        cache.record_append(table if known else None)
 
     added([begins + number * QUARTER for number in range(-8, 124)], 2)
-    assert near.panes_to_publish(1) is not None
-    near.trim()
+    near = cache.near_panes(1)
+    assert near is not None
+    assert sum(map(len, near.read(None))) == 132
+    cache.trim()
     added([ends - QUARTER], 3)
-    panes = near.panes_to_publish(2)
-    assert panes is not None
-    inside = [row for row in panes.to_pylist() if begins <= row["pane_start"] < ends]
+    near = cache.near_panes(2)
+    assert near is not None
+    rows = [row for piece in near.read(None) for row in piece.to_pylist()]
+    inside = [row for row in rows if begins <= row["pane_start"] < ends]
     assert {row["pane_start"] for row in inside} == {begins + number * QUARTER for number in range(124)}
     assert sum(row["records"] for row in inside) == 125

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from jobs.keeping import fast_pass
 from jobs.lake import delta_tables
-from jobs.publishing import in_process_upsert, pane_cache
+from jobs.publishing import in_process_upsert, pane_cache, stored_panes
 from tests import delta
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import check_panes
@@ -20,8 +20,8 @@ from tests.jobs.steps import resting_at
 
 CUTS = [0, 10, 20, len(GOOD)]
 LIMITS = {
-    "few bytes": (pane_cache, "MOST_FILE_BYTES"),
-    "few panes": (pane_cache, "MOST_PANES"),
+    "few bytes": (stored_panes, "MOST_FILE_BYTES"),
+    "few panes": (stored_panes, "MOST_PANES"),
     "few windows": (in_process_upsert, "MOST_WINDOWS"),
 }
 
@@ -46,7 +46,7 @@ def kept(spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch, lar
         world.write(GOOD[first:after])
         with monkeypatch.context() as limits:
             if is_large:
-                limits.setattr(pane_cache, "MOST_PANES", -1)
+                limits.setattr(stored_panes, "MOST_PANES", -1)
                 limits.setattr(delta_tables, "SMALL_BYTES", -1)
                 limits.setattr(fast_pass, "FEW_RECORDS", -1)
             world.keep()
@@ -109,7 +109,7 @@ def test_a_continuous_run_may_forget_its_panes_and_read_them_again(
         read.append(path)
         return DeltaTable(path)
 
-    monkeypatch.setattr(pane_cache, "DeltaTable", table)
+    monkeypatch.setattr(stored_panes, "DeltaTable", table)
     world = World(spark, tmp_path, PANES)
     world.write(GOOD)
     world.keep_running(batch=8, publish_every="1 second", step=resting_at("before panes", 1))
