@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java, jvm, spark_errors
+from jobs.running import java, jvm, spark_errors, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
@@ -104,6 +104,7 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     except PySparkRuntimeError as error:
         raise Refused(f"Java did not start: {str(error).splitlines()[0]} See its words above.") from None
     jvm.pin_locale(spark)
+    worker_daemon.show_project(spark)
     return spark
 
 
