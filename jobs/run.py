@@ -15,7 +15,7 @@ from jobs.running import java, jvm, spark_errors, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
-from jobs.running.late_pandas import import_pandas_late
+from jobs.running.late_pandas import import_pandas_late_in_driver
 from jobs.running.places import Places
 from jobs.running.places import read_places as places
 from jobs.running.progress import Progress
@@ -132,7 +132,7 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
     if caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") != "__main__":
         raise Mistake('jobs.run.start is called while this file is imported: put it under if __name__ == "__main__":')
     arguments = parser(topics, sys.modules["__main__"].__doc__).parse_args()
-    import_pandas_late()
+    import_pandas_late_in_driver()
     with one_line_errors():
         check_interval(arguments.continuous)
         check_start(arguments.start)

@@ -106,9 +106,10 @@ def test_processes_of_a_run_import_little_and_the_project_of_the_driver(place: s
                 file for package in ("jobs", "schemas", "sketches") for file in (ROOT / package).rglob("*.py")
             ):
                 archive.write(file, file.relative_to(ROOT))
-    printed = submit(tmp_path / "a b" / "c,d", python, *(["--py-files", root] if place == "zip" else []))
+    printed = submit(tmp_path / "a b" / "c,d", python, *(("--py-files", str(root)) if place == "zip" else ()))
     files = [pyspark.__file__, f"{root}/jobs/__init__.py"]
     assert printed["driver"]["files"] == files
+    assert "pandas" not in printed["driver"]["modules"]
     assert printed["workers"]
     for worker in printed["workers"]:
         assert worker["files"] == files
