@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java, jvm, spark_errors
+from jobs.running import java, jvm, spark_errors, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
-from jobs.running.late_pandas import import_pandas_late
+from jobs.running.late_pandas import import_pandas_late_in_driver
 from jobs.running.places import Places
 from jobs.running.places import read_places as places
 from jobs.running.progress import Progress
@@ -104,6 +104,7 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     except PySparkRuntimeError as error:
         raise Refused(f"Java did not start: {str(error).splitlines()[0]} See its words above.") from None
     jvm.pin_locale(spark)
+    worker_daemon.show_project(spark)
     return spark
 
 
@@ -131,7 +132,7 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
     if caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") != "__main__":
         raise Mistake('jobs.run.start is called while this file is imported: put it under if __name__ == "__main__":')
     arguments = parser(topics, sys.modules["__main__"].__doc__).parse_args()
-    import_pandas_late()
+    import_pandas_late_in_driver()
     with one_line_errors():
         check_interval(arguments.continuous)
         check_start(arguments.start)

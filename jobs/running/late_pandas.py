@@ -44,6 +44,22 @@ def import_pandas_late() -> None:
         del sys.modules["pandas"]
 
 
+def import_pandas_late_in_driver() -> None:
+    """Keep pyarrow from importing pandas, and pyspark, which would with the first value that it hands to Java: it asks
+    a module for its own tests whether numpy is there, and that one looks for pandas too.
+    """
+    import_pandas_late()
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    if finder is None or "pandas" in sys.modules or "pyspark.testing.utils" in sys.modules:
+        return
+    finder.hides_pandas = True
+    try:
+        from pyspark.testing import utils
+    finally:
+        finder.hides_pandas = False
+    utils.have_pandas, utils.pandas_requirement_message = True, ""
+
+
 def _import_values(pandas: ModuleType) -> None:
     """Import the values for which pyarrow looks, and give them to `pandas`."""
     from pandas._libs import missing, tslibs
