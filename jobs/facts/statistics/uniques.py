@@ -36,7 +36,8 @@ class _Union:
         return partials.object_array([_union(pair) for pair in zip(one, other, strict=True)])
 
     def reduceat(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        unions, ends = values[starts], np.append(starts[1:], len(values))
+        unions: np.ndarray = values[starts]
+        ends = np.append(starts[1:], len(values))
         several = np.flatnonzero(ends - starts > 1)  # most groups have one sketch, which is their union
         for group, start, end in zip(several.tolist(), starts[several].tolist(), ends[several].tolist(), strict=True):
             unions[group] = _union(values[start:end])
