@@ -34,8 +34,9 @@ from jobs import run
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
 from jobs.decisions.membership import Membership
+from jobs.events import fast_decoder
 from jobs.facts.panes import Panes
-from jobs.keeping import microbatch, result_tables
+from jobs.keeping import microbatch
 from jobs.keeping.definition import fingerprint
 from jobs.keeping.requeue import requeue
 from jobs.log.archive import retention, writer
@@ -420,7 +421,7 @@ def test_reasons_and_labels(stored: run.Places) -> None:
 def test_fingerprints_of_transforms(spark: SparkSession) -> None:
     """What is stored today: the ledger compares it in each run under the same version of Spark."""
     found = [
-        fingerprint.transform_meaning(spark, result, result_tables.event_columns(spark, result))
+        fingerprint.transform_meaning(spark, result, fast_decoder.event_columns(result.topic))
         for result in (STORED, readings.PANES)
     ]
     assert [one.fingerprint for one in found] == [

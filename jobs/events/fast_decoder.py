@@ -5,6 +5,7 @@ record, against 17 for from_json and the gate's own checks.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,8 +37,9 @@ _RAW = ("value", "timestampType", "headers", "is_long")
 
 
 def event_columns(topic: TopicSchema) -> StructType:
-    """The columns of the topic's events: those of gate.decode, but for `__fault`."""
-    columns = [field for field in topic.COLUMNS if field.name != "event_time"]
+    """The columns of the topic's events, which the transform gets: those of gate.good_events."""
+    kinds = StructType.fromJson(_with_nulls(topic.COLUMNS.jsonValue()))
+    columns = [field for field in kinds if field.name != "event_time"]
     return StructType(
         [
             StructField("record_partition", archive.COLUMNS["partition"].dataType),
@@ -48,6 +50,16 @@ def event_columns(topic: TopicSchema) -> StructType:
             *(StructField(field.name, field.dataType) for field in columns),
         ]
     )
+
+
+def _with_nulls(kind: Any) -> Any:
+    """Spark's JSON of a type, in which null may stand everywhere: as from_json reads it."""
+    if isinstance(kind, list):
+        return [_with_nulls(part) for part in kind]
+    if not isinstance(kind, dict):
+        return kind
+    nullable = dict.fromkeys(kind.keys() & {"nullable", "containsNull", "valueContainsNull"}, True)
+    return {name: part if name == "metadata" else _with_nulls(part) for name, part in kind.items()} | nullable
 
 
 def _raw_columns() -> StructType:

@@ -7,6 +7,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import WINDOWS, Result
+from jobs.events import fast_decoder
 from jobs.keeping import beginning, checkpoint, ledger, result_tables, table_check
 from jobs.keeping.definition import comparison, fingerprint, upgrade, widening, window_change
 from jobs.keeping.ledger import Row
@@ -58,8 +59,8 @@ def resume_from(
     Raises Refused, with the remedy, when a table is gone, was replaced or has other columns, and when the definition
     of the result is not the one that its tables were made with.
     """
-    events = result_tables.event_columns(spark, result)
-    expected = result_tables.definitions(spark, result, events)
+    events = fast_decoder.event_columns(result.topic)
+    expected = result_tables.definitions(spark, result)
     defined = comparison.compare(spark, result, events, before)
     last, notes = _check_definition(spark, places, result, expected, defined, before)
     notes += upgrade.check(places, result, before) if before is not None else ()

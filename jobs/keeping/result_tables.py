@@ -9,10 +9,11 @@ from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, S
 
 from jobs.answers import merging
 from jobs.answers.result import Result
-from jobs.events import gate
+from jobs.events import fast_decoder
 from jobs.facts import aggregation
 from jobs.keeping import housekeeping
-from schemas import archive, filters, quarantine
+from jobs.running import spark_plan
+from schemas import filters, quarantine
 
 SEQUENCE = StructField("sequence", LongType(), True, {"comment": "Ledger row that wrote this row."})
 REVISION = (
@@ -38,17 +39,12 @@ def empty_frame(spark: SparkSession, columns: StructType) -> DataFrame:
     return spark.range(0).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in columns))
 
 
-def event_columns(spark: SparkSession, result: Result) -> StructType:
-    """The columns that the transform of `result` gets."""
-    return gate.good_events(gate.decode(empty_frame(spark, archive.COLUMNS), result.topic)).schema
-
-
-def definitions(spark: SparkSession, result: Result, events: StructType | None = None) -> list[Table]:
-    """The tables of `result`, made from its plan over no records. `events` are its event_columns, if they are known.
+def definitions(spark: SparkSession, result: Result) -> list[Table]:
+    """The tables of `result`, made from its plan over no records.
 
     Raises Mistake if the transform does not return what panes and membership need.
     """
-    transformed = result.transform(empty_frame(spark, events or event_columns(spark, result)))
+    transformed = result.transform(spark_plan.empty_relation(spark, fast_decoder.event_columns(result.topic)))
     result.check_transformed(transformed)
     return tables_from(result, transformed.schema)
 

@@ -36,7 +36,12 @@ class _Union:
         return self.reduceat(pairs, np.arange(0, len(pairs), 2))
 
     def reduceat(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        return partials.object_array(grouped_hyperloglog.merge_groups(values.tolist(), starts))
+        unions: np.ndarray = values[starts]
+        lengths = np.diff(starts, append=len(values))
+        several = lengths > 1  # most groups have one sketch, which is their union
+        inside, begins = values[np.repeat(several, lengths)], np.cumsum(lengths[several]) - lengths[several]
+        unions[several] = partials.object_array(grouped_hyperloglog.merge_groups(inside.tolist(), begins))
+        return unions
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from pyspark.sql.types import (
     DateType,
     DecimalType,
     IntegerType,
+    MapType,
+    StringType,
     StructField,
     StructType,
     TimestampType,
@@ -126,3 +128,18 @@ def test_records_in_another_order_are_noticed(spark: SparkSession) -> None:
     seen = task_facts.accumulator(spark)
     assert fast_decoder.decode(backwards, TOPIC, {}, 60, seen).count() == 3
     assert not task_facts.partitions_read_whole(task_facts.drain(seen))
+
+
+def test_the_columns_of_events_are_those_of_the_gate(spark: SparkSession) -> None:
+    """Known without Spark; what comes of the gate may be null everywhere, also inside, whatever the schema file says."""
+    inner = StructType([StructField("a", IntegerType(), False), StructField("b", ArrayType(DecimalType(9, 2), False))])
+    columns = StructType(
+        [
+            StructField("at", TimestampType(), False, {"comment": "When."}),
+            StructField("inner", inner, False),
+            StructField("names", MapType(StringType(), DateType(), False)),
+        ]
+    )
+    topic = type(CLICKS)(**(vars(CLICKS) | {"COLUMNS": columns, "EVENT_TIME": "at"}))
+    of_the_gate = gate.good_events(gate.decode(records(spark, [(b"k", GOOD)]), topic)).schema
+    assert fast_decoder.event_columns(topic) == of_the_gate

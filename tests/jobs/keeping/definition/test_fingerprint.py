@@ -28,7 +28,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.keeping import result_tables
+from jobs.events import fast_decoder
 from jobs.keeping.definition import fingerprint, wider_types
 from tests.jobs.keeping.definition import sales
 
@@ -238,5 +238,5 @@ STORED = {"4.2.0": "33cb74e9be9bfa393124d3e580a0847223c913fec43570f7896bc622adec
 
 @pytest.mark.skipif(pyspark.__version__ not in STORED, reason="ledgers of 0.2.0 under another Spark are not compared")
 def test_the_fingerprint_of_an_older_ledger_is_known(spark: SparkSession) -> None:
-    events = result_tables.event_columns(spark, sales.RESULT)
+    events = fast_decoder.event_columns(sales.RESULT.topic)
     assert fingerprint.fingerprint_of_version_0_2_0(spark, sales.RESULT, events) == STORED[pyspark.__version__]
