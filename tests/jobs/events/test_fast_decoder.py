@@ -131,7 +131,7 @@ def test_records_in_another_order_are_noticed(spark: SparkSession) -> None:
 
 
 def test_the_columns_of_events_are_those_of_the_gate(spark: SparkSession) -> None:
-    """Known without Spark; what comes of the gate may be null everywhere, also inside, whatever the schema file says."""
+    """They are known without Spark. Null may stand everywhere, also inside, whatever the schema file says."""
     inner = StructType([StructField("a", IntegerType(), False), StructField("b", ArrayType(DecimalType(9, 2), False))])
     columns = StructType(
         [
