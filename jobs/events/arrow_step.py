@@ -49,6 +49,7 @@ class ArrowStep:
 
         def process_without_pandas(batches: Batches) -> Batches:
             import_pandas_late()
-            return process(batches)
+            yield from process(batches)
+            pa.default_memory_pool().release_unused()  # the worker waits for its next task, perhaps for long
 
         return frame.mapInArrow(process_without_pandas, self.output)

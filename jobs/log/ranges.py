@@ -9,7 +9,7 @@ import pyarrow as pa
 from jobs.log.archive.data_file import DataFile
 from jobs.log.offsets import Offsets
 
-BLOCK_RECORDS = 125_000
+BLOCK_RECORDS = 50_000
 """Most records of a block. A Bloom filter is asked once for each different key of a block, so large ones cost less."""
 BLOCK_BYTES = 16 * 2**20
 """A block ends once its keys and values take so much: it bounds the memory of a task, whatever the records are."""

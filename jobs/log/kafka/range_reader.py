@@ -28,7 +28,7 @@ FETCH = {
     "check.crcs": True,
     "fetch.wait.max.ms": 20,
     "fetch.queue.backoff.ms": 10,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": 8_192,
     "queued.min.messages": BLOCK_RECORDS,
 }
 """Options of librdkafka. What is asked for is there: the broker need not wait for more. It reads ahead, in a thread of
