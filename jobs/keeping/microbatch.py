@@ -18,7 +18,7 @@ from jobs.keeping.steps import Kind
 from jobs.log import home
 from jobs.log.offsets import kafka_json
 from jobs.run import Run
-from jobs.running import mistakes, shared_folder
+from jobs.running import jvm, mistakes, shared_folder
 from jobs.running.errors import Refused
 
 
@@ -67,6 +67,8 @@ def _write_batches(run: Run, result: Result) -> Row:
         if end is QueryEnd.BROKEN_OFF:
             run.say(f"{result.name}: the batch at work was broken off, the next run does it again")
         else:
+            if result.windows and not run.continuous:
+                jvm.end_idle_workers(run.spark)  # publishing takes the most memory of a run, in this process
             schedule.publish_rest()
     except Exception as error:
         table_check.raise_if_tables_changed(run.spark, run.places, result, ledger_writer.last)

@@ -1,6 +1,7 @@
 """The Java process behind a session: its settings, its errors, and the files that it and its Hadoop open.
 
-Private attributes of pyspark (`_jvm`, `_jsc`, `_gateway`), tried with pyspark 4.2.0, not there under Spark Connect.
+Private attributes of pyspark (`_jvm`, `_jsc`, `_gateway`) and of Spark's SparkEnv, tried with pyspark 4.2.0. They are
+not there under Spark Connect.
 """
 
 from collections.abc import Mapping
@@ -60,6 +61,19 @@ def read_text(spark: "SparkSession", path: str) -> str:
         return str(_java(spark).org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
     finally:
         stream.close()
+
+
+def end_idle_workers(spark: "SparkSession") -> None:
+    """End the Python workers on this machine that have no task; Spark makes new ones when it needs them.
+
+    Spark does so itself after a minute. It keeps its workers behind private members, opened here by reflection.
+    """
+    environment = _java(spark).org.apache.spark.SparkEnv.get()
+    field = environment.getClass().getDeclaredField("pythonWorkers")
+    field.setAccessible(True)
+    factories = field.get(environment).valuesIterator()
+    while factories.hasNext():
+        getattr(factories.next(), "org$apache$spark$api$python$PythonWorkerFactory$$cleanupIdleWorkers")()
 
 
 def error_utils() -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pyspark import TaskContext
 
 from jobs.log.archive.file_reader import schema
 from jobs.log.kafka.client import Unreachable, connect, refusal
@@ -44,7 +45,7 @@ _LARGEST_MS = (2**63 - 1) // 1000
 """Largest record timestamp that microseconds can say."""
 
 _consumers: dict["KafkaRanges", tuple[Any, list[KafkaError]]] = {}
-"""That of this process; with it the list of what went wrong in its connections."""
+"""Those of this process; with each the list of what went wrong in its connections."""
 
 
 class KafkaRanges:
@@ -86,8 +87,9 @@ class KafkaRanges:
     def _connect(self) -> tuple[Any, list[KafkaError]]:
         """The consumer that this process has kept, or a new one. Raises Refused."""
         if self not in _consumers:
-            for other in list(_consumers):
-                other.close()
+            if TaskContext.get():  # a worker has one task at a time; in the driver several results may be at work
+                for other in list(_consumers):
+                    other.close()
             options: dict[str, Any] = {"group.id": self._group, "enable.auto.commit": False}
             options |= {"isolation.level": "read_committed", "auto.offset.reset": "error", "enable.partition.eof": True}
             options |= FETCH

@@ -5,14 +5,19 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pyarrow as pa
 import pyspark
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType, StructField, StructType
 
-from jobs.running import worker_daemon
+from jobs.events.arrow_step import ArrowStep
+from jobs.running import jvm, worker_daemon
 from tests.jobs.running import environments
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +134,20 @@ def test_the_path_of_workers_begins_with_the_project_once(spark: SparkSession, m
     worker_daemon.show_project(spark)
     worker_daemon.show_project(spark)
     assert environment["PYTHONPATH"] == f"{ROOT}{os.pathsep}/mine"
+
+
+def test_idle_workers_end_when_they_are_told_to_and_others_follow(spark: SparkSession) -> None:
+    def process_id(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield pa.RecordBatch.from_pydict({"id": [os.getpid()] * len(batch)}, pa.schema([("id", pa.int64())]))
+
+    def ids() -> set[int]:
+        frame = ArrowStep(process_id, StructType([StructField("id", LongType())])).over(spark.range(0, 2, 1, 2))
+        return {row["id"] for row in frame.collect()}
+
+    first = ids()
+    assert all(psutil.pid_exists(process) for process in first)
+    jvm.end_idle_workers(spark)
+    left = [psutil.Process(process) for process in first if psutil.pid_exists(process)]
+    assert not psutil.wait_procs(left, timeout=60)[1]
+    assert not ids() & first
