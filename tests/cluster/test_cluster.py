@@ -113,20 +113,37 @@ def test_executors_have_the_project_from_the_zip_alone(cluster: SparkCluster, co
     assert len(folders) == 2, "both workers had work"
 
 
+BY_TASKS = """
+from jobs import departure_delay
+from jobs.keeping import fast_pass
+from jobs.run import start
+
+fast_pass.FEW_RECORDS = 0  # else the driver reads so few records, and no executor does
+start(departure_delay.main)
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """jobs/departure_delay.py, but read by executors."""
+    (tmp_path / "by_tasks.py").write_text(BY_TASKS)
+    return tmp_path / "by_tasks.py"
+
+
 def test_a_job_from_kafka_keeps_the_tables_of_local_mode(
-    cluster: SparkCluster, code: Path, local: run.Places, filled: None, kafka_places: Path
+    cluster: SparkCluster, code: Path, job: Path, local: run.Places, filled: None, kafka_places: Path
 ) -> None:
     mine = run.places(kafka_places)
-    submit(cluster, code, ROOT / "jobs" / "departure_delay.py", "--places", str(kafka_places)).end()
+    submit(cluster, code, job, "--places", str(kafka_places)).end()
     same_tables(mine, local)
 
 
 def test_a_job_from_the_archive_keeps_them_too(
-    cluster: SparkCluster, code: Path, local: run.Places, tmp_path: Path
+    cluster: SparkCluster, code: Path, job: Path, local: run.Places, tmp_path: Path
 ) -> None:
     lines = [f'{name} = "{tmp_path}/{name}"' for name in ("tables", "checkpoints")]
     (tmp_path / "places.toml").write_text("\n".join([f'archive = "{local.archive}"', *lines]))
-    submit(cluster, code, ROOT / "jobs" / "departure_delay.py", "--places", str(tmp_path / "places.toml")).end()
+    submit(cluster, code, job, "--places", str(tmp_path / "places.toml")).end()
     same_tables(run.places(tmp_path / "places.toml"), local)
 
 
@@ -144,8 +161,9 @@ SMALL_BATCHES = """
 from dataclasses import replace
 
 from jobs import departure_delay, run
-from jobs.keeping import microbatch
+from jobs.keeping import fast_pass, microbatch
 
+fast_pass.FEW_RECORDS = 0
 run.start(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_records_per_batch=75)))
 """
 
@@ -193,9 +211,10 @@ def test_tables_that_executors_do_not_share_are_refused(cluster: SparkCluster, c
     assert not list((tmp_path / "tables").iterdir())
 
 
-def test_executors_without_the_project_are_told(cluster: SparkCluster, local: run.Places, tmp_path: Path) -> None:
+def test_executors_without_the_project_are_told(
+    cluster: SparkCluster, job: Path, local: run.Places, tmp_path: Path
+) -> None:
     lines = [f'{name} = "{tmp_path}/{name}"' for name in ("tables", "checkpoints")]
     (tmp_path / "places.toml").write_text("\n".join([f'archive = "{local.archive}"', *lines]))
-    job = ROOT / "jobs" / "departure_delay.py"
     said = submit(cluster, None, job, "--places", str(tmp_path / "places.toml"), path=ROOT).end(code=1)
     assert "headrace: the executors have not got the project: build the zip" in said

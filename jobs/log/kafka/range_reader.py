@@ -31,9 +31,10 @@ FETCH = {
     "fetch.queue.backoff.ms": 10,
     "queued.max.messages.kbytes": 8_192,
     "queued.min.messages": BLOCK_RECORDS,
+    "topic.metadata.propagation.max.ms": 10_000,
 }
 """Options of librdkafka. What is asked for is there: the broker need not wait for more. It reads ahead, in a thread of
-its own, a block or 16 MiB."""
+its own, a block or 8 MiB. A topic that is unknown for 10 s is gone."""
 _LOST = {
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.OFFSET_OUT_OF_RANGE,
@@ -110,12 +111,12 @@ class KafkaRanges:
             if inside:
                 yield self._to_arrow(messages[:inside], offsets[:inside], wanted.partition, columns)
             position = max([position, *(offset + 1 for offset in offsets[-1:])])
+            if messages:
+                end_of_log, until = -1, time.monotonic() + PATIENCE_SECONDS
             if len(messages) < len(came):
                 end_of_log = _end_of_log(came)
                 position = max(position, end_of_log)
-            if messages:
-                end_of_log, until = -1, time.monotonic() + PATIENCE_SECONDS
-            elif time.monotonic() > until:
+            elif not messages and time.monotonic() > until:
                 is_short = end_of_log >= 0
                 raise KafkaException(KafkaError(KafkaError.OFFSET_OUT_OF_RANGE if is_short else KafkaError._TIMED_OUT))
 
