@@ -69,10 +69,11 @@ class _Pass:
         if self._selected is not None:
             rows = batch_plan.select(events, self._selected, self._result)
         else:
-            decoded = self._records.spark.createDataFrame(events.table(blocks), events.output)
-            if self._has_doubtful():
+            decoded = events.table(blocks)
+            if self._has_doubtful() or not len(decoded):
                 return None
-            frame = batch_plan.rows_to_answer(self._result.transform(decoded), self._result)
+            frame = self._records.spark.createDataFrame(decoded, events.output)
+            frame = batch_plan.rows_to_answer(self._result.transform(frame), self._result)
             rows, blocks = arrow_step.identity(frame.schema), iter(frame.toArrow().to_batches())
         answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
         return self._outcome(batch_plan.output_here(answered, self._result).table(blocks), tasks=1)
