@@ -120,7 +120,6 @@ def test_records_that_are_gone_a_partition_that_ends_too_early_and_a_topic_that_
     broker: Broker, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(range_reader, "PATIENCE_SECONDS", 3)
-    monkeypatch.setitem(range_reader.FETCH, "topic.metadata.propagation.max.ms", 1000)
     topic = make(broker, "gone", 2)
     send(broker, topic, 10, 1)
     reader = KafkaRanges(kafka, topic, "gone")

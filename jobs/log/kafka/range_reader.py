@@ -25,16 +25,17 @@ AT_ONCE, AT_MOST_SECONDS = 10_000, 0.1
 """The client hands over this many records, or what has come within this time."""
 PATIENCE_SECONDS = 60.0
 """How long a partition may give nothing: a broker that starts again within half a minute stops no job."""
+ANSWER_SECONDS = 5.0
+"""How long it may then take to say what it knows of the topic."""
 FETCH = {
     "check.crcs": True,
     "fetch.wait.max.ms": 20,
     "fetch.queue.backoff.ms": 10,
     "queued.max.messages.kbytes": 8_192,
     "queued.min.messages": BLOCK_RECORDS,
-    "topic.metadata.propagation.max.ms": 10_000,
 }
 """Options of librdkafka. What is asked for is there: the broker need not wait for more. It reads ahead, in a thread of
-its own, a block or 8 MiB. A topic that is unknown for 10 s is gone."""
+its own, a block or 8 MiB."""
 _LOST = {
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.OFFSET_OUT_OF_RANGE,
@@ -118,7 +119,17 @@ class KafkaRanges:
                 position = max(position, end_of_log)
             elif not messages and time.monotonic() > until:
                 is_short = end_of_log >= 0
-                raise KafkaException(KafkaError(KafkaError.OFFSET_OUT_OF_RANGE if is_short else KafkaError._TIMED_OUT))
+                raise KafkaException(
+                    KafkaError(KafkaError.OFFSET_OUT_OF_RANGE) if is_short else self._cause_of_silence(consumer)
+                )
+
+    def _cause_of_silence(self, consumer: Any) -> KafkaError:
+        """Why the broker gives nothing: librdkafka does not tell a consumer of assigned partitions that a topic is gone."""
+        try:
+            known = consumer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
+        except KafkaException as error:
+            return error.args[0]
+        return known.error or KafkaError(KafkaError._TIMED_OUT)
 
     def _to_arrow(self, messages: list[Any], offsets: list[int], partition: int, columns: pa.Schema) -> pa.RecordBatch:
         stamps = [message.timestamp() for message in messages]
