@@ -124,7 +124,7 @@ class KafkaRanges:
                 )
 
     def _cause_of_silence(self, consumer: Any) -> KafkaError:
-        """Why the broker gives nothing: librdkafka does not tell a consumer of assigned partitions that a topic is gone."""
+        """Why the broker gives nothing. A consumer of assigned partitions is not told that a topic is gone."""
         try:
             known = consumer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
         except KafkaException as error:
