@@ -90,7 +90,7 @@ class _Pass:
         answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
         output = batch_plan.output(frame, answered, self._result).persist()
         cached.callback(output.unpersist)
-        return self._outcome(output, tasks=max(1, len(self._records.parts())))
+        return self._outcome(output, tasks=self._records.task_count)
 
     def _has_doubtful(self) -> bool:
         return task_facts.total(self._lateness_facts, "quarantined") > 0

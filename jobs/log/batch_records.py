@@ -6,7 +6,7 @@ broker into rows of Java, from these to Python, and back.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -37,17 +37,23 @@ class BatchRecords:
         """The records, read in this process: DECODED columns of schemas/archive.py, in blocks of one partition."""
         return self.reader.read(self.ranges, DECODED)
 
+    @cached_property
     def parts(self) -> list[list[Range]]:
         """What each task reads: whole partitions, in order of offset, so that a core has about one task."""
         return share(self.ranges, self.spark.sparkContext.defaultParallelism)
 
+    @property
+    def task_count(self) -> int:
+        """How many tasks `tasks` has: one where there is nothing to read."""
+        return max(1, len(self.parts))
+
     def tasks(self) -> DataFrame:
         """A row for each of `parts`, in a task of its own, for the function `read_in_task`."""
-        return self.spark.range(0, len(self.parts()), 1, max(1, len(self.parts())))
+        return self.spark.range(0, len(self.parts), 1, self.task_count)
 
     def read_in_task(self, names: Sequence[str] = DECODED) -> Callable[[Batches], Batches]:
         """A function for the tasks of `tasks`: it gives their records, as `here`, with the columns `names`."""
-        return partial(_read_parts, self.reader, self.parts(), tuple(names))
+        return partial(_read_parts, self.reader, self.parts, tuple(names))
 
     def frame(self) -> DataFrame:
         """The records in all columns of schemas/archive.py; each partition in one task and in order of offset."""
