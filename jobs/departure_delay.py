@@ -10,14 +10,14 @@ late  an aircraft that leaves late comes late into the log; its window, publishe
 from pyspark.sql import DataFrame
 
 from jobs import keeping
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.run import Run, start
 from schemas import departure
 
 PANES = Panes(every="5 minutes", by=("origin",), count="departures", averages=("delay_minutes",))
-WINDOWS = (Tumbling("1 hour"), Hopping("1 hour", every="5 minutes"), CalendarDay("America/New_York"))
+WINDOWS = Windows(PANES, Tumbling("1 hour"), Hopping("1 hour", every="5 minutes"), CalendarDay("America/New_York"))
 BATCH = 100_000
 LATENESS = "6 hours"
 
@@ -29,11 +29,9 @@ def transform(departures: DataFrame) -> DataFrame:
 
 RESULT = Result(
     "departure_delay_v1",
-    departure,
-    transform,
-    panes=PANES,
-    windows=WINDOWS,
-    allowed_lateness=LATENESS,
+    Reads(departure, transform),
+    WINDOWS,
+    late=Late(LATENESS),
     max_records_per_batch=BATCH,
 )
 

@@ -10,7 +10,7 @@ late  more than LATENESS behind, `seen_before` is null: the filters that it woul
 from pyspark.sql import DataFrame
 
 from jobs import keeping
-from jobs.answers.result import Result
+from jobs.answers.result import Late, Reads, Result
 from jobs.decisions.membership import Membership
 from jobs.run import Run, start
 from schemas import departure
@@ -28,10 +28,8 @@ def transform(departures: DataFrame) -> DataFrame:
 
 RESULT = Result(
     "first_sighting_v1",
-    departure,
-    transform,
-    membership=MEMBERSHIP,
-    allowed_lateness=LATENESS,
+    Reads(departure, transform, decide=MEMBERSHIP),
+    late=Late(LATENESS),
     max_records_per_batch=BATCH,
 )
 

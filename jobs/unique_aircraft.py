@@ -9,14 +9,14 @@ late  a straggler is added to the sketch of its window, which is published anew.
 from pyspark.sql import DataFrame
 
 from jobs import keeping
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import CalendarDay, Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.run import Run, start
 from schemas import departure
 
 PANES = Panes(every="1 hour", by=("origin",), count="departures", uniques=("tail_number",), lg_k=12)
-WINDOWS = (Tumbling("1 hour"), CalendarDay("America/New_York"))
+WINDOWS = Windows(PANES, Tumbling("1 hour"), CalendarDay("America/New_York"))
 BATCH = 100_000
 LATENESS = "6 hours"
 
@@ -28,11 +28,9 @@ def transform(departures: DataFrame) -> DataFrame:
 
 RESULT = Result(
     "unique_aircraft_v1",
-    departure,
-    transform,
-    panes=PANES,
-    windows=WINDOWS,
-    allowed_lateness=LATENESS,
+    Reads(departure, transform),
+    WINDOWS,
+    late=Late(LATENESS),
     max_records_per_batch=BATCH,
 )
 

@@ -8,7 +8,6 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,8 +30,8 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import fast_decoder
 from jobs.facts.panes import Panes
@@ -43,6 +42,7 @@ from jobs.log.archive import retention, writer
 from sketches import hyperloglog
 from sketches.bloom import BloomFilter, Size
 from tests import delta, delta_log
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.world import UntilTheEnd
 from tests.jobs.steps import once_at
@@ -69,17 +69,19 @@ def placed(readings: DataFrame) -> DataFrame:
 
 STORED = Result(
     "stored_v1",
-    topic(IntegerType()),
-    placed,
-    panes=Panes(
-        "30 minutes", ("site",), averages=("reading", "amount"), uniques=("site",), counts=("seen_before",), lg_k=4
+    Reads(topic(IntegerType()), placed, decide=Membership("2 days", bucket="1 day", expected_keys=10)),
+    Windows(
+        Panes(
+            "30 minutes", ("site",), averages=("reading", "amount"), uniques=("site",), counts=("seen_before",), lg_k=4
+        ),
+        Tumbling("1 hour"),
+        Hopping("1 hour", every="30 minutes", uniques=False),
+        CalendarDay("Europe/Berlin"),
     ),
-    windows=(Tumbling("1 hour"), Hopping("1 hour", every="30 minutes", uniques=False), CalendarDay("Europe/Berlin")),
-    membership=Membership("2 days", bucket="1 day", expected_keys=10),
     publish_every="1 second",
 )
-WIDER = replace(STORED, topic=topic(LongType()))
-ROWS = Result("rows_v1", topic(LongType(), False), placed, membership=Membership("2 days", expected_keys=10))
+WIDER = altered(STORED, topic=topic(LongType()))
+ROWS = Result("rows_v1", Reads(topic(LongType(), False), placed, decide=Membership("2 days", expected_keys=10)))
 
 
 def write(places: run.Places, *some: dict[str, Any]) -> None:
@@ -246,7 +248,7 @@ EMPTY = {"topic": "readings", "event_time": "taken_time", "membership": "None", 
             },
         ),
         (
-            replace(
+            altered(
                 readings.SEEN,
                 topic=SimpleNamespace(
                     TOPIC="other",

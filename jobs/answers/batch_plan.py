@@ -98,4 +98,4 @@ def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:
 
 def allowed_seconds(result: Result) -> int:
     """How far a record may be behind stream time before it is late, in seconds."""
-    return durations.seconds(result.allowed_lateness)
+    return durations.seconds(result.late.allowed)

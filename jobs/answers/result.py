@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.answers import contract, table_names
 from jobs.answers.table_names import TableKind
-from jobs.answers.windows import Window
+from jobs.answers.windows import Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
 from jobs.facts.panes import Panes
@@ -26,28 +26,61 @@ WITHOUT_UNIQUES = " without uniques"
 
 
 @dataclass(frozen=True)
+class Reads:
+    """A topic, and what of it."""
+
+    topic: Any
+    """Schema file of the topic (a topic_schema.TopicSchema)."""
+    transform: Callable[[DataFrame], DataFrame]
+    """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
+    record_key; returns `event_time` and the columns that the answers name, and the record_ columns if there is a
+    decision, or if events are kept."""
+    decide: Membership | None = None
+    """Adds the column `seen_before` to each record, in the order of the log."""
+
+    def __post_init__(self) -> None:
+        topic_schema.check(self.topic)
+        event_time.of_topic(self.topic)
+
+
+@dataclass(frozen=True)
+class Late:
+    """What is late, and what becomes of it. The log alone decides it: see jobs/events/stream_time.py."""
+
+    allowed: str = "1 hour"
+    """A record whose event time is further behind stream time is late. Each has a row in the table NAME_stragglers."""
+    then: Literal["correct", "quarantine", "drop"] = "correct"
+    """What becomes of a late record. correct: it counts all the same, and corrects what was published. quarantine: it
+    waits in NAME_quarantine with reason `late`, until `headrace requeue` takes it in. drop: its row in NAME_stragglers
+    is all that is left."""
+    idle_after: str | None = None
+    """So long after its last record a partition no longer holds `final` back; None: for ever. With it a record counts
+    as late, too, if it reaches the log more than `idle_after` and `allowed` after its event time."""
+
+    def __post_init__(self) -> None:
+        durations.seconds(self.allowed)
+        if self.then not in ("correct", "quarantine", "drop"):
+            raise Mistake(f'Late: then={self.then!r} is none of "correct", "quarantine" and "drop"')
+        if self.idle_after is not None:
+            durations.seconds(self.idle_after)
+
+
+@dataclass(frozen=True)
 class Result:
     """One result kept up to date.
 
-    Every constant here but `windows`, `publish_every` and those of batches gives the numbers their meaning: changing
-    one needs a new version in `name`, and so a new table.
+    Every constant here but windows, `publish_every` and those of batches gives the numbers their meaning: changing one
+    needs a new version in `name`, and so a new table.
     """
 
     name: str
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
-    topic: Any
-    """Schema file of the topic that is read (a topic_schema.TopicSchema)."""
-    transform: Callable[[DataFrame], DataFrame]
-    """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
-    record_key; returns `event_time` and the columns that panes name, and the record_ columns if there is membership."""
-    panes: Panes | None = None
-    """What is kept per pane; None keeps a row for each record (membership)."""
-    windows: tuple[Window, ...] = ()
-    """The windows that are published. They may change at any time: new ones are made of the panes that are stored."""
-    membership: Membership | None = None
-    """Adds the column `seen_before` before panes are made."""
-    allowed_lateness: str = "1 hour"
-    """A record whose event time is further behind stream time counts as late. It is counted all the same."""
+    reads: Reads
+    """What is read."""
+    answers: Windows | None = None
+    """What follows from the records; None keeps a row for each record, with what is decided about it."""
+    late: Late = Late()
+    """What is late, and what becomes of it."""
     publish_every: str = "1 minute"
     """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""
     max_records_per_batch: int = 500_000
@@ -57,28 +90,65 @@ class Result:
     min_records_per_batch: int = 1_000
     """A continuous run does not make its batches smaller, however long they take."""
 
+    def __new__(cls, *args: Any, **options: Any) -> "Result":
+        """Raises Mistake for the form that version 0.2.0 took."""
+        before = {"topic", "transform", "panes", "windows", "membership", "allowed_lateness"} & options.keys()
+        if before or (len(args) > 1 and not isinstance(args[1], Reads)):
+            raise Mistake(
+                "a result takes what it reads, what it answers and what is late: "
+                'Result("rides_v1", Reads(ride, transform), Windows(PANES, Tumbling("1 hour")), late=Late("6 hours")); '
+                "membership is Reads(ride, transform, decide=MEMBERSHIP)"
+            )
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         contract.check_name(self.name)
-        topic_schema.check(self.topic)
-        event_time.of_topic(self.topic)
-        for duration in (self.allowed_lateness, self.publish_every, self.batch_target):
+        for duration in (self.publish_every, self.batch_target):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
             raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
-        if bool(self.panes) != bool(self.windows):
-            raise Mistake(f"{self.name}: panes and windows come together")
         if getattr(self.topic, "COMPACTED", False) and (self.panes or self.membership):
             raise Mistake(f"{self.name}: counts every record, and topic {self.topic.TOPIC} is compacted")
         if not self.panes and not self.membership:
-            raise Mistake(f"{self.name}: keeps neither panes nor membership")
-        for window in self.windows:
-            assert self.panes
-            window.check(self.panes.every_seconds)
-        labels = [window.name for window in self.windows]
-        if len(set(labels)) < len(labels):
-            raise Mistake(f"{self.name}: the same window twice")
+            raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         if self.panes:
             contract.check_panes(self.name, self.panes)
+        self._check_late()
+
+    def _check_late(self) -> None:
+        """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
+        ahead, allowed = event_time.of_topic(self.topic).max_ahead_seconds, durations.seconds(self.late.allowed)
+        if self.late.then != "correct" and (ahead is None or ahead > allowed):
+            raise Mistake(
+                f"{self.name}: late records go to {self.late.then!r}, and one event time in the future would make all "
+                f"that follow late. So {topic_schema.file_name(self.topic)} must not let it be further ahead of its "
+                f'record than a late one may be behind: MAX_AHEAD = "{self.late.allowed}", or less'
+            )
+
+    @property
+    def topic(self) -> Any:
+        """Schema file of the topic that is read."""
+        return self.reads.topic
+
+    @property
+    def transform(self) -> Callable[[DataFrame], DataFrame]:
+        """What is done with each event of the topic."""
+        return self.reads.transform
+
+    @property
+    def membership(self) -> Membership | None:
+        """What the order of the log decides about each record."""
+        return self.reads.decide
+
+    @property
+    def panes(self) -> Panes | None:
+        """What is kept per pane; None keeps a row for each record."""
+        return self.answers.panes if self.answers else None
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows that are published. They may change at any time: new ones are made of the stored panes."""
+        return self.answers.windows if self.answers else ()
 
     def check_transformed(self, transformed: DataFrame) -> None:
         """Raises Mistake if the transform's output for no events is not what panes and membership need."""
@@ -118,7 +188,7 @@ class Result:
             "panes": str(self.panes and _non_default_fields(self.panes)),
             WINDOWS: windows_text(self.windows),
             "membership": str(self.membership and _non_default_fields(self.membership)),
-            "allowed_lateness": self.allowed_lateness,
+            "allowed_lateness": self.late.allowed,
             RULES: "2",
         }
 

@@ -32,7 +32,7 @@ def _predicate(filters: pa.Table, result: Result) -> str:
     membership = result.membership
     assert membership
     rows = filters.drop_columns(["bits"]).to_pylist()
-    allowed = durations.seconds(result.allowed_lateness)
+    allowed = durations.seconds(result.late.allowed)
     streams = {row["partition"]: to_micros(row["stream_time"]) for row in rows}
     oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
     length = timedelta(microseconds=membership.bucket_micros)

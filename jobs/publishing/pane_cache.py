@@ -29,7 +29,7 @@ class PaneCache:
         assert result.panes
         self._path, self._panes = path, result.panes
         self._windows = result.windows
-        self._late_seconds = durations.seconds(result.allowed_lateness) + result.panes.every_seconds
+        self._late_seconds = durations.seconds(result.late.allowed) + result.panes.every_seconds
         self._summed: pa.Table | None = None
         """Panes, each once."""
         self._appended: list[pa.Table] = []

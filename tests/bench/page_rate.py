@@ -12,8 +12,8 @@ import page_view
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.answers.result import Result
-from jobs.answers.windows import Hopping, Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Hopping, Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.keeping import microbatch
@@ -35,13 +35,7 @@ PUBLISH = os.environ.get("BENCH_PUBLISH", "1 minute")
 """How often a continuous run publishes: the benchmark of freshness compares."""
 
 RESULT = Result(
-    "page_rate_v1",
-    page_view,
-    transform,
-    panes=PANES,
-    windows=WINDOWS,
-    membership=MEMBERSHIP,
-    publish_every=PUBLISH,
+    "page_rate_v1", Reads(page_view, transform, decide=MEMBERSHIP), Windows(PANES, *WINDOWS), publish_every=PUBLISH
 )
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from jobs.facts.panes import Panes
 from jobs.keeping import microbatch
 from jobs.keeping.ledger import Row
 from tests import delta
+from tests.altered import altered
 from tests.cluster.broker import Broker
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.world import UntilTheEnd
@@ -30,7 +30,7 @@ def by_site(events: DataFrame) -> DataFrame:
     return events.select("event_time", "site")
 
 
-COUNTED = replace(
+COUNTED = altered(
     readings.PANES, name="counted_v1", panes=Panes("1 hour", ("site",)), windows=(Tumbling("1 day"),), transform=by_site
 )
 
@@ -38,7 +38,7 @@ COUNTED = replace(
 def named(result: Result, topic: str) -> Result:
     """The same result on another topic."""
     there = {name: getattr(result.topic, name) for name in ("KEY", "EVENT_TIME", "COLUMNS")}
-    return replace(result, topic=type("Schema", (), there | {"TOPIC": topic}))
+    return altered(result, topic=type("Schema", (), there | {"TOPIC": topic}))
 
 
 def make(broker: Broker, topic: str, partitions: int = 3, **settings: str) -> str:

@@ -24,8 +24,8 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.keeping import first_records, microbatch
@@ -58,7 +58,7 @@ def counted(schema: Any, panes: Panes, *columns: Any, name: str = "r_v1") -> Res
     def transform(events: DataFrame) -> DataFrame:
         return events.select("event_time", *columns)
 
-    return Result(name, schema, transform, panes=panes, windows=(Tumbling("1 hour"),))
+    return Result(name, Reads(schema, transform), Windows(panes, Tumbling("1 hour")))
 
 
 def rows(places: run.Places, name: str = "r_v1") -> list[dict[str, Any]]:
@@ -194,7 +194,7 @@ def test_a_record_without_a_key_was_never_seen_before(a_run: ARun, places: run.P
     schema = topic({"at": TimestampType(), "id": StringType()})
     keys = ["a", None, None, "a", "", ""]
     write(places, [{"at": f"2025-05-05T08:0{n}:00Z", "id": key} for n, key in enumerate(keys)], key="id")
-    seen = Result("r_v1", schema, lambda events: events, membership=Membership("1 day"))
+    seen = Result("r_v1", Reads(schema, lambda events: events, decide=Membership("1 day")))
     microbatch.keep(a_run(), seen)
     found = [row["seen_before"] for row in sorted(rows(places), key=lambda row: row["record_offset"])]
     assert found == [False, None, None, True, False, True]

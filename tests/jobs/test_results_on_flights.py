@@ -13,6 +13,7 @@ from jobs.log.archive import writer
 from jobs.publishing import results
 from jobs.run import Run
 from schemas import departure
+from tests.altered import altered
 
 ZONE = "America/New_York"
 
@@ -80,7 +81,7 @@ def test_first_sighting_is_never_wrongly_no_and_seldom_wrongly_yes(
 ) -> None:
     """With a horizon of two days: five days of departures go beyond it."""
     shorter = replace(first_sighting.MEMBERSHIP, horizon="2 days")
-    monkeypatch.setattr(first_sighting, "RESULT", replace(first_sighting.RESULT, membership=shorter))
+    monkeypatch.setattr(first_sighting, "RESULT", altered(first_sighting.RESULT, membership=shorter))
     first_sighting.main(job_run)
     found = results.pandas(job_run.places, "first_sighting_v1").sort_values(["record_partition", "record_offset"])
     assert found["seen_before"].notna().all()

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.log.archive import writer
@@ -48,12 +48,10 @@ def placed(events: DataFrame) -> DataFrame:
 
 COUNTED = Result(
     "visits_v1",
-    STRICT,
-    by_site,
-    panes=Panes("10 minutes", ("site",), count="visits", uniques=("who",)),
-    windows=(Tumbling("1 hour"),),
+    Reads(STRICT, by_site),
+    Windows(Panes("10 minutes", ("site",), count="visits", uniques=("who",)), Tumbling("1 hour")),
 )
-SEEN = Result("again_v1", STRICT, placed, membership=Membership("2 days", expected_keys=100))
+SEEN = Result("again_v1", Reads(STRICT, placed, decide=Membership("2 days", expected_keys=100)))
 
 
 def write(places: Places, first: int, after: int) -> None:

@@ -5,7 +5,6 @@ It was run with the code of the version itself, and what it made lies beside thi
 
 import json
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,10 +24,11 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
+from tests.altered import altered
 
 START = datetime(2013, 3, 9, 12, tzinfo=UTC)
 """The clocks of New York change the day after."""
@@ -72,14 +72,17 @@ def placed(readings: DataFrame) -> DataFrame:
 
 COUNTED = Result(
     "counted_v1",
-    STRICT,
-    picked,
-    panes=Panes("30 minutes", ("site",), averages=("reading", "large", "level"), uniques=("device",), counts=("ok",)),
-    windows=(Tumbling("1 hour"), Hopping("1 hour", every="30 minutes"), CalendarDay("America/New_York")),
-    allowed_lateness="2 hours",
+    Reads(STRICT, picked),
+    Windows(
+        Panes("30 minutes", ("site",), averages=("reading", "large", "level"), uniques=("device",), counts=("ok",)),
+        Tumbling("1 hour"),
+        Hopping("1 hour", every="30 minutes"),
+        CalendarDay("America/New_York"),
+    ),
+    late=Late("2 hours"),
 )
-MADE = Result("made_v1", STRICT, changed, panes=Panes("1 hour", averages=("doubled",)), windows=(Tumbling("1 day"),))
-SEEN = Result("seen_v1", STRICT, placed, membership=Membership("1 day", bucket="12 hours", expected_keys=100))
+MADE = Result("made_v1", Reads(STRICT, changed), Windows(Panes("1 hour", averages=("doubled",)), Tumbling("1 day")))
+SEEN = Result("seen_v1", Reads(STRICT, placed, decide=Membership("1 day", bucket="12 hours", expected_keys=100)))
 RESULTS = (COUNTED, MADE, SEEN)
 
 
@@ -115,7 +118,7 @@ def keep(job: run.Run, mended: bool = False) -> None:
     from jobs.keeping import microbatch
 
     for result in RESULTS:
-        microbatch.keep(job, replace(result, topic=MENDED) if mended else result)
+        microbatch.keep(job, altered(result, topic=MENDED) if mended else result)
 
 
 def places_in(folder: Path) -> run.Places:
@@ -131,7 +134,7 @@ def main(folder: Path) -> None:
     for first, after in ((0, 20), (20, 30)):
         write(places, first, after)
         keep(run.Run(spark, places))
-    requeue.requeue(run.Run(spark, places), replace(COUNTED, topic=MENDED))
+    requeue.requeue(run.Run(spark, places), altered(COUNTED, topic=MENDED))
 
 
 if __name__ == "__main__":

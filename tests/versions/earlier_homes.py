@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from jobs import run
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from tests.versions.earlier import MENDED, START, readings
@@ -38,12 +38,14 @@ def placed(readings: DataFrame) -> DataFrame:
 
 CARRIED = Result(
     "carried_v1",
-    MENDED,
-    placed,
-    panes=Panes("1 hour", ("site",), averages=("reading",), uniques=("large",), counts=("seen_before",), lg_k=4),
-    windows=(Tumbling("2 hours"), Hopping("6 hours", every="2 hours", uniques=False), CalendarDay("America/New_York")),
-    membership=Membership("1 day", bucket="12 hours", expected_keys=100, false_positive_rate=1e-6),
-    allowed_lateness="2 hours",
+    Reads(MENDED, placed, decide=Membership("1 day", bucket="12 hours", expected_keys=100, false_positive_rate=1e-6)),
+    Windows(
+        Panes("1 hour", ("site",), averages=("reading",), uniques=("large",), counts=("seen_before",), lg_k=4),
+        Tumbling("2 hours"),
+        Hopping("6 hours", every="2 hours", uniques=False),
+        CalendarDay("America/New_York"),
+    ),
+    late=Late("2 hours"),
 )
 """Sketches of 16 registers, more values than they count exactly."""
 

@@ -21,6 +21,7 @@ from jobs.keeping.definition import upgrade
 from jobs.running.errors import Refused
 from sketches.bloom import BloomFilter
 from tests import delta
+from tests.altered import altered
 from tests.versions import earlier
 from tests.versions.earlier import COUNTED, MADE, SEEN
 
@@ -71,7 +72,7 @@ def test_windows_counts_and_quarantine_go_on(a_run: ARun, begun: run.Places) -> 
     said: list[str] = []
     microbatch.keep(a_run(say=said.append), COUNTED)
     assert any("an empty text counts" in line for line in said)
-    requeue.requeue(a_run(), replace(COUNTED, topic=earlier.MENDED))
+    requeue.requeue(a_run(), altered(COUNTED, topic=earlier.MENDED))
     names = ["records", "device_estimate", "ok_count"]
     names += [f"{name}_{what}" for name in ("reading", "large", "level") for what in ("mean", "min", "max")]
     rows = delta.rows(begun.table(COUNTED.name))
@@ -138,7 +139,7 @@ def test_a_result_that_means_something_else_than_the_earlier_version_knew_is_ref
     a_run: ARun, begun: run.Places
 ) -> None:
     assert MADE.panes
-    other = replace(MADE, panes=replace(MADE.panes, every="30 minutes"))
+    other = altered(MADE, panes=replace(MADE.panes, every="30 minutes"))
     with pytest.raises(Refused, match="panes every: was 1 hour, is now 30 minutes"):
         recovery.resume(a_run().spark, begun, other)
 
@@ -147,6 +148,6 @@ def test_tables_whose_numbers_would_be_others_now_are_refused(begun: run.Places)
     """Asked of the tables alone: 2**62 of 19 digits is exact, and nobody's clocks went back over midnight."""
     last = ledger.last(begun, COUNTED.name)
     assert last and upgrade.check(begun, COUNTED, last)
-    by_level = replace(COUNTED, panes=Panes("30 minutes", ("level_mean",), averages=("large",)))
+    by_level = altered(COUNTED, panes=Panes("30 minutes", ("level_mean",), averages=("large",)))
     assert not list(upgrade._negative_zeros(begun, by_level))
     assert not list(upgrade._rounded_columns(begun, COUNTED))

@@ -12,7 +12,7 @@ from jobs.admin import findings
 from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
 from jobs.answers import days, windows
-from jobs.answers.result import Result
+from jobs.answers.result import Late, Reads, Result
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
@@ -58,7 +58,10 @@ ENGINE = "They bound memory, or say what is left to Spark. None of them shows in
 
 def sections() -> Iterator[tuple[str, str]]:
     """Title and content of each section."""
-    yield "Fields of a job file", "\n".join(_fields(kind) for kind in (Result, Panes, Membership, *WINDOWS))
+    yield (
+        "Fields of a job file",
+        "\n".join(map(_fields, (Result, Reads, Late, Panes, Membership, *WINDOWS))),
+    )
     heads = ("default", "value", "where")
     yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
     yield "Places file", "\n".join(text.format(_keys(kind)) for text, kind in KEYS)

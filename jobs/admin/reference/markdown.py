@@ -4,6 +4,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -40,7 +41,9 @@ def render_default(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float) and value.is_integer():
         return f"{value:,.0f}"
-    return f"`{value}`" if isinstance(value, str) else str(value)
+    return (
+        f"`{value}`" if isinstance(value, str) else f"`{type(value).__name__}()`" if is_dataclass(value) else str(value)
+    )
 
 
 def path(module: ModuleType | type) -> str:

@@ -16,8 +16,8 @@ from pyspark.sql.types import (
 from jobs.admin import remedies
 from jobs.admin.reference.markdown import path, table
 from jobs.admin.reference.names import NAMES, REASONS
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import gate
 from jobs.facts.panes import Panes
@@ -86,13 +86,13 @@ def _tables() -> Iterator[str]:
     kinds: dict[str, DataType] = {**{name: IntegerType() for name in panes.columns}, panes.by[0]: StringType()}
     kinds |= {name: StringType() for name in panes.uniques} | {name: BooleanType() for name in panes.counts}
     columns = StructType([StructField("event_time", TimestampType()), *_plain(kinds)])
-    counted = Result("NAME", departure, lambda events: events, panes=panes, windows=(Tumbling("1 hour"),))
+    counted = Result("NAME", Reads(departure, lambda events: events), Windows(panes, Tumbling("1 hour")))
     tables = {one.name: one.columns for one in result_tables.tables_from(counted, columns)}
     described = ", ".join(f"`{name}` ({kind.simpleString()})" for name, kind in kinds.items())
     yield EXAMPLE.format(described)
     yield _columns("NAME of a result with panes", "Published windows.", tables["NAME"])
     yield _columns("NAME_panes", "Partial panes: one set for each batch.", tables["NAME_panes"])
-    filtered = Result("NAME", departure, lambda events: events, membership=Membership("30 days"))
+    filtered = Result("NAME", Reads(departure, lambda events: events, decide=Membership("30 days")))
     [rows] = [one.columns for one in result_tables.tables_from(filtered, RECORD) if one.name == "NAME"]
     sentence = "One row for each record: the columns that the transform returns, and these."
     yield _columns("NAME of a result without panes", sentence, [f for f in rows if f.name not in RECORD.names])

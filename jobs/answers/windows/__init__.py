@@ -4,6 +4,7 @@ from jobs.answers.windows.calendar_day import CalendarDay
 from jobs.answers.windows.calendar_month import CalendarMonth
 from jobs.answers.windows.calendar_week import CalendarWeek
 from jobs.answers.windows.hopping import Hopping
+from jobs.answers.windows.of_panes import Windows
 from jobs.answers.windows.tumbling import Tumbling
 from jobs.answers.windows.window import KEYS, Window, first_start, last_end
 
@@ -15,6 +16,7 @@ __all__ = [
     "Hopping",
     "Tumbling",
     "Window",
+    "Windows",
     "first_start",
     "last_end",
 ]

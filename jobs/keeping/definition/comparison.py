@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.answers.result import RULES, WINDOWS, WITHOUT_UNIQUES, Result, windows_text
+from jobs.answers.result import RULES, WINDOWS, WITHOUT_UNIQUES, Late, Result, windows_text
 from jobs.answers.windows import Window
 from jobs.keeping.definition import fingerprint, wider_types
 from jobs.keeping.ledger import Row
@@ -17,6 +17,10 @@ from jobs.running.errors import Mistake
 
 COLUMNS = "columns"
 """In a definition: the columns of the topic that the result uses."""
+
+
+DEFAULTS = {"panes": "None", "membership": "None", "allowed_lateness": Late().allowed}
+"""What constants were in a version that did not write them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def constant_differences(was: Mapping[str, str], now: Mapping[str, str], result:
             continue  # upgrade.py asks the tables whether it makes a difference
         if before is None:
             # the ledger of an older version may lack a constant, which then had its default
-            differences += [] if text == str(_defaults(result).get(name)) else [f"{name}: is now {text}"]
+            differences += [] if text == DEFAULTS.get(name) else [f"{name}: is now {text}"]
         else:
             differences += _field_differences(
                 name, _parse(before), _parse(text), _defaults(getattr(result, name, None))

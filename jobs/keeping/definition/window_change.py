@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import WINDOWS, Result, windows_text
-from jobs.answers.windows import Window
+from jobs.answers.windows import Window, Windows
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Kind, Step, announce
@@ -68,7 +68,9 @@ def apply(
         with announce(step, Step.REMOVE_WINDOWS):
             delta_tables.replace(nothing, path, f'"window" in ({labels})', commit)
     if added:
-        only_added, commit_of_added = replace(result, windows=tuple(added)), replace(commit, step=Step.ADD_WINDOWS)
+        assert result.panes
+        only_added = replace(result, answers=Windows(result.panes, *added))
+        commit_of_added = replace(commit, step=Step.ADD_WINDOWS)
         with announce(step, Step.ADD_WINDOWS):
             publication.publish(spark, places, only_added, 0, commit_of_added)
     notes = [f"windows {label} are published no more: their rows were removed" for label in removed]

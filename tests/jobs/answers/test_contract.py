@@ -30,8 +30,8 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers import contract
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import topic_schema
 from jobs.facts.panes import Panes
@@ -57,8 +57,8 @@ def nothing(events: DataFrame) -> DataFrame:
 
 
 def result(panes: Panes | None, name: str = "r_v1", **more: Any) -> Result:
-    kept: dict[str, Any] = {"panes": panes, "windows": (Tumbling("1 hour"),)} if panes else {}
-    return Result(name, more.pop("topic", schema()), nothing, **kept, **more)
+    reads = Reads(more.pop("topic", schema()), nothing, decide=more.pop("membership", None))
+    return Result(name, reads, Windows(panes, Tumbling("1 hour")) if panes else None, **more)
 
 
 def one_line(error: Refused) -> str:
@@ -92,7 +92,7 @@ SCHEMAS: dict[str, tuple[Any, str]] = {
 def test_a_schema_file_that_cannot_be_is_refused(name: str) -> None:
     wrong, said = SCHEMAS[name]
     with pytest.raises(Mistake, match=said) as refused:
-        Result("r_v1", wrong, nothing, panes=Panes("1 hour"), windows=(Tumbling("1 hour"),))
+        Result("r_v1", Reads(wrong, nothing), Windows(Panes("1 hour"), Tumbling("1 hour")))
     one_line(refused.value)
 
 

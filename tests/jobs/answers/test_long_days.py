@@ -1,7 +1,6 @@
 """A late record corrects a day of 27 hours from all of its panes, whichever way it is published."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from jobs.facts.panes import Panes
 from jobs.publishing import stored_panes
 from jobs.publishing.pane_cache import PaneCache
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping.readings import PANES, Record
 from tests.jobs.keeping.world import World
 from tests.jobs.steps import resting_at
@@ -26,7 +26,7 @@ BEGINS, ENDS = datetime(2023, 3, 8, 13, tzinfo=UTC), datetime(2023, 3, 9, 16, tz
 MOMENTS = [BEGINS + number * QUARTER for number in range(-4, 108 + 4)]
 """A record in each quarter of an hour, from an hour before to an hour after."""
 LATE = ENDS - 2 * QUARTER + timedelta(minutes=5)
-RESULT = replace(
+RESULT = altered(
     PANES,
     panes=Panes("15 minutes", ("site",), averages=("reading",)),
     windows=(CalendarDay("Antarctica/Casey"), Hopping("1 hour", every="30 minutes")),
@@ -95,7 +95,7 @@ def test_all_panes_of_a_day_of_31_hours_are_near_its_last(tmp_path: Path, known:
     path, zone = str(tmp_path / "panes"), CalendarDay("Antarctica/Vostok")
     begins, ends = datetime(1994, 1, 30, 17, tzinfo=UTC), datetime(1994, 2, 1, tzinfo=UTC)
     cache = PaneCache(
-        path, replace(PANES, panes=Panes("15 minutes", ("site",)), windows=(zone,), allowed_lateness="1 hour")
+        path, altered(PANES, panes=Panes("15 minutes", ("site",)), windows=(zone,), allowed_lateness="1 hour")
     )
 
     def added(moments: list[datetime], sequence: int) -> None:

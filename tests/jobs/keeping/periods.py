@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -13,13 +12,14 @@ import pytest
 
 from jobs.answers.windows import CalendarMonth, CalendarWeek
 from jobs.facts.panes import Panes
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.readings import Record
 from tests.jobs.keeping.world import World
 
 ZONE = "America/New_York"
 NAMES = ("reading", "level", "amount")
-PERIODS = replace(
+PERIODS = altered(
     readings.PANES,
     name="periods_v1",
     panes=Panes("1 hour", ("site",), averages=("level",), sums=NAMES, deviations=NAMES),

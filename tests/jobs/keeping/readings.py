@@ -6,7 +6,6 @@ What must come of it is worked out here record by record, in plain Python, witho
 import json
 import random
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -26,11 +25,12 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.log.partitioner import partitions_of
+from tests.altered import altered
 
 PARTITIONS = 3
 TOPIC = SimpleNamespace(
@@ -73,13 +73,16 @@ def placed(readings: DataFrame) -> DataFrame:
 
 PANES = Result(
     "readings_v1",
-    TOPIC,
-    transform,
-    panes=Panes("30 minutes", ("site",), averages=("reading", "level"), uniques=("device",), counts=("ok",)),
-    windows=(Tumbling("1 hour"), Hopping("1 hour", every="30 minutes"), CalendarDay("America/New_York")),
-    allowed_lateness="2 hours",
+    Reads(TOPIC, transform),
+    Windows(
+        Panes("30 minutes", ("site",), averages=("reading", "level"), uniques=("device",), counts=("ok",)),
+        Tumbling("1 hour"),
+        Hopping("1 hour", every="30 minutes"),
+        CalendarDay("America/New_York"),
+    ),
+    late=Late("2 hours"),
 )
-ODD = replace(
+ODD = altered(
     PANES,
     name="odd_v1",
     panes=Panes(
@@ -93,10 +96,8 @@ ODD = replace(
 """With what engines compare differently: both zeros and null as groups, texts that differ little, long decimals."""
 SEEN = Result(
     "seen_v1",
-    TOPIC,
-    placed,
-    membership=Membership("1 day", bucket="12 hours", expected_keys=5_000, false_positive_rate=1e-6),
-    allowed_lateness="6 hours",
+    Reads(TOPIC, placed, decide=Membership("1 day", bucket="12 hours", expected_keys=5_000, false_positive_rate=1e-6)),
+    late=Late("6 hours"),
 )
 
 

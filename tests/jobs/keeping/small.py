@@ -1,6 +1,5 @@
 """A small result: one window for each hour and site. Its log has eighteen records, of which `made` has read nine."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -11,11 +10,12 @@ from jobs.facts.panes import Panes
 from jobs.keeping import microbatch
 from jobs.log.archive import writer
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.world import places_in
 
 LOG = readings.log(each=6)
-RESULT = replace(
+RESULT = altered(
     readings.PANES,
     name="small_v1",
     panes=Panes("1 hour", ("site",), averages=("reading",)),

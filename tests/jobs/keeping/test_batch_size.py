@@ -1,6 +1,5 @@
 """Batches of a continuous run grow and shrink towards their target time, and every record is still counted once."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from jobs.keeping import ledger, microbatch
 from jobs.keeping.batch_size import BatchSize
 from jobs.log.archive import writer
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.world import UntilTheEnd, places_in
 from tests.jobs.steps import resting_at
@@ -67,7 +67,7 @@ def test_a_continuous_run_follows_its_target(
 ) -> None:
     places = places_in(tmp_path)
     writer.append(places.archive, "readings", 3, [readings.batch(RECORDS)])
-    found = sizes(spark, places, replace(readings.PANES, **bounds))
+    found = sizes(spark, places, altered(readings.PANES, **bounds))
     rounding = readings.PARTITIONS  # a batch is at most its limit and the number of partitions
     assert sum(found) == len(RECORDS)
     assert first <= found[0] <= first + rounding

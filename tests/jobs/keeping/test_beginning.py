@@ -16,13 +16,14 @@ from jobs.keeping import beginning, ledger, log_position, microbatch, recovery
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT
 
 assert RESULT.panes
-BY_SHOP = replace(RESULT, panes=replace(RESULT.panes, by=("shop",)), windows=(Tumbling("30 minutes"),))
+BY_SHOP = altered(RESULT, panes=replace(RESULT.panes, by=("shop",)), windows=(Tumbling("30 minutes"),))
 ONCE = Membership("1 day", expected_keys=10)
-SEEN = replace(RESULT, panes=None, windows=(), membership=ONCE, transform=lambda sold: sold)
+SEEN = altered(RESULT, panes=None, windows=(), membership=ONCE, transform=lambda sold: sold)
 
 
 def left(places: Places) -> list[str]:

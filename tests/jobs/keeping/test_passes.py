@@ -29,17 +29,18 @@ from jobs.running import spark_plan
 from jobs.running.errors import Refused
 from schemas import archive, filters
 from sketches import hyperloglog
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import check_seen
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
 from tests.jobs.keeping.world import World
 
 GOOD = [record for record in readings.log(seed=4, each=40) if record.good]
-BOTH = replace(
+BOTH = altered(
     SEEN, name="both_v1", panes=Panes("1 hour", ("device",), counts=("seen_before",)), windows=(Tumbling("1 day"),)
 )
 COLUMNS = ("event_time", "site", "reading", "level", "device", "ok")
-PICKED = replace(PANES, name="picked_v1", transform=lambda readings: readings.select(*COLUMNS))
+PICKED = altered(PANES, name="picked_v1", transform=lambda readings: readings.select(*COLUMNS))
 RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED}
 ONE_TRIP = ("rows", "both", "picked")
 
@@ -257,7 +258,7 @@ def test_a_transform_that_gives_each_record_twice_is_not_taken_for_a_loss(spark:
         return rows.union(rows)
 
     with ExitStack() as cached:
-        passed = exact_outcome(log_of(spark, GOOD), replace(SEEN, transform=twice), cached)
+        passed = exact_outcome(log_of(spark, GOOD), altered(SEEN, transform=twice), cached)
         assert len(said(passed)[0]) == 2 * len(GOOD)
 
 
@@ -266,7 +267,7 @@ def test_records_that_a_transform_drops_unseen_are_counted(
     few: bool, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spark's tasks do not read them at all: it knows beforehand that no row comes of them."""
-    result = replace(PANES, transform=lambda events: events.where(F.lit(False)))
+    result = altered(PANES, transform=lambda events: events.where(F.lit(False)))
     with ExitStack() as cached:
         passed = fast_outcome(log_of(spark, GOOD), result, cached, few, monkeypatch)
         assert bool(passed) == few

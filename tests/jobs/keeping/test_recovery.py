@@ -20,6 +20,7 @@ from jobs.lake import commits, delta_tables
 from jobs.log.archive import writer
 from jobs.running.errors import Refused
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.harms import (
     another_column,
@@ -138,10 +139,10 @@ def test_a_result_that_means_something_else_is_refused(folder: Path, spark: Spar
     topic = type(readings.TOPIC)(**vars(readings.TOPIC) | {"KEY": "site"})
     assert RESULT.panes
     changes = {
-        "panes": replace(RESULT, panes=replace(RESULT.panes, every="30 minutes")),
-        "allowed_lateness": replace(RESULT, allowed_lateness="3 hours"),
-        "key": replace(RESULT, topic=topic),
-        "transform": replace(RESULT, transform=below),
+        "panes": altered(RESULT, panes=replace(RESULT.panes, every="30 minutes")),
+        "allowed_lateness": altered(RESULT, allowed_lateness="3 hours"),
+        "key": altered(RESULT, topic=topic),
+        "transform": altered(RESULT, transform=below),
     }
     for name, changed in changes.items():
         with pytest.raises(Refused, match=rf"means something else .*\({name}\b.*new version"):
@@ -151,7 +152,7 @@ def test_a_result_that_means_something_else_is_refused(folder: Path, spark: Spar
 
 
 def test_columns_of_a_transform_that_are_missing_are_named(folder: Path, spark: SparkSession) -> None:
-    less = replace(RESULT, transform=lambda frame: frame.select("event_time", "reading"))
+    less = altered(RESULT, transform=lambda frame: frame.select("event_time", "reading"))
     with pytest.raises(ValueError, match="does not return site"):
         recovery.resume(spark, places_in(folder), less)
 

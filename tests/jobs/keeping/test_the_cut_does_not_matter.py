@@ -4,7 +4,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from pyspark.sql import SparkSession
 from jobs.answers.result import Result
 from jobs.decisions.membership import Membership
 from jobs.keeping import fast_pass
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
@@ -29,7 +29,7 @@ EXAMPLES = int(os.environ.get("CUTS", "2"))
 """Histories of each kind of result; each takes half a minute."""
 NEW = "CUTS" in os.environ
 """Whether they are new ones, as in `make law`; else they are the same in every run."""
-FORCED = replace(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
+FORCED = altered(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
 """Filters of one word, which often say yes to a key that they have never met."""
 
 

@@ -3,7 +3,6 @@
 import itertools
 import random
 from collections import Counter, defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from jobs.facts.panes import Panes
 from jobs.publishing import near_panes, pane_cache, stored_panes
 from jobs.publishing.near_panes import NearPanes, TooMuch
 from jobs.publishing.pane_cache import PaneCache
+from tests.altered import altered
 from tests.jobs.keeping import readings
 
-RESULT = replace(readings.PANES, panes=Panes("1 minute", ("site",)), windows=(Tumbling("10 minutes"),))
+RESULT = altered(readings.PANES, panes=Panes("1 minute", ("site",)), windows=(Tumbling("10 minutes"),))
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 COLUMNS = pa.schema(
     [

@@ -3,7 +3,6 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +23,7 @@ from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert, near_panes, stored_panes
 from sketches import hyperloglog
+from tests.altered import altered
 from tests.jobs.keeping import readings
 
 KINDS: tuple[Window, ...] = (
@@ -33,7 +33,7 @@ KINDS: tuple[Window, ...] = (
     CalendarMonth("Europe/Berlin", uniques=False),
 )
 KEPT = Panes("10 minutes", ("site",), uniques=("device",), sums=("amount",))
-RESULT: Result = replace(readings.PANES, panes=KEPT, windows=KINDS)
+RESULT: Result = altered(readings.PANES, panes=KEPT, windows=KINDS)
 EVENTS = StructType().add("site", StringType()).add("device", LongType()).add("amount", LongType())
 PARTIALS = aggregation.output(EVENTS, KEPT)
 COLUMNS = to_arrow_schema(PARTIALS, timezone="UTC").append(pa.field("sequence", pa.int64()))
@@ -166,7 +166,7 @@ def test_windows_of_a_kind_that_is_no_longer_published_stay_as_they_are(
     append(tmp_path, batches[0])
     publish(tmp_path, RESULT, 1, 2)
     append(tmp_path, batches[1])
-    publish(tmp_path, replace(RESULT, windows=KINDS[1:]), 2, 3)
+    publish(tmp_path, altered(RESULT, windows=KINDS[1:]), 2, 3)
     assert published(tmp_path) == expected(batches[:1], KINDS[:1]) | expected(batches, KINDS[1:])
 
 

@@ -29,8 +29,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import keeping
-from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import CalendarDay, Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.run import Run, start
 import rides_schema as rides
@@ -44,7 +44,7 @@ def transform(events: DataFrame) -> DataFrame:
     return events.select("event_time", "bike", minutes.alias("minutes"))
 
 
-RESULT = Result("rides_v1", rides, transform, panes=PANES, windows=WINDOWS)
+RESULT = Result("rides_v1", Reads(rides, transform), Windows(PANES, *WINDOWS))
 
 
 def main(run: Run) -> None:

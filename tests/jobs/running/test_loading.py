@@ -32,14 +32,24 @@ IN_THE_JOB = {
     "schema": ("rides_schema as", "ride_schema as", "no module ride_schema; did you mean rides_schema?"),
     "name": ("PANES = Panes(", "PANES = Pains(", "name 'Pains' is not defined; did you mean Panes?"),
     "attribute": ("WINDOWS = ", "COLUMNS = rides.COLUMN\nWINDOWS = ", "'COLUMN'; did you mean COLUMNS?"),
-    "left out": ('"rides_v1", rides, ', '"rides_v1", ', "Result() missing 1 required positional argument"),
+    "left out": ("Reads(rides, transform), Windows", "Windows", "a result takes what it reads"),
+    "old form": (
+        "Reads(rides, transform), Windows(PANES, *WINDOWS)",
+        "rides, transform",
+        "a result takes what it reads",
+    ),
     "type": ('Tumbling("1 hour")', "Tumbling(3600)", '"3600" is not a duration'),
     "key": ("WINDOWS = ", 'EVERY = {}["every"]\nWINDOWS = ', "KeyError: 'every'"),
     "not guarded": ('if __name__ == "__main__":\n    start', "start", "put it under if __name__ =="),
-    "several lines": ('Result("rides_v1", rides,', 'Result(\n    "rides_v1",\n    ride,\n', "did you mean rides?"),
+    "several lines": (
+        'Result("rides_v1", Reads(rides,',
+        'Result(\n    "rides_v1", Reads(\n    ride,\n',
+        "did you mean rides?",
+    ),
 }
 IN_LINE = {"hour of 7 minutes": "RESULT =", "month": "RESULT =", "zone": "RESULT =", "type": "RESULT ="}
 IN_LINE |= {"several lines": "    ride,", "not guarded": "start(main)"}
+IN_LINE |= dict.fromkeys(("left out", "old form"), "RESULT =")
 """Where the mistake is met, if that is not where it was made."""
 
 

@@ -160,7 +160,7 @@ FAILING = """
         return events.select("event_time", "bike", F.udf(number, "int")("minutes").alias("minutes"))
 
     def keep(name, transform):
-        keeping.keep(run, replace(RESULT, name=name, transform=transform))
+        keeping.keep(run, replace(RESULT, name=name, reads=Reads(rides, transform)))
 
     for name, few in (("few_v1", 9), ("many_v1", 8)):
         fast_pass.FEW_RECORDS = few

@@ -1,7 +1,6 @@
 """headrace accuracy, over a table of windows that the test made with the sketches' own library."""
 
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from jobs.lake import delta_tables
 from jobs.log.archive import snapshot
 from jobs.running.places import Places
 from schemas import quarantine
+from tests.altered import altered
 from tests.jobs import visits
 from tests.jobs.admin import command
 
@@ -137,8 +137,8 @@ def test_an_archive_that_does_not_reach_so_far_is_refused(
 def test_columns_that_the_transform_makes_are_refused(
     laptop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = replace(visits.COUNTED, panes=Panes("10 minutes", ("region",), uniques=("who",)))
-    plain = replace(visits.COUNTED, panes=Panes("10 minutes", ("site",)))
+    made = altered(visits.COUNTED, panes=Panes("10 minutes", ("region",), uniques=("who",)))
+    plain = altered(visits.COUNTED, panes=Panes("10 minutes", ("site",)))
     results: list[Result] = [made, plain, visits.SEEN]
     for result, said in zip(results, ["region is not a column of topic visits", *["no uniques"] * 2], strict=True):
         monkeypatch.setattr(catalogue, "find", lambda name, file, result=result: result)

@@ -1,7 +1,6 @@
 """Quarantined records read again: each once, whatever stops it, and the job goes on as before."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from jobs.publishing.results import query
 from jobs.run import LOCAL_PROFILE, Run
 from jobs.running.errors import Refused
 from jobs.running.places import Places
+from tests.altered import altered
 from tests.jobs.steps import Stopped, stopping_at
 from tests.jobs.visits import COUNTED, MENDED, MINUTE, SEEN, START, expected, write
 
@@ -47,8 +47,8 @@ def command(places: Places, folder: Path) -> None:
     (folder / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
     lines = [f'{name} = "{getattr(places, name)}"' for name in ("archive", "tables", "checkpoints")]
     (folder / "conf" / "local.toml").write_text("\n".join(lines))
-    own = "from dataclasses import replace\nfrom tests.jobs.visits import COUNTED, MENDED\n"
-    (folder / "own.py").write_text(own + "RESULT = replace(COUNTED, topic=MENDED)\n")
+    own = "from tests.altered import altered\nfrom tests.jobs.visits import COUNTED, MENDED\n"
+    (folder / "own.py").write_text(own + "RESULT = altered(COUNTED, topic=MENDED)\n")
     with pytest.raises(SystemExit) as ended:
         main(["requeue", "visits_v1", "--job", f"{folder}/own.py", "--places", f"{folder}/conf/local.toml"])
     assert not ended.value.code
@@ -61,7 +61,7 @@ def test_each_record_goes_in_once_wherever_a_requeue_stops(
     microbatch.keep(a_run(), COUNTED)
     assert found(places) == expected(25, without_site=False)
     assert quarantine(places) == (11, 0)
-    mended = replace(COUNTED, topic=MENDED)
+    mended = altered(COUNTED, topic=MENDED)
     for name in ("after panes", "after quarantine", "after windows"):
         with pytest.raises(Stopped):
             requeue(a_run(step=stopping_at(name)), mended)
@@ -84,7 +84,7 @@ def test_each_record_goes_in_once_wherever_a_requeue_stops(
 def test_the_job_goes_on_after_a_requeue(a_run: Callable[..., Run], places: Places) -> None:
     write(places, 0, 10)
     first = microbatch.keep(a_run(), COUNTED)
-    mended = replace(COUNTED, topic=MENDED)
+    mended = altered(COUNTED, topic=MENDED)
     row = requeue(a_run(), mended)
     assert row.records == 3
     assert (row.generation, row.batch_id, row.end_offsets) == (first.generation, first.batch_id, first.end_offsets)
@@ -102,7 +102,7 @@ def test_a_batch_that_stopped_half_way_does_not_come_twice(a_run: Callable[..., 
     write(places, 10, 25)
     with pytest.raises(Stopped):
         microbatch.keep(a_run(step=stopping_at("after panes")), COUNTED)
-    mended = replace(COUNTED, topic=MENDED)
+    mended = altered(COUNTED, topic=MENDED)
     assert requeue(a_run(), mended).records == 3
     microbatch.keep(a_run(), mended)
     assert found(places) == expected(25, without_site=True)
@@ -113,7 +113,7 @@ def test_membership_says_too_late(a_run: Callable[..., Run], places: Places) -> 
     write(places, 0, 10)
     microbatch.keep(a_run(), SEEN)
     filters = query(places, "select partition, bits from again_v1_filters order by partition", "again_v1_filters")
-    requeue(a_run(), replace(SEEN, topic=MENDED))
+    requeue(a_run(), altered(SEEN, topic=MENDED))
     rows = query(places, "select seen_before, event_time from again_v1", "again_v1").to_pylist()
     again = {(row["event_time"] - START) // (7 * MINUTE) for row in rows if row["seen_before"] is None}
     assert again == {3, 6, 9}

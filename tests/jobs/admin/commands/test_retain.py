@@ -13,8 +13,8 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 import schemas
 from jobs.admin.commands.retain import size
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
@@ -199,7 +199,7 @@ def test_a_result_that_counts_every_record_is_not_to_read_a_compacted_topic(
         "Schema", (), {"TOPIC": "visits", "KEY": None, "EVENT_TIME": "at", "COLUMNS": columns, "COMPACTED": True}
     )
     with pytest.raises(ValueError, match="counts every record, and topic visits is compacted"):
-        Result("r_v1", topic, lambda frame: frame, panes=Panes("1 hour", ()), windows=(Tumbling("1 hour"),))
+        Result("r_v1", Reads(topic, lambda frame: frame), Windows(Panes("1 hour", ()), Tumbling("1 hour")))
 
 
 def test_a_topic_of_events_is_not_compacted(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:

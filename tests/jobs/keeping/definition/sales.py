@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +22,12 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers.result import Result
-from jobs.answers.windows import Tumbling
+from jobs.answers.result import Late, Reads, Result
+from jobs.answers.windows import Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.log.archive import writer
 from jobs.running.places import Places
+from tests.altered import altered
 
 START = datetime(2025, 3, 4, 8, tzinfo=UTC)
 NARROW: dict[str, DataType] = {
@@ -68,17 +68,15 @@ def picked(sales: DataFrame) -> DataFrame:
 
 RESULT = Result(
     "sales_v1",
-    topic(NARROW),
-    picked,
-    panes=Panes("15 minutes", ("shop", "size"), averages=("cents", "price", "weight")),
-    windows=(Tumbling("1 hour"),),
-    allowed_lateness="2 hours",
+    Reads(topic(NARROW), picked),
+    Windows(Panes("15 minutes", ("shop", "size"), averages=("cents", "price", "weight")), Tumbling("1 hour")),
+    late=Late("2 hours"),
 )
 
 
 def over(kinds: dict[str, DataType], transform: Callable[[DataFrame], DataFrame] = picked, **more: Any) -> Result:
     """RESULT over a schema file with these columns."""
-    return replace(RESULT, topic=topic(kinds, **more), transform=transform)
+    return altered(RESULT, topic=topic(kinds, **more), transform=transform)
 
 
 def write(places: Places, sales: list[dict[str, Any]], first: int = 0, keys: list[bytes | None] | None = None) -> None:

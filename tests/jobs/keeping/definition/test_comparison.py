@@ -8,6 +8,7 @@ import pytest
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
 from jobs.keeping.definition import comparison
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.definition import sales
 
@@ -17,7 +18,7 @@ assert PANES.panes and SEEN.membership
 
 def other(result: Result, what: str, **changes: Any) -> Result:
     """The result with other panes, or another membership."""
-    return replace(result, **{what: replace(getattr(result, what), **changes)})
+    return altered(result, **{what: replace(getattr(result, what), **changes)})
 
 
 def keyed(key: str | None) -> Any:
@@ -40,18 +41,18 @@ CHANGES: list[tuple[Result, Result, list[str]]] = [
             "panes sums: was none, is now reading",
         ],
     ),
-    (PANES, replace(PANES, allowed_lateness="3 hours"), ["allowed_lateness: was 2 hours, is now 3 hours"]),
+    (PANES, altered(PANES, allowed_lateness="3 hours"), ["allowed_lateness: was 2 hours, is now 3 hours"]),
     (SEEN, other(SEEN, "membership", horizon="2 days"), ["membership horizon: was 1 day, is now 2 days"]),
-    (PANES, replace(PANES, topic=keyed("site")), ["key: was device, is now site"]),
-    (replace(PANES, topic=keyed(None)), PANES, ["key: was none, is now device"]),
+    (PANES, altered(PANES, topic=keyed("site")), ["key: was device, is now site"]),
+    (altered(PANES, topic=keyed(None)), PANES, ["key: was none, is now device"]),
     # The same, written in another way.
     (PANES, other(PANES, "panes", every="1800 seconds"), []),
-    (PANES, replace(PANES, allowed_lateness="120 minutes"), []),
+    (PANES, altered(PANES, allowed_lateness="120 minutes"), []),
     (SEEN, other(SEEN, "membership", horizon="24 hours", bucket="720 minutes"), []),
     # Windows are made of panes, and so may change: see test_window_change.py.
-    (PANES, replace(PANES, windows=(Tumbling("1 hour", uniques=False), *PANES.windows[:0:-1])), []),
+    (PANES, altered(PANES, windows=(Tumbling("1 hour", uniques=False), *PANES.windows[:0:-1])), []),
     # Keyless records are read instead of being put into quarantine.
-    (PANES, replace(PANES, topic=keyed(None)), []),
+    (PANES, altered(PANES, topic=keyed(None)), []),
     (PANES, replace(PANES, publish_every="5 minutes", max_records_per_batch=7), []),
 ]
 
@@ -102,14 +103,14 @@ def test_what_a_ledger_does_not_have_was_as_it_is_by_default() -> None:
     finer = other(PANES, "panes", lg_k=14)
     assert comparison.constant_differences(known, finer.definition(), finer) == ["panes lg_k: was 12, is now 14"]
     assert comparison.constant_differences(finer.definition(), known, PANES) == ["panes lg_k: was 14, is now 12"]
-    hour = replace(PANES, allowed_lateness="1 hour")
+    hour = altered(PANES, allowed_lateness="1 hour")
     del known["allowed_lateness"]
     assert comparison.constant_differences(known, hour.definition(), hour) == []
     assert comparison.constant_differences(known, PANES.definition(), PANES) == ["allowed_lateness: is now 2 hours"]
 
 
 def test_a_result_of_another_kind() -> None:
-    seen = replace(SEEN, panes=PANES.panes, windows=(Hopping("1 hour", "30 minutes"), CalendarDay("UTC")))
+    seen = altered(SEEN, panes=PANES.panes, windows=(Hopping("1 hour", "30 minutes"), CalendarDay("UTC")))
     said = comparison.constant_differences(SEEN.definition(), seen.definition(), seen)
     assert said[0].startswith("panes: was none, is now every 30 minutes, by site,")
     assert len(said) == 1

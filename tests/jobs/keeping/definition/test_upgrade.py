@@ -10,8 +10,8 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
-from jobs.answers.result import RULES, Result
-from jobs.answers.windows import CalendarDay, Tumbling, Window
+from jobs.answers.result import RULES, Reads, Result
+from jobs.answers.windows import CalendarDay, Tumbling, Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.facts.panes import Panes
 from jobs.keeping.definition import upgrade
@@ -30,7 +30,7 @@ LARGEST = Decimal("9" * 28).scaleb(-2)
 
 
 def result(panes: Panes, *windows: Window) -> Result:
-    return Result("r_v1", TOPIC, lambda events: events, panes=panes, windows=windows or (Tumbling("1 hour"),))
+    return Result("r_v1", Reads(TOPIC, lambda events: events), Windows(panes, *(windows or (Tumbling("1 hour"),))))
 
 
 def write(places: Places, name: str, column: str, values: list[Any], kind: pa.DataType) -> None:
@@ -87,11 +87,8 @@ def test_days_whose_records_were_others(zone: str, moment: datetime, refused: st
 def test_what_counts_from_now_on_is_said_once_and_never_of_a_result_that_this_version_began(places: Places) -> None:
     both = Result(
         "r_v1",
-        TOPIC,
-        lambda events: events,
-        panes=Panes("1 hour", uniques=("g",)),
-        windows=(Tumbling("1 hour"),),
-        membership=Membership("1 day"),
+        Reads(TOPIC, lambda events: events, decide=Membership("1 day")),
+        Windows(Panes("1 hour", uniques=("g",)), Tumbling("1 hour")),
     )
     assert [note.split(" ")[:3] for note in upgrade.check(places, both, EARLIER)] == [
         ["an", "empty", "text"],

@@ -27,7 +27,7 @@ from pyspark.sql.types import (
 
 from jobs import run
 from jobs.answers import merging
-from jobs.answers.result import Result
+from jobs.answers.result import Reads, Result
 from jobs.decisions.membership import Membership
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
@@ -38,6 +38,7 @@ from jobs.lake import commits, delta_tables
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests import delta
+from tests.altered import altered
 from tests.jobs.keeping.definition import sales
 from tests.jobs.keeping.definition.sales import NARROW, RESULT, WIDE
 from tests.jobs.keeping.world import places_in
@@ -201,17 +202,17 @@ def grouped(sold: Any) -> Any:
 
 def test_what_another_type_would_change_is_refused(spark: SparkSession, places: Places) -> None:
     assert RESULT.panes
-    by_weight = replace(RESULT, panes=replace(RESULT.panes, by=("shop", "weight"), averages=("cents",)))
+    by_weight = altered(RESULT, panes=replace(RESULT.panes, by=("shop", "weight"), averages=("cents",)))
     recovery.resume(spark, places, by_weight)
     closed(places)
     with pytest.raises(Refused, match=r"sales_v1_panes are not those of the job \(weight is float, not double\)"):
-        recovery.resume(spark, places, replace(by_weight, topic=WIDER.topic))
+        recovery.resume(spark, places, altered(by_weight, topic=WIDER.topic))
     hashed = sales.over(NARROW, grouped)
     hashed = replace(hashed, name="hashed_v1")
     recovery.resume(spark, places, hashed)
     closed(places, "hashed_v1")
     with pytest.raises(Refused, match=r"\(column size: was smallint, is now int\)"):
-        recovery.resume(spark, places, replace(hashed, topic=WIDER.topic))
+        recovery.resume(spark, places, altered(hashed, topic=WIDER.topic))
 
 
 def closed(places: Places, name: str = "sales_v1") -> None:
@@ -238,10 +239,12 @@ def test_a_ledger_of_version_0_2_0_goes_on(folder: Path, spark: SparkSession) ->
 
 
 def test_rows_of_a_result_with_membership_get_wider(spark: SparkSession, places: Places) -> None:
-    seen = Result("seen_v1", sales.topic(NARROW), lambda sold: sold, membership=Membership("1 day", expected_keys=10))
+    seen = Result(
+        "seen_v1", Reads(sales.topic(NARROW), lambda sold: sold, decide=Membership("1 day", expected_keys=10))
+    )
     sales.write(places, sales.SALES)
     microbatch.keep(run.Run(spark, places, say=lambda _: None), seen)
-    requeue(run.Run(spark, places, say=lambda _: None), replace(seen, topic=WIDER.topic))
+    requeue(run.Run(spark, places, say=lambda _: None), altered(seen, topic=WIDER.topic))
     rows = sorted(delta.rows(places.table("seen_v1")), key=lambda row: row["at"])
     assert [(row["size"], row["cents"], row["weight"]) for row in rows] == [
         (one["size"], one["cents"], one["weight"]) for one in sales.SALES
@@ -301,7 +304,7 @@ KINDS = [
 @pytest.mark.parametrize(("was", "now", "fits"), KINDS)
 def test_sums_and_deviations_go_on_in_wider_types(was: DataType, now: DataType, fits: bool, tmp_path: Path) -> None:
     panes = Panes("1 hour", sums=("x",), deviations=("x",))
-    result = replace(RESULT, panes=panes)
+    result = altered(RESULT, panes=panes)
 
     def expected(kind: DataType) -> list[result_tables.Table]:
         partials = aggregation.output(StructType([StructField("x", kind)]), panes)

@@ -1,6 +1,5 @@
 """Windows that are added to a result have the rows that they would have from its beginning; those removed have none."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -8,12 +7,13 @@ from pyspark.sql import SparkSession
 from jobs.answers.windows import CalendarDay, CalendarMonth, CalendarWeek, Hopping, Tumbling
 from jobs.keeping import ledger
 from jobs.keeping.definition import comparison
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.periods import PERIODS, ZONE, check, published
 from tests.jobs.keeping.world import World
 
 WEEKS, MONTHS, DAYS = CalendarWeek(ZONE), CalendarMonth(ZONE), CalendarDay(ZONE)
-BEFORE, AFTER = replace(PERIODS, windows=(DAYS, WEEKS)), replace(PERIODS, windows=(WEEKS, MONTHS))
+BEFORE, AFTER = altered(PERIODS, windows=(DAYS, WEEKS)), altered(PERIODS, windows=(WEEKS, MONTHS))
 LOG = readings.interleaved(readings.log(seed=11, each=16), 5)
 
 
@@ -54,8 +54,8 @@ def test_windows_come_and_go_wherever_a_run_stops(spark: SparkSession, tmp_path:
 
 def test_windows_that_came_and_went() -> None:
     def told(*now: Tumbling | Hopping | CalendarDay) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        was = replace(PERIODS, windows=(Tumbling("1 hour"), DAYS)).definition()
-        removed, added = comparison.changed_windows(was, replace(PERIODS, windows=now))
+        was = altered(PERIODS, windows=(Tumbling("1 hour"), DAYS)).definition()
+        removed, added = comparison.changed_windows(was, altered(PERIODS, windows=now))
         return removed, tuple(window.name for window in added)
 
     assert told(DAYS, Tumbling("1 hour")) == ((), ()), "their order means nothing"
