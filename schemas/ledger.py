@@ -33,7 +33,8 @@ COLUMNS = StructType(
         _column(
             "kind",
             StringType(),
-            "start: a generation begins; batch; publish: windows only; requeue; gap: lost; widen: wider columns.",
+            "start: a generation begins; batch; publish: windows only; requeue; gap: lost; widen: wider columns; "
+            "complete: complete time was set by hand.",
         ),
         _column("generation", LongType(), "Counts the checkpoints of the result; batch numbers start again in each."),
         _column("log_home", StringType(), "Where the log was read: archive or kafka."),
@@ -46,7 +47,10 @@ COLUMNS = StructType(
             "quarantined", LongType(), "Records that could not be read; of a requeue, less those that left quarantine."
         ),
         _column("out_of_order", LongType(), "Records with an event time before stream time."),
-        _column("late", LongType(), "Records further behind stream time than the job allows; they are counted too."),
+        _column(
+            "late", LongType(), "Records further behind stream time than the job allows; each is in NAME_stragglers."
+        ),
+        _column("dropped", LongType(), "Late ones that were left out, as the job says."),
         _column("lateness_p50_seconds", DoubleType(), "Half of the good records are at most this late."),
         _column("lateness_p99_seconds", DoubleType(), "99 % of the good records are at most this late."),
         _column("lateness_max_seconds", DoubleType(), "The latest record."),
@@ -55,7 +59,11 @@ COLUMNS = StructType(
         _column("record_time", TimestampType(), "Latest record timestamp read so far, UTC."),
         _column("filter_fill", DoubleType(), "Fullest Bloom filter that the batch wrote, fraction of its bits."),
         _column("filter_false_positive_rate", DoubleType(), "Probability that a look-up is wrongly yes."),
+        _column("complete_time", TimestampType(), "Every record before it that is still to come is late, UTC."),
+        _column("reopened", LongType(), "1 if complete time went back: a partition woke, or got its first record."),
+        _column("until_time", TimestampType(), "Complete time that a person has set by `headrace complete`, UTC."),
         _column("published_sequence", LongType(), "Windows hold every batch up to this ledger row."),
+        _column("published_complete_time", TimestampType(), "Complete time when windows were last published, UTC."),
         _column("tables", MapType(StringType(), TABLE), "By name, the result's tables after the batch."),
         _column("definition", MapType(StringType(), StringType()), "Constants that give the numbers their meaning."),
         _column("transform", StringType(), "Fingerprint of the transform's plan under this version of Spark."),

@@ -15,7 +15,7 @@ from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
 from jobs.facts import aggregation
-from jobs.running import durations, spark_plan
+from jobs.running import spark_plan
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def selected_columns(spark: SparkSession, result: Result) -> list[str] | None:
 
 def decode(result: Result, prior: Prior, lateness_facts: FactAccumulator) -> ArrowStep:
     """The step from records of the log to events, as long as they are certain."""
-    return fast_decoder.certain_events(result.topic, prior.stream_micros, allowed_seconds(result), lateness_facts)
+    return fast_decoder.certain_events(result.topic, prior.stream_micros, result.lateness_rule, lateness_facts)
 
 
 def select(events: ArrowStep, columns: list[str], result: Result) -> ArrowStep:
@@ -71,7 +71,7 @@ def answer(rows: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccu
     if not result.membership:
         return rows
     assert prior.filters is not None
-    allowed = allowed_seconds(result)
+    allowed = result.lateness_rule.allowed_seconds
     return rows.then(seen_before.mark_step(rows.output, prior.filters, result.membership, allowed, filter_facts))
 
 
@@ -94,8 +94,3 @@ def output_here(answered: ArrowStep, result: Result) -> ArrowStep:
 def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:
     """The filters that changed, in the columns of seen_before.changed_filters; None if the result has no membership."""
     return seen_before.changed_filters(filter_facts) if result.membership else None
-
-
-def allowed_seconds(result: Result) -> int:
-    """How far a record may be behind stream time before it is late, in seconds."""
-    return durations.seconds(result.late.allowed)

@@ -25,7 +25,7 @@ from jobs.facts.panes import Panes
 from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
-OWN = ("sequence", "revision", "updated_time", "seen_before")
+OWN = ("sequence", "revision", "updated_time", "seen_before", "due_time", "final")
 """Columns that headrace adds to tables of results, beside those of panes and windows: pane_start, window, window_start,
 window_end, lg_k, and a statistic's such as delay_mean."""
 NEVER = ' ,;{}()\n\t=.`"'

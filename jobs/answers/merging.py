@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
 from jobs.answers.open_windows import CHANGED, Completed, OpenWindows
 from jobs.answers.windows import Window
@@ -20,23 +20,31 @@ BLOCK_ROWS = 200_000
 
 
 def output(kinds: StructType, panes: Panes) -> StructType:
-    """The columns of windows: windows.KEYS, the groups, those of each statistic. `kinds`: of partial panes."""
+    """The columns of windows: windows.KEYS, the groups, those of each statistic, and when the window is final. `kinds`:
+    of partial panes.
+    """
     fields = [StructField("window", StringType())]
     fields += [StructField(name, TimestampType()) for name in ("window_start", "window_end")]
     fields += [StructField(name, kinds[name].dataType) for name in panes.by]
     fields += [field for statistic in panes.statistics for field in statistic.window_columns(kinds)]
-    return StructType(fields)
+    return StructType([*fields, StructField("due_time", TimestampType()), StructField("final", BooleanType())])
 
 
-def merge(frame: DataFrame, panes: Panes, windows: tuple[Window, ...], since_sequence: int | None = None) -> DataFrame:
+def merge(
+    frame: DataFrame,
+    panes: Panes,
+    windows: tuple[Window, ...],
+    complete_micros: int,
+    since_sequence: int | None = None,
+) -> DataFrame:
     """The windows of partial panes, in the columns of `output`; with `since_sequence` only those that hold a pane of a
-    later `sequence`. Sketches of different lg_k raise UnlikeSketches.
+    later `sequence`. Those that end up to `complete_micros` are final. Sketches of different lg_k raise UnlikeSketches.
     """
     columns = output(frame.schema, panes)
     target = to_arrow_schema(columns, timezone="UTC")
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return window_batches(batches, panes, windows, target, since_sequence)
+        return window_batches(batches, panes, windows, target, complete_micros, since_sequence)
 
     by_group = frame.repartition(*panes.by) if panes.by else frame.repartition(1)
     return by_group.sortWithinPartitions("pane_start").mapInArrow(process, columns)
@@ -47,11 +55,12 @@ def window_batches(
     panes: Panes,
     windows: tuple[Window, ...],
     target: pa.Schema,
+    complete_micros: int,
     since_sequence: int | None,
     block_rows: int = BLOCK_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """The windows of partial panes, which come in order of time, with every pane of a group among them."""
-    for step in window_steps(batches, panes, windows, target, since_sequence, block_rows):
+    for step in window_steps(batches, panes, windows, target, complete_micros, since_sequence, block_rows):
         for completed in step:
             yield from completed.rows.to_batches(10_000)
 
@@ -61,13 +70,14 @@ def window_steps(
     panes: Panes,
     windows: tuple[Window, ...],
     target: pa.Schema,
+    complete_micros: int,
     since_sequence: int | None,
     block_rows: int,
 ) -> Iterator[list[Completed]]:
     """As window_batches: for each block of panes the windows that it completes, kind by kind. The spans of a kind
     follow each other without a gap, from the beginning of time to its end.
     """
-    kinds = [OpenWindows(window, panes, target) for window in windows]
+    kinds = [OpenWindows(window, panes, target, complete_micros) for window in windows]
     statistics = [statistic for statistic in panes.statistics if any(statistic in kind.statistics for kind in kinds)]
     for block, is_last in _blocks(batches, kinds, block_rows):
         table = equality.normalise_columns(block, panes.by)  # panes of an earlier version may have both zeros

@@ -52,8 +52,9 @@ class Completed:
 class OpenWindows:
     """The windows of one kind for which panes may still come."""
 
-    def __init__(self, window: Window, panes: Panes, target: pa.Schema) -> None:
-        self._window, self._target = window, target
+    def __init__(self, window: Window, panes: Panes, target: pa.Schema, complete_micros: int) -> None:
+        """`complete_micros`: windows that end up to then, in microseconds since 1970, are final."""
+        self._window, self._target, self._complete_micros = window, target, complete_micros
         self._by = panes.by
         self.statistics = [s for s in panes.statistics if window.uniques or not s.is_optional]
         """Those that these windows show."""
@@ -95,7 +96,9 @@ class OpenWindows:
         columns = {name: column.take(places) for name, column in filled.columns.items()}
         rows, starts = filled.rows[places], filled.starts[places]
         arrays = {"window": pa.repeat(self._window.name, len(rows))}
-        arrays |= {"window_start": _times(starts), "window_end": _times(self._window.ends(starts))}
+        ends = self._window.ends(starts)
+        arrays |= {"window_start": _times(starts), "window_end": _times(ends), "due_time": _times(ends)}
+        arrays |= {"final": pa.array(ends * 1_000_000 <= self._complete_micros)}
         arrays |= {name: pc.take(keys[name], pa.array(rows)).combine_chunks() for name in self._by}
         for statistic in self.statistics:
             arrays |= statistic.finish(columns, len(rows))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, get_args
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -12,6 +12,7 @@ from jobs.answers.table_names import TableKind
 from jobs.answers.windows import Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
+from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts.panes import Panes
 from jobs.running import durations
 from jobs.running.errors import Mistake
@@ -49,7 +50,7 @@ class Late:
 
     allowed: str = "1 hour"
     """A record whose event time is further behind stream time is late. Each has a row in the table NAME_stragglers."""
-    then: Literal["correct", "quarantine", "drop"] = "correct"
+    then: Remedy = "correct"
     """What becomes of a late record. correct: it counts all the same, and corrects what was published. quarantine: it
     waits in NAME_quarantine with reason `late`, until `headrace requeue` takes it in. drop: its row in NAME_stragglers
     is all that is left."""
@@ -59,7 +60,7 @@ class Late:
 
     def __post_init__(self) -> None:
         durations.seconds(self.allowed)
-        if self.then not in ("correct", "quarantine", "drop"):
+        if self.then not in get_args(Remedy):
             raise Mistake(f'Late: then={self.then!r} is none of "correct", "quarantine" and "drop"')
         if self.idle_after is not None:
             durations.seconds(self.idle_after)
@@ -114,6 +115,8 @@ class Result:
         if self.panes:
             contract.check_panes(self.name, self.panes)
         self._check_late()
+        if self.membership and self.late.idle_after:
+            raise Mistake(f"{self.name}: idle_after is for results with windows, and membership has nothing that waits")
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
@@ -124,6 +127,12 @@ class Result:
                 f"that follow late. So {topic_schema.file_name(self.topic)} must not let it be further ahead of its "
                 f'record than a late one may be behind: MAX_AHEAD = "{self.late.allowed}", or less'
             )
+
+    @property
+    def lateness_rule(self) -> LatenessRule:
+        """When a record is late, and what becomes of it."""
+        idle = None if self.late.idle_after is None else durations.seconds(self.late.idle_after)
+        return LatenessRule(durations.seconds(self.late.allowed), self.late.then, idle)
 
     @property
     def topic(self) -> Any:
@@ -175,6 +184,10 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
+    def _late_text(self) -> str:
+        """What is not the default of `late`, but for `allowed`, which version 0.2.0 knew as a constant of its own."""
+        return str({name: value for name, value in _non_default_fields(self.late).items() if name != "allowed"} or None)
+
     def definition(self) -> dict[str, str]:
         """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has them.
 
@@ -189,6 +202,7 @@ class Result:
             WINDOWS: windows_text(self.windows),
             "membership": str(self.membership and _non_default_fields(self.membership)),
             "allowed_lateness": self.late.allowed,
+            "late": self._late_text(),
             RULES: "2",
         }
 
@@ -198,7 +212,7 @@ def windows_text(windows: tuple[Window, ...]) -> str:
     return "; ".join(window.name + ("" if window.uniques else WITHOUT_UNIQUES) for window in windows)
 
 
-def _non_default_fields(value: Panes | Membership) -> dict[str, Any]:
+def _non_default_fields(value: Panes | Membership | Late) -> dict[str, Any]:
     """The fields that are not at their default."""
     all_fields = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
     return {name: field for name, (field, default) in all_fields.items() if field != default}

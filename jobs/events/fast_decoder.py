@@ -24,6 +24,7 @@ from jobs.events import arrow_json, gate, lateness, task_facts
 from jobs.events.arrow_json import PlainTopic
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.lateness import Lateness
+from jobs.events.lateness_rule import LatenessRule
 from jobs.events.task_facts import FactAccumulator
 from jobs.events.topic_schema import TopicSchema
 from schemas import archive
@@ -69,13 +70,14 @@ def _raw_columns() -> StructType:
 
 
 def certain_events(
-    topic: TopicSchema, stream_times: dict[int, int], allowed_seconds: int, lateness_facts: FactAccumulator
+    topic: TopicSchema, stream_times: dict[int, int], rule: LatenessRule, lateness_facts: FactAccumulator
 ) -> ArrowStep:
     """The step from records of the log (partition, offset, timestamp, key, value as in schemas/archive.py) to events of
-    `topic`, in the columns of `event_columns`. It ends before the first block with a doubtful record.
+    `topic`, in the columns of `event_columns`, without those that `rule` drops. It ends before the first block with a
+    doubtful record, or with one that goes to quarantine for being late.
 
     Adds the lateness.MEASURES of each partition to `lateness_facts`, where doubtful records count as bad ones.
-    `stream_times` and `allowed_seconds` are those of lateness.summarise.
+    `stream_times` and `rule` are those of lateness.summarise.
     """
     events = event_columns(topic)
     plain = arrow_json.plain_topic(topic, events)
@@ -85,10 +87,10 @@ def certain_events(
         for batch in batches:
             columns, good = _decode_columns(_without_long(batch), plain)
             decoded = pa.RecordBatch.from_arrays([columns[f.name] for f in plain.output], schema=plain.output)
-            lateness.observe(decoded, by_partition, stream_times, allowed_seconds)
-            if not pc.all(good).as_py():
+            is_event = lateness.observe(decoded, by_partition, stream_times, rule)
+            if not pc.all(good).as_py() or any(late.quarantined for late in by_partition.values()):
                 break
-            yield decoded
+            yield decoded if is_event.all() else decoded.filter(pa.array(is_event))
         _report(lateness_facts, by_partition)
 
     return ArrowStep(process, events)
@@ -98,14 +100,14 @@ def decode(
     records: DataFrame,
     topic: TopicSchema,
     stream_times: dict[int, int],
-    allowed_seconds: int,
+    rule: LatenessRule,
     lateness_facts: FactAccumulator,
 ) -> DataFrame:
     """Records of the log (columns of schemas/archive.py) as events of `topic`, as far as that is certain.
 
     Columns: those of gate.decode, but for `__fault`; in `__raw` are the bytes of a doubtful record, null for a good
     one. Adds the lateness.MEASURES of each partition to `lateness_facts`, where doubtful records count as bad ones.
-    `stream_times` and `allowed_seconds` are those of lateness.summarise.
+    `stream_times` and `rule` are those of lateness.summarise.
     """
     columns = StructType([*event_columns(topic), StructField("__raw", _raw_columns())])
     plain = arrow_json.plain_topic(topic, columns)
@@ -116,7 +118,7 @@ def decode(
             if batch.num_rows:
                 decoded = _decode_block(batch, plain)
                 yield decoded
-                lateness.observe(decoded, by_partition, stream_times, allowed_seconds)
+                lateness.observe(decoded, by_partition, stream_times, rule)
         _report(lateness_facts, by_partition)
 
     return ArrowStep(process, columns).over(_flatten(records))

@@ -15,11 +15,14 @@ class StreamTime:
         """Whether every offset so far was larger than the one before it."""
         self._last_offset = -1
 
-    def follow(self, offsets: np.ndarray, event_micros: np.ndarray) -> np.ndarray:
+    def follow(
+        self, offsets: np.ndarray, event_micros: np.ndarray, clock_micros: np.ndarray | None = None
+    ) -> np.ndarray:
         """For each of the next event times the microseconds by which it is behind stream time; 0 or less if it is not.
 
         `offsets`: those of the next records, at least one. `event_micros`: event times of the good ones among them, in
-        microseconds since 1970; the first event time of a partition is behind nothing.
+        microseconds since 1970; the first event time of a partition is behind nothing. `clock_micros`: for each of
+        these a time that stream time has reached as well, which never decreases; None if there is none.
         """
         if self._last_offset < 0:
             self.first_offset = int(offsets[0])
@@ -30,5 +33,12 @@ class StreamTime:
         start = event_micros[0] if self.micros is None else self.micros
         stream = np.maximum.accumulate(np.concatenate([[start], event_micros]))
         self.micros = int(stream[-1])
-        behind: np.ndarray = stream[:-1] - event_micros
+        before = stream[:-1]
+        if clock_micros is not None:
+            before = np.maximum(before, clock_micros)
+        behind: np.ndarray = before - event_micros
         return behind
+
+    def reach(self, micros: int) -> None:
+        """Stream time is at least `micros` from now on."""
+        self.micros = micros if self.micros is None else max(self.micros, micros)

@@ -39,6 +39,7 @@ def add_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
         quarantined=bad,
         out_of_order=sum(f["out_of_order"] for f in facts),
         late=sum(f["late"] for f in facts),
+        dropped=sum(f["dropped"] for f in facts),
         lateness_sketch=behind.to_bytes(),
         lateness_p50_seconds=behind.quantile(0.5, records - bad),
         lateness_p99_seconds=behind.quantile(0.99, records - bad),

@@ -1,7 +1,7 @@
 """The batches of one result: what each writes, and in which order.
 
-The steps of a batch: quarantine, panes or rows, filters, windows if they are due, ledger. Each is one Delta commit
-that says which step it is, so a batch that is tried again does only what is missing.
+The steps of a batch: quarantine, stragglers, panes or rows, filters, windows if they are due, ledger. Each is one
+Delta commit that says which step it is, so a batch that is tried again does only what is missing.
 """
 
 import time
@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame
 
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
-from jobs.keeping import batch_row, checkpoint, exact_pass, filter_table, log_position, outcome
+from jobs.events import stragglers
+from jobs.keeping import batch_row, checkpoint, complete_time, exact_pass, filter_table, log_position, outcome
 from jobs.keeping.batch_size import BatchSize
 from jobs.keeping.fast_pass import FastPass
 from jobs.keeping.ledger import Row
@@ -103,6 +104,7 @@ class BatchWriter:
 
     def _write(self, batch_id: int) -> None:
         begun = time.monotonic()
+        log_ends = self._log_ends()  # first: what is read now must not be taken for less than all
         row, starts = self._row(batch_id)
         if self.check_first:
             self.check_first(row)
@@ -111,6 +113,7 @@ class BatchWriter:
             if self.topic_probe:  # before anything is written
                 log_position.check_topic_id(self.topic_probe, self.result, self.ledger.last)
             row = batch_row.add_facts(row, found.facts)
+            row = complete_time.with_complete_time(row, [self._clock(row, log_ends)], self.result.lateness_rule)
             if row.records and row.quarantined == row.records:
                 row = replace(row, notes=(*row.notes, outcome.reasons_of_bad(found)))
             row = self._write_tables(found, row)
@@ -120,6 +123,15 @@ class BatchWriter:
         self.ledger.close(row)
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)
+
+    def _log_ends(self) -> Offsets | None:
+        """Where the log ends now; None if idle partitions hold nothing back."""
+        if self.result.late.idle_after is None:
+            return None
+        return dict(home.topic(self.run.places, self.result.topic.TOPIC).ends)
+
+    def _clock(self, row: Row, log_ends: Offsets | None) -> complete_time.Clock:
+        return complete_time.Clock(batch_row.stream_micros(row), row.end_offsets, log_ends)
 
     def _row(self, batch_id: int) -> tuple[Row, Offsets]:
         """The batch's ledger row before anything is known but which records it reads, and where it starts to read. A
@@ -155,10 +167,13 @@ class BatchWriter:
         return FastPass(self.run.spark, self.result)
 
     def _write_tables(self, found: Outcome, row: Row) -> Row:
-        """Quarantine, panes or rows, filters; returns the row with what it says of filters."""
+        """Quarantine, stragglers, panes or rows, filters; returns the row with what it says of filters."""
         result, cache = self.result, self.schedule.pane_cache
         if found.bad is not None:
             self._append(found.bad, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
+        if row.late:
+            late = stragglers.table(result.topic.TOPIC, found.facts, result.lateness_rule)
+            self._append(late, result.table("stragglers"), row, Step.STRAGGLERS)
         if result.panes:
             written = self._append(found.output, result.table("panes"), row, Step.PANES)
             if cache:

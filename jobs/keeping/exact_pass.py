@@ -14,7 +14,8 @@ from jobs.answers import batch_plan
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.decisions import seen_before
-from jobs.events import arrow_step, fast_decoder, gate, lateness, task_facts
+from jobs.events import arrow_step, fast_decoder, gate, lateness, stragglers, task_facts
+from jobs.keeping import late_records
 from jobs.keeping.outcome import Outcome, count_records
 from jobs.log.batch_records import BatchRecords
 from jobs.running.errors import Refused
@@ -30,18 +31,22 @@ def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: Ex
     """
     records = log_records.frame()
     lateness_facts = task_facts.accumulator(records.sparkSession)
-    allowed = batch_plan.allowed_seconds(result)
-    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, allowed, lateness_facts).persist()
+    rule = result.lateness_rule
+    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, rule, lateness_facts).persist()
     cached.callback(looked.unpersist)
     decoded = fast_decoder.resolve_doubtful(records, looked, result.topic).persist()
     cached.callback(decoded.unpersist)
-    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, allowed).collect()]
-    events = gate.good_events(decoded)
+    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, rule).collect()]
+    found = stragglers.table(result.topic.TOPIC, facts, rule)
+    events = late_records.without(gate.good_events(decoded), found)
     if result.membership:
         events = seen_before.in_order(events)
     output, filters = _output_of_ordered(events, result, prior, cached)
     has_doubtful = any(fact["quarantined"] for fact in task_facts.drain(lateness_facts).values())
-    bad = gate.bad_records(decoded, result.topic.TOPIC) if any(fact["quarantined"] for fact in facts) else None
+    bad = None
+    if any(fact["quarantined"] for fact in facts):
+        bad = gate.bad_records(decoded, result.topic.TOPIC)
+        bad = bad.unionByName(late_records.to_quarantine(records, found, result))
     return Outcome(facts, output, filters, bad, has_doubtful)
 
 

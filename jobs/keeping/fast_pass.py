@@ -101,11 +101,16 @@ class _Pass:
         is_complete = task_facts.is_complete(self._lateness_facts, tasks)
         answered = task_facts.total(self._filter_facts, "records")
         facts, filters = task_facts.drain(self._lateness_facts), task_facts.drain(self._filter_facts)
-        good, doubtful = (sum(fact[name] for fact in facts.values()) for name in ("records", "quarantined"))
+        names = ("records", "quarantined", "dropped")
+        read, doubtful, dropped = (sum(fact[name] for fact in facts.values()) for name in names)
         if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(filters):
             return None
         keeps_all = self._selected is not None
-        if not is_complete or (keeps_all and good != written) or (self._result.membership and answered != written):
+        if (
+            not is_complete
+            or (keeps_all and read - dropped != written)
+            or (self._result.membership and answered != written)
+        ):
             return None
         return Outcome(list(facts.values()), output, batch_plan.changed_filters(self._result, filters), None, False)
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 from jobs.answers.result import Result
 from jobs.keeping.ledger import Row
 from jobs.lake import commits, delta_tables, table_queries
-from jobs.running import durations
 from jobs.running.instants import EPOCH, sql_literal, to_micros
 from jobs.running.places import Places
 
@@ -32,7 +31,7 @@ def _predicate(filters: pa.Table, result: Result) -> str:
     membership = result.membership
     assert membership
     rows = filters.drop_columns(["bits"]).to_pylist()
-    allowed = durations.seconds(result.late.allowed)
+    allowed = result.lateness_rule.allowed_seconds
     streams = {row["partition"]: to_micros(row["stream_time"]) for row in rows}
     oldest = {partition: membership.oldest_bucket(micros, allowed) for partition, micros in streams.items()}
     length = timedelta(microseconds=membership.bucket_micros)

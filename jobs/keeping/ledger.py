@@ -37,6 +37,7 @@ class Row:
     quarantined: int = 0
     out_of_order: int = 0
     late: int = 0
+    dropped: int = 0
     lateness_p50_seconds: float = 0.0
     lateness_p99_seconds: float = 0.0
     lateness_max_seconds: float = 0.0
@@ -45,7 +46,11 @@ class Row:
     record_time: datetime | None = None
     filter_fill: float | None = None
     filter_false_positive_rate: float | None = None
+    complete_time: datetime | None = None
+    reopened: int = 0
+    until_time: datetime | None = None
     published_sequence: int = 0
+    published_complete_time: datetime | None = None
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     definition: dict[str, str] = field(default_factory=dict)
     transform: str = ""
@@ -62,7 +67,9 @@ class Row:
 
     def next(self, kind: str, **changes: Any) -> Self:
         """The row after this one: it has read as far, counts nothing yet, and starts now."""
-        fresh: dict[str, Any] = {"records": 0, "quarantined": 0, "out_of_order": 0, "late": 0}
+        fresh: dict[str, Any] = dict.fromkeys(
+            ("records", "quarantined", "out_of_order", "late", "dropped", "reopened"), 0
+        )
         fresh |= {"notes": (), "lateness_sketch": None}
         fresh |= {f"lateness_{which}_seconds": 0.0 for which in ("p50", "p99", "max")}
         fresh |= {"start_offsets": self.end_offsets, "started_time": datetime.now(UTC)}

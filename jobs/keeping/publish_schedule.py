@@ -11,6 +11,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.publishing import publication
+from jobs.publishing.finality import Finality
 from jobs.publishing.pane_cache import PaneCache
 from jobs.run import Run
 from jobs.running import durations
@@ -45,12 +46,15 @@ class PublishSchedule:
     def publish_now(self, spark: SparkSession, row: Row) -> Row:
         """Publish what the ledger has, and what the batch has written that `row` will close, if it is of a batch."""
         step = Step.WINDOWS if row.kind == Kind.BATCH else Step.PUBLISH
-        since = self.ledger.last.published_sequence
+        last = self.ledger.last
+        finality = Finality(last.published_complete_time, row.complete_time)
         with announce(self.run.step, Step.WINDOWS):
             commit = self.ledger.commit(row, step)
-            publication.publish(spark, self.run.places, self.result, since, commit, self.pane_cache)
+            publication.publish(
+                *(spark, self.run.places, self.result, last.published_sequence, finality, commit), cache=self.pane_cache
+            )
         self.published_at = time.monotonic()
-        return replace(row, published_sequence=row.sequence)
+        return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 
     def publish_rest(self) -> None:
         """Publish what batches have written since the last time, under a ledger row of its own."""

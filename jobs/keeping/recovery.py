@@ -69,6 +69,7 @@ def resume_from(
     moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topic is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         last = replace(last, log_home=places.log, topic_id=topic.id)
+    last = _with_later_tables(places, result, expected, last)
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
     if window_change.is_unfinished(uncommitted):
@@ -144,6 +145,20 @@ def _check_definition(
     return replace(last, **now), ()
 
 
+def _with_later_tables(places: Places, result: Result, expected: list[result_tables.Table], last: Row) -> Row:
+    """`last`, with the tables that a result has now, and had not under the version that began it. They are made here;
+    from their version 0 on, as the batch at work may have written to them already.
+    """
+    later = result.table("stragglers")
+    if later in last.tables:
+        return last
+    [table] = [one for one in expected if one.name == later]
+    delta_tables.create(places.table(later), table.columns, table.partitioned_by, table.sentence)
+    return replace(
+        last, tables=last.tables | {later: {"id": delta_tables.identity(places.table(later))[0], "version": 0}}
+    )
+
+
 def uncommitted_steps(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables but in no ledger row, oldest first in each table: of a batch that was not
     closed. Each as its metadata, with the name of its `table`.
@@ -171,7 +186,7 @@ def _can_be_finished(
             return False
         covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
         read_alike = commit.get("reading") in (None, reading)  # none: of version 0.2.0
-        if commit.get("step") != Step.PUBLISH and (covers != ends or not read_alike):
+        if commit.get("step") not in (Step.PUBLISH, Step.PUBLISH_FINAL) and (covers != ends or not read_alike):
             return False
     return True
 

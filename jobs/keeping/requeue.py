@@ -20,6 +20,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
+from jobs.publishing.finality import Finality
 from jobs.run import Run
 from jobs.running import mistakes
 from jobs.running.errors import Refused
@@ -82,9 +83,10 @@ class _Requeue:
         self._mark_requeued(row, waiting, events)
         if self.result.windows:
             commit, since = self._commit(row, Step.WINDOWS), self.last.published_sequence
+            finality = Finality(self.last.published_complete_time, row.complete_time)
             with announce(self.run.step, Step.WINDOWS):
-                publication.publish(self.run.spark, self.run.places, self.result, since, commit)
-            row = replace(row, published_sequence=row.sequence)
+                publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
+            row = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
         row = ledger.close(self.run, row, self._commit(row, Step.LEDGER))
         self.run.closed(self.result.name, row, None)
         return row

@@ -13,7 +13,7 @@ from jobs.events import fast_decoder
 from jobs.facts import aggregation
 from jobs.keeping import housekeeping
 from jobs.running import spark_plan
-from schemas import filters, quarantine
+from schemas import filters, quarantine, straggler
 
 SEQUENCE = StructField("sequence", LongType(), True, {"comment": "Ledger row that wrote this row."})
 REVISION = (
@@ -72,6 +72,8 @@ def tables_from(result: Result, columns: StructType) -> list[Table]:
         tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
+    sentence = f"Late records of {result.name}, whatever became of them."
+    tables.append(Table(result.table("stragglers"), straggler.COLUMNS, (), sentence))
     sentence = f"Records that {result.name} could not read."
     tables.append(Table(result.table("quarantine"), quarantine.COLUMNS, (), sentence))
     return tables
@@ -87,6 +89,8 @@ def _with_comment(field: StructField, result: Result) -> StructField:
         "window": "Which kind of window.",
         "window_start": "First instant of the window, UTC.",
         "window_end": "First instant after the window, UTC.",
+        "due_time": "From then on, in complete time, no record that is not late can change the row.",
+        "final": "Whether complete time has passed due_time.",
     }
     assert result.panes
     of_topic = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}

@@ -9,6 +9,7 @@ class Step(StrEnum):
     """What one commit writes. Stored in the metadata of commits: a name must not change."""
 
     QUARANTINE = "quarantine"
+    STRAGGLERS = "stragglers"
     PANES = "panes"
     ROWS = "rows"
     FILTERS = "filters"
@@ -16,6 +17,10 @@ class Step(StrEnum):
     PUBLISH = "publish"
     """Windows outside of a batch: a step of its own, as the next batch may get the same sequence if the run stops
     before its ledger row."""
+    WINDOWS_FINAL = "windows final"
+    """That windows have become final, if Spark publishes them: else it is in the commit of the windows."""
+    PUBLISH_FINAL = "publish final"
+    """The same, outside of a batch."""
     LEDGER = "ledger"
     REMOVE_WINDOWS = "remove windows"
     """The rows of windows that the result no longer has."""
@@ -32,6 +37,8 @@ class Kind(StrEnum):
     BATCH = "batch"
     PUBLISH = "publish"
     REQUEUE = "requeue"
+    COMPLETE = "complete"
+    """A person has said that time has come."""
     GAP = "gap"
     """Records that the log has lost, and that was accepted."""
     WIDEN = "widen"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from jobs.answers import merging
@@ -18,8 +19,9 @@ from jobs.answers.windows import KEYS, Window
 from jobs.facts import partials
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
+from jobs.publishing.finality import Finality
 from jobs.publishing.near_panes import NearPanes, TooMuch
-from jobs.running.instants import sql_literal
+from jobs.running.instants import EPOCH, sql_literal, to_micros
 
 MOST_WINDOWS = 500_000
 """Most windows that are upserted here; more are left to Spark, which makes them on all cores."""
@@ -28,39 +30,103 @@ TARGET_FILE_BYTES = 4 * 2**20
 in files of their own, which stay as they are."""
 _OURS = ("revision", "updated_time")
 """Columns that are not merged from panes."""
+_NONE = "false"
+"""SQL that holds for no row."""
 
 Span = tuple[int, int]
 """Starts of windows, [first, after), in seconds since 1970 UTC."""
 
 
-def upsert_windows(path: str, result: Result, near: NearPanes, since_sequence: int, commit: commits.Commit) -> None:
+def upsert_windows(
+    path: str,
+    result: Result,
+    near: NearPanes | None,
+    since_sequence: int,
+    finality: Finality,
+    commit: commits.Commit,
+) -> None:
     """Upsert the windows of the panes `near`: new windows get revision 1, those that count more records than before
-    their next revision. Raises TooMuch if they are too many; then nothing is written.
+    their next revision. Windows that have become final say so. Raises TooMuch if they are too many; then nothing is
+    written.
     """
-    panes, windows = result.panes, result.windows
-    assert panes
-    if near.last > table_queries.LAST_LITERAL or _are_too_many(near, panes, windows):
-        raise TooMuch
+    assert result.panes
     table = DeltaTable(path)
-    spans = {window.name: _span(window, near) for window in windows}
-    where = _condition(spans)
-    has_old = _may_hold(path, spans)
-    if has_old and _query(table, f"select count(*) as n from it where {where}")["n"][0].as_py() > MOST_WINDOWS:
+    spans = _spans(result, near)
+    has_old, turns = bool(spans) and _may_hold(path, spans), finality.condition
+    if turns and not _count(table, turns):
+        turns = None
+    where = " or ".join([*([_condition(spans)] if spans else []), *([turns] if turns else [])])
+    if not where:
+        return
+    if (has_old or turns) and _count(table, where) > MOST_WINDOWS:
         raise TooMuch
-    columns = pa.schema(table.schema().to_arrow())
+    delta_tables.replace_in_pieces(
+        _pieces(table, result, near, since_sequence, finality, spans if has_old else {}, turns),
+        *(path, where, commit, TARGET_FILE_BYTES),
+    )
+
+
+def _pieces(
+    table: DeltaTable,
+    result: Result,
+    near: NearPanes | None,
+    since_sequence: int,
+    finality: Finality,
+    spans: dict[str, Span],
+    turns: str | None,
+) -> Iterator[pa.Table]:
+    """The rows that take the place of those of the windows that start in `spans`, then of the others for which `turns`
+    holds.
+    """
+    assert result.panes
+    columns, now = pa.schema(table.schema().to_arrow()), datetime.now(UTC)
+    keys = (*KEYS, *result.panes.by)
+    for step in _steps(result, near, since_sequence, finality, columns) if near else ():
+        changed = pa.concat_tables([completed.rows for completed in step])
+        parts = _completed_spans(step, spans) if spans else {}
+        old = _query(table, f"select * from it where {_condition(parts)}") if parts else columns.empty_table()
+        old = _with_finality(old.cast(columns), finality, now)
+        yield _corrected_rows(changed, old, keys, result.panes.count, now).sort_by("window_start")
+    if turns:
+        others = f"{turns} and not ({_condition(_spans(result, near)) if near else _NONE})"
+        turned = _query(table, f"select * from it where {others}").cast(columns)
+        yield _with_finality(turned, finality, now).sort_by("window_start")
+
+
+def _steps(
+    result: Result, near: NearPanes, since_sequence: int, finality: Finality, columns: pa.Schema
+) -> Iterator[list[Completed]]:
+    assert result.panes
     target = pa.schema([field for field in columns if field.name not in _OURS])
-    steps = merging.window_steps(near.read(None), panes, windows, target, since_sequence, block_rows=0)
-    now = datetime.now(UTC)
+    complete_micros = to_micros(finality.now or EPOCH)
+    return merging.window_steps(
+        *(near.read(None), result.panes, result.windows, target, complete_micros, since_sequence), block_rows=0
+    )
 
-    def pieces() -> Iterator[pa.Table]:
-        for step in steps:
-            changed = pa.concat_tables([completed.rows for completed in step])
-            parts = _completed_spans(step, spans) if has_old else {}
-            old = _query(table, f"select * from it where {_condition(parts)}") if parts else columns.empty_table()
-            rows = _corrected_rows(changed, old.cast(columns), (*KEYS, *panes.by), panes.count, now)
-            yield rows.sort_by("window_start")
 
-    delta_tables.replace_in_pieces(pieces(), path, where, commit, TARGET_FILE_BYTES)
+def _spans(result: Result, near: NearPanes | None) -> dict[str, Span]:
+    """For each kind of windows where those start that hold a new pane. Raises TooMuch if they are too many."""
+    if near is None:
+        return {}
+    assert result.panes
+    if near.last > table_queries.LAST_LITERAL or _are_too_many(near, result.panes, result.windows):
+        raise TooMuch
+    return {window.name: _span(window, near) for window in result.windows}
+
+
+def _count(table: DeltaTable, where: str) -> int:
+    return int(_query(table, f"select count(*) as n from it where {where}")["n"][0].as_py())
+
+
+def _with_finality(old: pa.Table, finality: Finality, now: datetime) -> pa.Table:
+    """Published rows as they are now: those that have become final, or are no longer, are updated."""
+    final = finality.is_final(old["window_end"])
+    has_turned = pc.not_equal(pc.fill_null(old["final"], False), final)
+    times = pc.if_else(has_turned, pa.scalar(now, old["updated_time"].type), old["updated_time"])
+    columns = {"due_time": old["window_end"], "final": final, "updated_time": times}
+    for name, column in columns.items():
+        old = old.set_column(old.schema.get_field_index(name), old.schema.field(name), column)
+    return old
 
 
 def _are_too_many(near: NearPanes, panes: Panes, windows: tuple[Window, ...]) -> bool:

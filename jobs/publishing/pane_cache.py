@@ -15,7 +15,6 @@ from jobs.answers.result import Result
 from jobs.facts import pane_table
 from jobs.publishing import near_panes, stored_panes
 from jobs.publishing.near_panes import NearPanes
-from jobs.running import durations
 
 MOST_BYTES = 128 * 2**20
 """Most bytes that stay in memory, with each pane once."""
@@ -29,7 +28,7 @@ class PaneCache:
         assert result.panes
         self._path, self._panes = path, result.panes
         self._windows = result.windows
-        self._late_seconds = durations.seconds(result.late.allowed) + result.panes.every_seconds
+        self._late_seconds = result.lateness_rule.allowed_seconds + result.panes.every_seconds
         self._summed: pa.Table | None = None
         """Panes, each once."""
         self._appended: list[pa.Table] = []

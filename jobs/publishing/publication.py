@@ -4,6 +4,7 @@ A small change is made in this process, in a tenth of a second; a large one by S
 or more. Both give the same rows.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pyspark.sql import Column, SparkSession
@@ -14,8 +15,10 @@ from jobs.answers.result import Result
 from jobs.answers.windows import Window
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import in_process_upsert, stored_panes
+from jobs.publishing.finality import Finality
 from jobs.publishing.near_panes import TooMuch
 from jobs.publishing.pane_cache import PaneCache
+from jobs.running.instants import EPOCH, sql_literal, to_micros
 from jobs.running.places import Places
 
 DAY_SECONDS = 86_400
@@ -28,10 +31,12 @@ def publish(
     places: Places,
     result: Result,
     since_sequence: int,
+    finality: Finality,
     commit: commits.Commit,
     cache: PaneCache | None = None,
 ) -> None:
-    """Merge the changed windows into the result's table; a row that changes gets the next revision.
+    """Merge the changed windows into the result's table; a row whose numbers change gets the next revision. Windows
+    that have become final say so.
 
     `cache` keeps panes in memory for the next time.
     """
@@ -41,10 +46,10 @@ def publish(
             near = cache.near_panes(since_sequence)
         else:
             near = stored_panes.near(panes_path, result.windows, since_sequence)
-        if near:
-            in_process_upsert.upsert_windows(path, result, near, since_sequence, commit)
+        in_process_upsert.upsert_windows(path, result, near, since_sequence, finality, commit)
     except TooMuch:
-        _upsert_by_spark(spark, places, result, since_sequence, commit)
+        _turn_by_spark(spark, path, finality, commit)
+        _upsert_by_spark(spark, places, result, since_sequence, finality, commit)
     if cache:
         cache.trim()
 
@@ -74,8 +79,24 @@ def _time(second: int) -> datetime:
     return datetime.fromtimestamp(min(second, LAST_SECOND), UTC)
 
 
+def _turn_by_spark(spark: SparkSession, path: str, finality: Finality, commit: commits.Commit) -> None:
+    """Windows that have become final say so, in a commit of their own. It comes before the upsert: if a run ends
+    between them, the next one does both again.
+    """
+    if finality.condition:
+        final = f"(window_end <= {sql_literal(max(finality.now or EPOCH, EPOCH))})"
+        changes = {"final": final, "due_time": "window_end", "updated_time": "current_timestamp()"}
+        where = f"{finality.condition} and not (final <=> {final})"
+        delta_tables.update(spark, path, where, changes, replace(commit, step=f"{commit.step} final"))
+
+
 def _upsert_by_spark(
-    spark: SparkSession, places: Places, result: Result, since_sequence: int, commit: commits.Commit
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    since_sequence: int,
+    finality: Finality,
+    commit: commits.Commit,
 ) -> None:
     assert result.panes
     stored = places.table(result.table("panes"))
@@ -83,7 +104,7 @@ def _upsert_by_spark(
     if not spans:
         return
     near = spark.read.format("delta").load(stored).where(_within("pane_start", spans))
-    changed = merging.merge(near, result.panes, result.windows, since_sequence)
+    changed = merging.merge(near, result.panes, result.windows, to_micros(finality.now or EPOCH), since_sequence)
     source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
     keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.

@@ -4,7 +4,8 @@
 and `pandas` need no JVM.
 """
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -12,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.answers import merging
 from jobs.answers.result import Result
 from jobs.running.errors import Refused
+from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
 
 if TYPE_CHECKING:
@@ -32,7 +34,15 @@ def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     """
     if result.panes is None:
         raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")
-    return merging.merge(_load(spark, places, result.table("panes")), result.panes, result.windows)
+    panes = _load(spark, places, result.table("panes"))
+    return merging.merge(panes, result.panes, result.windows, to_micros(_complete_time(places, result) or EPOCH))
+
+
+def _complete_time(places: Places, result: Result) -> datetime | None:
+    """Complete time after the last batch that is closed."""
+    ledger = result.table("ledger")
+    last = query(places, f'select complete_time from "{ledger}" order by sequence desc limit 1', ledger)
+    return cast(datetime | None, last["complete_time"][0].as_py()) if len(last) else None
 
 
 def query(places: Places, sql: str, *names: str) -> pa.Table:

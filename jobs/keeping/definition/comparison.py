@@ -19,7 +19,7 @@ COLUMNS = "columns"
 """In a definition: the columns of the topic that the result uses."""
 
 
-DEFAULTS = {"panes": "None", "membership": "None", "allowed_lateness": Late().allowed}
+DEFAULTS = {"panes": "None", "membership": "None", "late": "None", "allowed_lateness": Late().allowed}
 """What constants were in a version that did not write them."""
 
 

@@ -64,8 +64,10 @@ def _may_become(column: StructField, wanted: StructField, is_group: bool) -> boo
 
 
 def _is_null_at_first(name: str) -> bool:
-    """Whether rows that are older than the column rightly have null in it: it is for sums too long for a decimal."""
-    return name.endswith(f"_sum{BEYOND}")
+    """Whether rows that are older than the column may have null in it: it is for sums too long for a decimal, or
+    says when a window is final, which the next publishing puts right.
+    """
+    return name.endswith(f"_sum{BEYOND}") or name in ("due_time", "final")
 
 
 def widen(places: Places, result: Result, expected: Sequence[Table], last: Row, step: Callable[[str], None]) -> Row:

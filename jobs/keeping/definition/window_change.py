@@ -20,6 +20,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.publishing import publication
+from jobs.publishing.finality import Finality
 from jobs.running.places import Places
 
 
@@ -71,8 +72,9 @@ def apply(
         assert result.panes
         only_added = replace(result, answers=Windows(result.panes, *added))
         commit_of_added = replace(commit, step=Step.ADD_WINDOWS)
+        finality = Finality(row.published_complete_time, row.published_complete_time)
         with announce(step, Step.ADD_WINDOWS):
-            publication.publish(spark, places, only_added, 0, commit_of_added)
+            publication.publish(spark, places, only_added, 0, finality, commit_of_added)
     notes = [f"windows {label} are published no more: their rows were removed" for label in removed]
     notes += [f"windows {window.name} were published for all panes" for window in added]
     row = replace(row, notes=tuple(notes), definition=row.definition | {WINDOWS: windows_text(result.windows)})

@@ -112,7 +112,7 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
         due = of_windows(zone, windows, since)
         assert len(due) > 3
         for batch, block_rows in ways:
-            made = merging.window_batches(iter(table.to_batches(batch)), KEPT, windows, target, since, block_rows)
+            made = merging.window_batches(iter(table.to_batches(batch)), KEPT, windows, target, 0, since, block_rows)
             rows = [row for part in made for row in part.to_pylist()]
             keys = ("window", "window_start", "window_end", "site")
             assert len(rows) == len(due), (windows, batch)
@@ -123,7 +123,7 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
 def test_blocks_are_cut_and_panes_are_not_gone_over_again_and_again(window: Window) -> None:
     table = pa.Table.from_pylist(panes("Antarctica/Casey"), schema=KINDS)
     target = to_arrow_schema(merging.output(StructType().add("site", StringType()), KEPT), timezone="UTC")
-    kind = OpenWindows(window, KEPT, target)
+    kind = OpenWindows(window, KEPT, target, 0)
     blocks, held = [], [0]
     for block, is_last in merging._blocks(iter(table.to_batches(3)), [kind], 6):
         columns = {"records": PaneColumn(block["records"].to_numpy(), np.add, 0, pa.int64())}

@@ -137,7 +137,7 @@ def found(batch: int, block_rows: int, since: int | None = None) -> dict[tuple[A
         for field in (name, f"{name}_min", f"{name}_max"):
             kinds.add(field, kind)
     target = to_arrow_schema(merging.output(kinds, KEPT), timezone="UTC")
-    batches = merging.window_batches(iter(table.to_batches(batch)), KEPT, WINDOWS, target, since, block_rows)
+    batches = merging.window_batches(iter(table.to_batches(batch)), KEPT, WINDOWS, target, 0, since, block_rows)
     rows = [row for made in batches for row in made.to_pylist()]
     keys = ("window", "window_start", "window_end", "site", "floor")
     by_key = {tuple(row[key] for key in keys): row for row in rows}

@@ -20,6 +20,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.events import fast_decoder, gate, task_facts
+from jobs.events.lateness_rule import LatenessRule
 from schemas import archive
 from tests.jobs.facts.readings_as_json import CLICKS, GOOD, NOW, TOPIC, VALUES, but, frame, records
 from tests.jobs.facts.two_decoders import at_a_look, same
@@ -104,7 +105,7 @@ def test_headers_of_a_doubtful_record_are_kept(spark: SparkSession) -> None:
     headers.append([("large", b"x" * fast_decoder.LONGEST_BYTES)])
     rows = [(b"k", b"no", "readings", 0, offset, moment, 1, some) for offset, some in enumerate(headers)]
     made = spark.createDataFrame(rows, archive.COLUMNS).coalesce(1)
-    looked = fast_decoder.decode(made, TOPIC, {}, 60, task_facts.accumulator(spark))
+    looked = fast_decoder.decode(made, TOPIC, {}, LatenessRule(60), task_facts.accumulator(spark))
     bad = gate.bad_records(fast_decoder.resolve_doubtful(made, looked, TOPIC), "readings").orderBy("offset").collect()
     kept = [row.headers and [(h.key, h.value and bytes(h.value)) for h in row.headers] for row in bad]
     assert kept == [[("a", b"\x00\xff"), ("b", None), ("a", b"")], [], None, headers[-1]]
@@ -115,7 +116,12 @@ def test_facts_of_each_partition(spark: SparkSession) -> None:
     minutes = [0, 5, 3, 9, 9, 1] + [9] * 26
     values = [but(taken_time=f"2013-06-01T11:{minute:02}:00Z") for minute in minutes] + [b"bad"] * 32
     seen = task_facts.accumulator(spark)
-    assert fast_decoder.decode(records(spark, [(b"k", value) for value in values]), TOPIC, {}, 120, seen).count() == 64
+    assert (
+        fast_decoder.decode(
+            records(spark, [(b"k", value) for value in values]), TOPIC, {}, LatenessRule(120), seen
+        ).count()
+        == 64
+    )
     [((partition, first), facts)] = task_facts.drain(seen).items()
     assert (partition, first) == (0, 0)
     ends = tuple(facts[name] for name in ("records", "quarantined", "out_of_order", "late", "in_order"))
@@ -126,7 +132,7 @@ def test_facts_of_each_partition(spark: SparkSession) -> None:
 def test_records_in_another_order_are_noticed(spark: SparkSession) -> None:
     backwards = frame(spark, [(b"k", GOOD)] * 3).orderBy("offset", ascending=False).coalesce(1)
     seen = task_facts.accumulator(spark)
-    assert fast_decoder.decode(backwards, TOPIC, {}, 60, seen).count() == 3
+    assert fast_decoder.decode(backwards, TOPIC, {}, LatenessRule(60), seen).count() == 3
     assert not task_facts.partitions_read_whole(task_facts.drain(seen))
 
 

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.events import lateness
+from jobs.events.lateness_rule import LatenessRule
 
 START = datetime(2013, 6, 1, tzinfo=UTC)
 ALLOWED = 600
@@ -49,7 +50,7 @@ def expected(rows: list[tuple[int, int, int, bool]]) -> dict[int, tuple[int, int
 
 
 def found(decoded: DataFrame, stream_times: dict[int, int]) -> dict[int, tuple[int, int, int, int, int]]:
-    rows = lateness.summarise(decoded, stream_times, ALLOWED).collect()
+    rows = lateness.summarise(decoded, stream_times, LatenessRule(ALLOWED)).collect()
     zero = int(START.timestamp())
     return {
         row.record_partition: (

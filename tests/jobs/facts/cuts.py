@@ -63,5 +63,5 @@ def windows(
     target = to_arrow_schema(merging.output(output, kept), timezone="UTC")
     ordered = pa.concat_tables(summed).sort_by("pane_start")
     return pa.Table.from_batches(
-        merging.window_batches(iter(ordered.to_batches()), kept, some, target, None), target
+        merging.window_batches(iter(ordered.to_batches()), kept, some, target, 0, None), target
     ).to_pylist()

@@ -35,7 +35,7 @@ def events(spark: SparkSession) -> DataFrame:
 
 def merged(collected: DataFrame, kept: Panes) -> list[dict[str, Any]]:
     """Windows of an hour, of which there is one."""
-    rows = [row.asDict() for row in merging.merge(collected, kept, (Tumbling("1 hour"),)).collect()]
+    rows = [row.asDict() for row in merging.merge(collected, kept, (Tumbling("1 hour"),), 0).collect()]
     assert {row["window_start"] for row in rows} == {START}
     return rows
 

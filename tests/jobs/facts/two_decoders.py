@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType, TimestampType
 
 from jobs.events import arrow_json, fast_decoder, gate, task_facts
+from jobs.events.lateness_rule import LatenessRule
 from tests.jobs.facts.readings_as_json import NOW, TOPIC, records
 
 
@@ -22,7 +23,7 @@ def said(decoded: DataFrame) -> list[dict[str, Any]]:
 def same(spark: SparkSession, values: Sequence[tuple[bytes | None, bytes | None]], topic: Any = TOPIC) -> list[Any]:
     """Looked at and settled, which must be what the gate says; the rows that were certain at a look."""
     some = records(spark, values).persist()
-    looked = fast_decoder.decode(some, topic, {}, 60, task_facts.accumulator(spark)).persist()
+    looked = fast_decoder.decode(some, topic, {}, LatenessRule(60), task_facts.accumulator(spark)).persist()
     assert said(fast_decoder.resolve_doubtful(some, looked, topic)) == said(gate.decode(some, topic))
     return said(fast_decoder.good_events(looked))
 

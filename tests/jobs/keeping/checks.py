@@ -38,12 +38,16 @@ def differing(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> dict[Any
     return {key: (found.get(key), expected.get(key)) for key in keys}
 
 
-def check_common(world: Kept, allowed: timedelta) -> None:
+def check_common(world: Kept, allowed: timedelta, late_reason: str | None = None) -> None:
+    """`late_reason`: the reason for which late records are in quarantine; None if they are not."""
+    late = readings.late(world.written, allowed)
     bad = {(row["partition"], row["offset"]): row for row in world.rows("_quarantine")}
     expected_bad = {(r.partition, r.offset): r for r in world.written if r.bad}
     assert len(world.rows("_quarantine")) == len(bad)
     reasons = {place: (row["reason"], row["field"]) for place, row in bad.items()}
-    due = {place: record.bad for place, record in expected_bad.items()}
+    if late_reason:
+        expected_bad |= {(r.partition, r.offset): r for r in world.written if (r.partition, r.offset) in late}
+    due = {place: record.bad or (late_reason, "taken_time") for place, record in expected_bad.items()}
     assert reasons == due, differing(reasons, due)
     for place, row in bad.items():
         record = expected_bad[place]
@@ -56,8 +60,14 @@ def check_common(world: Kept, allowed: timedelta) -> None:
     read = {p: offset for p, offset in dict(ledger[-1]["end_offsets"]).items() if offset}
     assert read == ends, differing(read, ends)
     sums = {name: sum(row[name] for row in ledger) for name in ("records", "quarantined", "out_of_order", "late")}
-    counts = (len(world.written), len(bad), *readings.lateness(world.written, allowed))
+    counts = (len(world.written), len(bad), len(readings.behind(world.written)), len(late))
     assert sums == dict(zip(sums, counts, strict=True)), (sums, counts)
+    rows = world.rows("_stragglers")
+    stragglers = {(row["partition"], row["offset"]): (row["event_time"], row["stream_time"]) for row in rows}
+    assert len(rows) == len(stragglers)
+    assert stragglers == late, differing(stragglers, late)
+    assert all(row["lateness_seconds"] == (row["stream_time"] - row["event_time"]).total_seconds() for row in rows)
+    assert ledger[-1]["complete_time"] == readings.complete_time(world.written, allowed)
 
 
 NUMBERS = ("reading", "level", "amount")
@@ -102,15 +112,35 @@ def check_same(found: dict[Any, dict[str, Any]], expected: dict[Any, dict[str, A
 
 def check_panes(world: Kept, by: tuple[str, ...] = ("site",)) -> None:
     check_common(world, timedelta(hours=2))
+    assert all(row["done"] == "corrected" for row in world.rows("_stragglers"))
+    check_windows(world, world.written, by)
+
+
+def check_without_late(world: Kept, done: str) -> None:
+    """Late records are in no window: they were `done` away with."""
+    check_common(world, timedelta(hours=2), "late" if done == "quarantined" else None)
+    late = readings.late(world.written, timedelta(hours=2))
+    assert late
+    assert all(row["done"] == done for row in world.rows("_stragglers"))
+    dropped = sum(row["dropped"] for row in world.rows("_ledger"))
+    assert dropped == (len(late) if done == "dropped" else 0)
+    check_windows(world, [r for r in world.written if (r.partition, r.offset) not in late], ("site",))
+
+
+def check_windows(world: Kept, written: list[Record], by: tuple[str, ...]) -> None:
+    """Panes and windows are those of the records `written`."""
     rows = world.rows()
+    complete = readings.complete_time(world.written, timedelta(hours=2))
+    assert all(row["final"] == (row["window_end"] <= complete) for row in rows)
+    assert all(row["due_time"] == row["window_end"] for row in rows)
     published = {tuple(r[k] for k in ("window", "window_start", "window_end", *by)): said(r) for r in rows}
     assert len(published) == len(rows)
-    check_same(published, readings.windows(world.written, by))
+    check_same(published, readings.windows(written, by))
     assert not [r for r in rows for v in r.values() if isinstance(v, float) and v == 0 and math.copysign(1, v) < 0]
     parts = defaultdict(list)
     for row in world.rows("_panes"):
         parts[tuple(row[k] for k in ("pane_start", *by))].append(row)
-    check_same({key: merged(rows) for key, rows in parts.items()}, readings.panes(world.written, by))
+    check_same({key: merged(rows) for key, rows in parts.items()}, readings.panes(written, by))
     ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
     assert ledger[-1]["published_sequence"] >= max(row["sequence"] for row in ledger if row["kind"] == "batch")
 

@@ -236,18 +236,32 @@ def panes(records: list[Record], by: tuple[str, ...] = ("site",)) -> dict[tuple[
     return _grouped(records, by, lambda moment: [(_floor(moment, 30),)])
 
 
-def lateness(records: list[Record], allowed: timedelta) -> tuple[int, int]:
-    """(out of order, late)."""
-    behind = []
+def behind(records: list[Record]) -> dict[tuple[int, int], tuple[datetime, datetime]]:
+    """{(partition, offset): (event time, stream time)} of the good records that are behind."""
+    found = {}
     for partition in range(PARTITIONS):
         latest = None
         for record in sorted((r for r in records if r.partition == partition), key=lambda r: r.offset):
             if record.good is None:
                 continue
             moment = record.good["taken_time"]
-            behind.append(max(latest - moment, timedelta()) if latest else timedelta())
+            if latest and moment < latest:
+                found[partition, record.offset] = (moment, latest)
             latest = max(latest or moment, moment)
-    return sum(b > timedelta() for b in behind), sum(b > allowed for b in behind)
+    return found
+
+
+def late(records: list[Record], allowed: timedelta) -> dict[tuple[int, int], tuple[datetime, datetime]]:
+    """Those of `behind` that are further behind than is allowed."""
+    return {place: times for place, times in behind(records).items() if times[1] - times[0] > allowed}
+
+
+def complete_time(records: list[Record], allowed: timedelta) -> datetime:
+    """The least of the partitions' largest event times, less what is allowed."""
+    good = [record for record in records if record.good]
+    partitions = {record.partition for record in good}
+    latest = [max(r.good["taken_time"] for r in good if r.good and r.partition == part) for part in partitions]
+    return min(latest) - allowed
 
 
 def seen(records: list[Record], allowed: timedelta, horizon_buckets: int = 2) -> dict[tuple[int, int], bool | None]:

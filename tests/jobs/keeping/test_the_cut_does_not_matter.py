@@ -4,22 +4,24 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.answers.result import Result
+from jobs.answers.result import Late, Reads, Result
 from jobs.decisions.membership import Membership
 from jobs.keeping import fast_pass
 from tests.altered import altered
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen
+from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen, check_without_late
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
 from tests.jobs.keeping.world import GOOD, LOG, World
 from tests.jobs.steps import resting_at
@@ -31,6 +33,11 @@ NEW = "CUTS" in os.environ
 """Whether they are new ones, as in `make law`; else they are the same in every run."""
 FORCED = altered(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
 """Filters of one word, which often say yes to a key that they have never met."""
+
+
+NEAR = SimpleNamespace(**vars(readings.TOPIC) | {"MAX_AHEAD": "1 hour"})
+DROPPED = replace(PANES, name="dropped_v1", reads=Reads(NEAR, readings.transform), late=Late("2 hours", "drop"))
+WAITING = replace(PANES, name="waiting_v1", reads=Reads(NEAR, readings.transform), late=Late("2 hours", "quarantine"))
 
 
 @cache
@@ -57,6 +64,8 @@ CHECKS: dict[str, tuple[Result, list[Record], Callable[[World], None]]] = {
     "panes": (ODD, LOG, partial(check_panes, by=("site", "cell"))),
     "seen": (SEEN, LOG, check_seen),
     "forced": (FORCED, MANY_KEYS, check_forced),
+    "dropped": (DROPPED, LOG, partial(check_without_late, done="dropped")),
+    "waiting": (WAITING, LOG, partial(check_without_late, done="quarantined")),
 }
 
 cuts = st.lists(st.integers(1, len(LOG) - 1), min_size=0, max_size=2, unique=True).map(sorted)
@@ -68,6 +77,7 @@ accidents = st.lists(
             "lose",
             "before quarantine",
             "after panes",
+            "after stragglers",
             "after rows",
             "before windows",
             "after filters",
@@ -81,7 +91,7 @@ accidents = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["panes", "seen", "forced"])
+@pytest.mark.parametrize("kind", ["panes", "seen", "forced", "dropped", "waiting"])
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=not NEW, database=None, phases=[Phase.generate],
           suppress_health_check=list(HealthCheck))  # fmt: skip
 @given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9),

@@ -22,6 +22,7 @@ from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert, near_panes, stored_panes
+from jobs.publishing.finality import Finality
 from sketches import hyperloglog
 from tests.altered import altered
 from tests.jobs.keeping import readings
@@ -110,11 +111,24 @@ def append(folder: Path, rows: list[dict[str, Any]]) -> None:
     write_deltalake(folder / "panes", pa.Table.from_pylist(plain, schema=COLUMNS), mode="append")
 
 
-def publish(folder: Path, result: Result, since: int, sequence: int) -> None:
+COMPLETE = {number: BEGIN + timedelta(hours=hours) if hours else None for number, hours in
+            enumerate((0, 0, 0, 10, 25, 20, 40, 40, 95))}  # fmt: skip
+"""Complete time after each publishing; once it goes back."""
+
+
+def publish(folder: Path, result: Result, since: int, sequence: int, has_new: bool = True) -> None:
     near = stored_panes.near(str(folder / "panes"), result.windows, since)
     commit = commits.Commit("j", "g", sequence, "windows", {}, {})
-    if near:
-        in_process_upsert.upsert_windows(str(folder / "windows"), result, near, since, commit)
+    finality = Finality(COMPLETE[since], COMPLETE[sequence if has_new else since])
+    in_process_upsert.upsert_windows(str(folder / "windows"), result, near, since, finality, commit)
+    rows = pa.table(
+        QueryBuilder()
+        .register("it", DeltaTable(folder / "windows"))
+        .execute("select window_end, due_time, final from it")
+        .read_all()
+    ).to_pylist()
+    assert all(row["due_time"] == row["window_end"] for row in rows)
+    assert all(row["final"] == (row["window_end"] <= (finality.now or BEGIN)) for row in rows)
 
 
 def published(folder: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -151,7 +165,7 @@ def test_windows_are_those_of_plain_python_however_small_the_pieces_are(
             assert near
             assert len(list(near.read(None))) >= 60 // piece_rows
         publish(tmp_path, RESULT, sequence - 1, sequence)
-        publish(tmp_path, RESULT, sequence, sequence + 1)  # nothing new: no commit
+        publish(tmp_path, RESULT, sequence, sequence + 1, has_new=False)  # nothing new: no commit
         assert published(tmp_path) == expected(batches, KINDS)
         assert DeltaTable(tmp_path / "windows").version() == sequence - 1
 

@@ -1,0 +1,57 @@
+"""What an answer of kept events must be able to do. To add one: a file like outcomes.py, and tests of the laws.
+
+The law: rows follow from the set of events. In which order they were read, in which batches, and when an answer was
+asked for, does not matter. Canonical order of events is (event_time, place of the topic in `given`, record_partition,
+record_offset); no answer uses another one.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import pyarrow as pa
+from pyspark.sql.types import StructType
+
+SHOWN = "__shown"
+"""Private column: whether a row is shown while a run goes on."""
+
+
+class EventAnswer(Protocol):
+    """An answer with its parameters: a frozen dataclass."""
+
+    @property
+    def name(self) -> str:
+        """Of its table, NAME_name; "": that is the result's own."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The columns of the group: events of unlike groups never meet. Null equals nothing."""
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """(before, after), in microseconds: a row anchored at a time depends on events of its group in
+        [time - before, time + after] alone.
+        """
+
+    @property
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """Spans [shortest, longest] of microseconds: a row falls due so long after the time of an event of its group."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell a row from another."""
+
+    def check(self, given: Mapping[str, StructType]) -> None:
+        """Raises Mistake unless the events, by topic in order of reading, have the columns that it needs."""
+
+    def columns(self, given: Mapping[str, StructType]) -> StructType:
+        """The columns of its rows, among them `due_time` and `final`. `given`: those of the events, by topic."""
+
+    def rows(self, given: Mapping[str, pa.Table], complete_micros: int) -> pa.Table:
+        """A row for each anchor event among `given`, which come in any order, in `columns` and SHOWN.
+
+        Every further event with a time before `complete_micros` is late. `due_time` of a row is the time from which on
+        no event that is not late can change it; `final` says whether complete time has reached it.
+        """
+
+    def anchor_topic(self, topics: Mapping[str, object]) -> str:
+        """The topic of its anchor events, whose place a row has in record_partition and record_offset."""

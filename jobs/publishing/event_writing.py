@@ -1,0 +1,67 @@
+"""The changes of an answer's rows into its table, in one commit."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, QueryBuilder
+
+from jobs.lake import commits, delta_tables, table_queries
+from jobs.publishing.event_difference import CHANGE, NEW, WITHDRAWN, places_among
+from jobs.running.instants import from_micros, sql_literal
+
+MOST_SPANS = 100
+"""Rows are replaced in at most so many spans of time: more make a predicate that takes long to read."""
+TARGET_FILE_BYTES = 4 * 2**20
+"""To correct a row its whole file is written again. So files are small."""
+_TIME = pa.timestamp("us", "UTC")
+
+
+def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Commit) -> None:
+    """Append the new rows, put the revised ones in the place of those of their key, and remove the withdrawn ones. A new
+    row gets revision 1, a revised one the next.
+    """
+    if not len(changes):
+        return
+    now = datetime.now(UTC)
+    is_new = pc.equal(changes[CHANGE], NEW)
+    new, others = changes.filter(is_new), changes.filter(pc.invert(is_new))
+    if not len(others):
+        rows = _stamped(new, np.ones(len(new), np.int64), now).sort_by("event_time")
+        delta_tables.append(rows, path, commit, {})
+        return
+    where = _spans(others["event_time"].cast(pa.int64()).to_numpy())
+    table = DeltaTable(path)
+    columns = pa.schema(table.schema().to_arrow())
+    query = QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(f"select * from it where {where}")
+    old = pa.table(query.read_all()).cast(columns)
+    at = places_among(others, old, key)
+    revisions = np.where(at >= 0, old["revision"].to_numpy()[at], 0) + 1 if len(old) else np.ones(len(others))
+    stays = np.ones(len(old), bool)
+    stays[at[at >= 0]] = False
+    is_revised = pc.not_equal(others[CHANGE], WITHDRAWN)
+    revised = _stamped(others.filter(is_revised), revisions[is_revised.to_numpy()], now)
+    parts = [old.filter(pa.array(stays)), revised, _stamped(new, np.ones(len(new), np.int64), now)]
+    rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by("event_time")
+    # Rows that are new lie outside of these spans; what they have in common is the time at which they are written.
+    where = f"{where} or updated_time = {sql_literal(now)}"
+    delta_tables.replace(rows, path, where, commit, TARGET_FILE_BYTES)
+
+
+def _stamped(rows: pa.Table, revisions: np.ndarray, now: datetime) -> pa.Table:
+    rows = rows.drop_columns([CHANGE]).append_column("revision", pa.array(revisions.astype(np.int32)))
+    return rows.append_column("updated_time", pa.repeat(pa.scalar(now, _TIME), len(rows)))
+
+
+def _spans(micros: np.ndarray) -> str:
+    """SQL that holds for all rows with these event times, and for few others."""
+    times = np.unique(micros)
+    widest = np.sort(np.argsort(np.diff(times))[::-1][: MOST_SPANS - 1])
+    firsts, lasts = times[np.append(0, widest + 1)], times[np.append(widest, len(times) - 1)]
+    pairs = zip(map(_literal, firsts), map(_literal, lasts), strict=True)
+    return "(" + " or ".join(f"(event_time >= {first} and event_time <= {last})" for first, last in pairs) + ")"
+
+
+def _literal(micros: np.int64) -> str:
+    return sql_literal(from_micros(int(micros)))

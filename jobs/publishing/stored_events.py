@@ -1,0 +1,65 @@
+"""Kept events out of their tables: those that are new, and those of a span of time and of some groups."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, QueryBuilder
+
+from jobs.facts.kept_events import KEY_HASH
+from jobs.lake import table_queries
+from jobs.running.instants import EPOCH, from_micros, sql_literal
+
+LAST_MICROS = (table_queries.LAST_LITERAL - EPOCH).days * 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Which events are asked for: their times, and the hashes of their groups."""
+
+    micros: np.ndarray
+    hashes: np.ndarray
+
+
+@dataclass(frozen=True)
+class StoredEvents:
+    """The tables of one result, each pinned to the version that it had."""
+
+    paths: Mapping[str, tuple[str, int]]
+    """By topic, the table and its version."""
+
+    def new(self, since_sequence: int) -> Touched:
+        """Times and groups of the events that came later than this ledger row."""
+        return self._touched(f"sequence > {since_sequence}")
+
+    def between(self, first: int, last: int) -> Touched:
+        """Times and groups of the events in [first, last], in microseconds since 1970."""
+        return self._touched(_within(first, last))
+
+    def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
+        """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
+        events = {}
+        for topic in self.paths:
+            found = self._query(topic, "*", _within(first, last))
+            events[topic] = found if hashes is None else found.filter(pc.is_in(found[KEY_HASH], pa.array(hashes)))
+        return events
+
+    def _touched(self, where: str) -> Touched:
+        found = [self._query(topic, f"event_time, {KEY_HASH}", where) for topic in self.paths]
+        micros = [rows["event_time"].cast(pa.int64()).to_numpy() for rows in found]
+        return Touched(np.concatenate(micros), np.concatenate([rows[KEY_HASH].to_numpy() for rows in found]))
+
+    def _query(self, topic: str, columns: str, where: str) -> pa.Table:
+        path, version = self.paths[topic]
+        table = DeltaTable(path, version=version)
+        query = QueryBuilder(table_queries.ONE_THREAD).register("it", table)
+        rows = pa.table(query.execute(f"select {columns} from it where {where}").read_all())
+        kinds = pa.schema(table.schema().to_arrow())
+        return rows.cast(pa.schema([kinds.field(name) for name in rows.column_names]))
+
+
+def _within(first: int, last: int) -> str:
+    times = (sql_literal(from_micros(min(max(micros, 0), LAST_MICROS))) for micros in (first, last))
+    return "event_time >= {} and event_time <= {}".format(*times)
