@@ -19,7 +19,7 @@ LATE = "late"
 
 def anchor_columns(kind: Kind, kinds: Iterable[Kind], by: tuple[str, ...], there: Iterable[str]) -> list[str]:
     """The anchor's columns in order: its group, its time, its place in the log, the others. `there`: of its topic."""
-    others = [name for name in there if name not in _unwanted(kind.topic, kinds)]
+    others = [name for name in there if name not in _hidden_columns(kind.topic, kinds)]
     return list(dict.fromkeys((*by, *PLACE.values(), *others)))
 
 
@@ -27,14 +27,14 @@ def found_columns(
     prefix: str, kind: Kind, kinds: Iterable[Kind], by: tuple[str, ...], there: Iterable[str]
 ) -> dict[str, str]:
     """The columns of an event that was found, in order: the name in the row, and in its topic."""
-    unwanted = {*by, *PLACE.values(), *_unwanted(kind.topic, kinds)}
+    hidden = {*by, *PLACE.values(), *_hidden_columns(kind.topic, kinds)}
     place = {f"{prefix}_{name}": column for name, column in PLACE.items()}
     return place | {
-        f"{prefix}_{name}": name for name in there if name not in unwanted and f"{prefix}_{name}" not in place
+        f"{prefix}_{name}": name for name in there if name not in hidden and f"{prefix}_{name}" not in place
     }
 
 
-def _unwanted(topic: str, kinds: Iterable[Kind]) -> set[str | None]:
+def _hidden_columns(topic: str, kinds: Iterable[Kind]) -> set[str | None]:
     return {LATE, *(kind.column for kind in kinds if kind.topic == topic)}
 
 
