@@ -124,8 +124,8 @@ PARTICIPLES = {
     *("meant", "met", "said", "seen", "sent", "shown", "slid", "taken", "thrown", "told", "written"),
 }
 """Those that do not end in -ed or -ing."""
-NO_PARTICIPLES = ("_encoding",)
-"""Nouns that end like one."""
+NO_PARTICIPLES = ("_encoding", "named")
+"""Nouns that end like one, and the copy of a value under another name: FORCED.named("forced")."""
 
 
 def imports(path: Path, top: bool = False) -> Iterator[str]:
