@@ -23,6 +23,17 @@ TABLE = StructType([StructField("id", StringType()), StructField("version", Long
 """Which Delta table it is, and its version after the batch."""
 
 
+POSITION = StructType(
+    [
+        StructField("topic_id", StringType()),
+        StructField("start_offsets", OFFSETS),
+        StructField("end_offsets", OFFSETS),
+        StructField("stream_time", MapType(IntegerType(), TimestampType())),
+    ]
+)
+"""How far a topic was read: as the columns of these names have it of the first topic."""
+
+
 def _column(name: str, kind: object, comment: str) -> StructField:
     return StructField(name, kind, True, {"comment": comment})  # type: ignore[arg-type]
 
@@ -62,8 +73,14 @@ COLUMNS = StructType(
         _column("complete_time", TimestampType(), "Every record before it that is still to come is late, UTC."),
         _column("reopened", LongType(), "1 if complete time went back: a partition woke, or got its first record."),
         _column("until_time", TimestampType(), "Complete time that a person has set by `headrace complete`, UTC."),
-        _column("published_sequence", LongType(), "Windows hold every batch up to this ledger row."),
-        _column("published_complete_time", TimestampType(), "Complete time when windows were last published, UTC."),
+        _column(
+            "further_topics", MapType(StringType(), POSITION), "By name, topics beside the first, if there are more."
+        ),
+        _column("published_sequence", LongType(), "What is published holds every batch up to this ledger row."),
+        _column("published_complete_time", TimestampType(), "Complete time when it was last published, UTC."),
+        _column(
+            "open_sequence", LongType(), "Rows are shown of events up to this ledger row that nothing decides yet."
+        ),
         _column("tables", MapType(StringType(), TABLE), "By name, the result's tables after the batch."),
         _column("definition", MapType(StringType(), StringType()), "Constants that give the numbers their meaning."),
         _column("transform", StringType(), "Fingerprint of the transform's plan under this version of Spark."),

@@ -50,9 +50,9 @@ ROOMS = {
     # Delta tables and their commits.
     "jobs/lake": ("jobs.lake", *WRITERS, *GROUND),
     # Records into events: good or quarantined, with their event time.
-    "jobs/events": ("jobs.events", *PURE),
+    "jobs/events": ("jobs.events", "xxhash", *PURE),
     # What an event is in the light of earlier ones: was its key seen before?
-    "jobs/decisions": ("jobs.decisions", "jobs.events", "xxhash", *PURE),
+    "jobs/decisions": ("jobs.decisions", "jobs.events", *PURE),
     # What a batch appends, once: partial panes.
     "jobs/facts": ("jobs.facts", "jobs.events", *PURE),
     # What follows from facts: results and windows.

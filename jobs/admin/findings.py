@@ -9,7 +9,7 @@ from pathlib import Path
 from jobs.admin import remedies, standing
 from jobs.answers import table_names
 from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
-from jobs.keeping.ledger import Row
+from jobs.keeping.ledger import Position, Row
 from jobs.keeping.steps import Kind
 from jobs.lake import commits, delta_tables
 from jobs.log import home
@@ -156,12 +156,16 @@ def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """It is the topic that was read, and has what was not read yet."""
-    topic = last.definition.get("topic", "")
-    now = log_position.check_same_topic(places, name, topic, last)
-    lost = log_position.lost_ranges(last.end_offsets, now) if last.end_offsets else []
+    for topic, read in last.positions([last.definition.get("topic", ""), *last.further_topics]).items():
+        yield from _topic(places, name, topic, read, last.log_home)
+
+
+def _topic(places: Places, name: str, topic: str, read: Position, log_home: str) -> Iterator[Finding]:
+    now = log_position.check_same_topic(places, name, topic, read, log_home)
+    lost = log_position.lost_ranges(read.end_offsets, now) if read.end_offsets else []
     if lost:
         yield Finding(True, log_position.loss_message(topic, name, lost), "")
-    at = home.retention_deadline(places, topic, last.end_offsets)
+    at = home.retention_deadline(places, topic, read.end_offsets)
     if at is not None and not lost and at < datetime.now(UTC) + SOON:
         what = f"the log deletes records that it has not read, from {at:%Y-%m-%d %H:%M} UTC on"
         command = f": {kafka_tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""

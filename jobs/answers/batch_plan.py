@@ -14,7 +14,7 @@ from jobs.decisions import seen_before
 from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
-from jobs.facts import aggregation
+from jobs.facts import aggregation, kept_events
 from jobs.running import spark_plan
 
 
@@ -76,17 +76,24 @@ def answer(rows: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccu
 
 
 def output(frame: DataFrame, answered: ArrowStep, result: Result) -> DataFrame:
-    """Partial panes, or rows: what comes of `frame` by the step `answered`, in tasks."""
+    """Partial panes, rows, or events: what comes of `frame` by the step `answered`, in tasks."""
     if not result.panes:
-        return answered.over(frame)
+        return _with_hash(answered, result).over(frame)
     partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes)).over(frame)
     return aggregation.combine(partial_panes, answered.output, result.panes)
+
+
+def _with_hash(answered: ArrowStep, result: Result) -> ArrowStep:
+    """The step, after which events that are kept have the hash of their group."""
+    if result.events_by is None:
+        return answered
+    return answered.then(kept_events.hash_step(answered.output, result.events_by))
 
 
 def output_here(answered: ArrowStep, result: Result) -> ArrowStep:
     """The step that does `output` in one process."""
     if not result.panes:
-        return answered
+        return _with_hash(answered, result)
     partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes))
     return partial_panes.then(aggregation.combine_step(answered.output, result.panes))
 

@@ -1,7 +1,7 @@
 """Can a result be kept as its job file says? Names and types, checked before any table is created."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -19,8 +19,9 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers import merging, table_names
+from jobs.answers.event_answer import EventAnswer
 from jobs.events.topic_schema import PRIVATE
-from jobs.facts import aggregation
+from jobs.facts import aggregation, kept_events
 from jobs.facts.panes import Panes
 from jobs.running import spark_plan
 from jobs.running.errors import Mistake
@@ -71,6 +72,49 @@ def check_rows(name: str, rows: StructType, membership: bool) -> None:
     """Raises Mistake if the rows that a transform gives cannot be the rows of a table."""
     added = (OWN[0], OWN[3]) if membership else OWN[:1]
     _check_columns(name, [*rows.names, *added], rows.names)
+
+
+def check_tables(name: str, topics: Sequence[str], answers: Sequence[EventAnswer]) -> None:
+    """Raises Mistake if two topics or answers would have the same table, or answers unlike groups."""
+    for topic, times in Counter(topics).items():
+        if times > 1:
+            raise Mistake(f"{name}: reads topic {topic} twice. Read it once, with a transform for both")
+    parts = [*(topics if answers else ()), *(answer.name for answer in answers)]
+    for part, times in Counter(part.lower() for part in parts).items():
+        if times > 1:
+            raise Mistake(
+                f"{name}: two of its tables would be called {table_names.part(name, part)}: give each answer a name of "
+                'its own, .named("..."), which no topic of the result has'
+            )
+        if part in table_names.KINDS:
+            raise Mistake(
+                f"{name}: {table_names.part(name, part)} is a table of headrace: take another name than {part}"
+            )
+    for answer in answers:
+        if answer.by != answers[0].by:
+            raise Mistake(
+                f"{name}: its answers group by {', '.join(answers[0].by)} and by {', '.join(answer.by)}. Events are "
+                "kept by one group: make two results"
+            )
+
+
+def check_kept(name: str, topic: str, events: StructType, by: tuple[str, ...]) -> None:
+    """Raises Mistake if the events that the transform of a topic gives cannot be kept, with the group `by`."""
+    for column in by:
+        if not isinstance(events[column].dataType, _GROUPS):
+            kind = _type_text(events[column].dataType)
+            raise Mistake(f"{name}: by has {column}, which is {kind} in topic {topic}: no group. Take a field of it")
+    _check_columns(name, [*kept_events.output(events).names, OWN[0]], events.names)
+
+
+def check_answer(name: str, answer: EventAnswer, given: Mapping[str, StructType]) -> None:
+    """Raises Mistake if an answer cannot be given of events of these columns, by topic."""
+    try:
+        answer.check(given)
+    except Mistake as mistake:
+        raise Mistake(f"{name}: {mistake}") from None
+    columns = answer.columns(given).names
+    _check_columns(name, [*columns, *OWN[1:3]], set(columns) - set(OWN))
 
 
 def _check_columns(name: str, columns: Iterable[str], given: Iterable[str]) -> None:

@@ -34,7 +34,7 @@ class EventAnswer(Protocol):
 
     @property
     def waits(self) -> tuple[tuple[int, int], ...]:
-        """Spans [shortest, longest] of microseconds: a row falls due so long after the time of an event of its group."""
+        """Spans [shortest, longest] of microseconds: a row falls due so long after an event of its group."""
 
     @property
     def key(self) -> tuple[str, ...]:

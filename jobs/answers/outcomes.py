@@ -17,14 +17,13 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers import event_kinds, outcome_columns, outcome_steps
+from jobs.answers.event_answer import SHOWN
 from jobs.answers.event_kinds import Kind, KindEvents
 from jobs.answers.outcome_steps import Before, Paths, Then
 from jobs.running.errors import Mistake
 
-__all__ = ["BROKEN", "OPEN", "SHOWN", "Before", "Outcomes", "Then"]
+__all__ = ["BROKEN", "OPEN", "Before", "Outcomes", "Then"]
 
-SHOWN = "__shown"
-"""Private column: whether a row is shown while a run goes on."""
 OPEN = "open"
 """Outcome of an anchor of which an event that is not late could still decide."""
 BROKEN = "broken"
@@ -85,6 +84,11 @@ class Outcomes:
         return max((each.micros for each in self.before), default=0), sum(step.micros for step in self.then)
 
     @property
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """A row falls due with an event of its group, or when a limit after one has passed, in microseconds."""
+        return ((0, 0), *((step.micros, step.micros) for step in self.then))
+
+    @property
     def key(self) -> tuple[str, ...]:
         """The columns that tell a row from another."""
         key: tuple[str, ...] = ("record_partition", "record_offset")
@@ -106,6 +110,11 @@ class Outcomes:
     def columns(self, given: Mapping[str, StructType]) -> StructType:
         """The columns of rows. `given`: those of the events, by topic."""
         return StructType(self._fields(given))
+
+    def anchor_topic(self, topics: Mapping[str, object]) -> str:
+        """The topic of the anchors; `topics`: their events, by topic, or the columns of these."""
+        names = {topic: _names_of(events) for topic, events in topics.items()}
+        return event_kinds.find_kinds([self.each], names)[self.each].topic
 
     def rows(self, given: Mapping[str, pa.Table], complete_micros: int) -> pa.Table:
         """The rows of all anchors among the events, by topic; in no particular order.
@@ -194,6 +203,10 @@ class Outcomes:
         names += [name for step in self.then for name in (step.event, step.without)]
         names += [name for each in self.before for name in (each.event, each.since)]
         return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def _names_of(events: object) -> list[str]:
+    return list(events.column_names if isinstance(events, pa.Table) else events.names)  # type: ignore[attr-defined]
 
 
 def _instants(micros: np.ndarray) -> pa.Array:

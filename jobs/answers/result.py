@@ -1,18 +1,20 @@
 """A result as a value: what is read, how it is transformed, what is stored. Nothing runs until it is kept."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, get_args
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.answers import contract, table_names
+from jobs.answers.event_answer import EventAnswer
 from jobs.answers.table_names import TableKind
 from jobs.answers.windows import Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
 from jobs.events.lateness_rule import LatenessRule, Remedy
+from jobs.facts import kept_events
 from jobs.facts.panes import Panes
 from jobs.running import durations
 from jobs.running.errors import Mistake
@@ -76,12 +78,15 @@ class Result:
 
     name: str
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
-    reads: Reads
-    """What is read."""
-    answers: Windows | None = None
+    reads: Reads | tuple[Reads, ...]
+    """What is read. Of events at the same time, those of an earlier topic come first."""
+    answers: Windows | EventAnswer | tuple[EventAnswer, ...] | None = None
     """What follows from the records; None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
     """What is late, and what becomes of it."""
+    facts_for: str = "1 hour"
+    """So much later than `late.allowed` a record may be and still correct an answer of events, which are kept so long.
+    One that is later is quarantined, with reason `too_late`."""
     publish_every: str = "1 minute"
     """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""
     max_records_per_batch: int = 500_000
@@ -94,7 +99,7 @@ class Result:
     def __new__(cls, *args: Any, **options: Any) -> "Result":
         """Raises Mistake for the form that version 0.2.0 took."""
         before = {"topic", "transform", "panes", "windows", "membership", "allowed_lateness"} & options.keys()
-        if before or (len(args) > 1 and not isinstance(args[1], Reads)):
+        if before or (len(args) > 1 and not isinstance(args[1], (Reads, tuple))):
             raise Mistake(
                 "a result takes what it reads, what it answers and what is late: "
                 'Result("rides_v1", Reads(ride, transform), Windows(PANES, Tumbling("1 hour")), late=Late("6 hours")); '
@@ -104,60 +109,102 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
-        for duration in (self.publish_every, self.batch_target):
+        for duration in (self.publish_every, self.batch_target, self.facts_for):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
             raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
-        if getattr(self.topic, "COMPACTED", False) and (self.panes or self.membership):
-            raise Mistake(f"{self.name}: counts every record, and topic {self.topic.TOPIC} is compacted")
-        if not self.panes and not self.membership:
+        if not self.answers and not self.membership:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
+        for reads in self.all_reads:
+            if getattr(reads.topic, "COMPACTED", False):
+                raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
+        contract.check_tables(self.name, self.topics, self.event_answers)
+        if len(self.all_reads) > 1 and not self.event_answers:
+            raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
+        if self.membership and (self.event_answers or self.late.idle_after):
+            what = "answers of events" if self.event_answers else "idle_after"
+            raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         self._check_late()
-        if self.membership and self.late.idle_after:
-            raise Mistake(f"{self.name}: idle_after is for results with windows, and membership has nothing that waits")
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
-        ahead, allowed = event_time.of_topic(self.topic).max_ahead_seconds, durations.seconds(self.late.allowed)
-        if self.late.then != "correct" and (ahead is None or ahead > allowed):
-            raise Mistake(
-                f"{self.name}: late records go to {self.late.then!r}, and one event time in the future would make all "
-                f"that follow late. So {topic_schema.file_name(self.topic)} must not let it be further ahead of its "
-                f'record than a late one may be behind: MAX_AHEAD = "{self.late.allowed}", or less'
-            )
+        if self.late.then == "correct":
+            return
+        for reads in self.all_reads:
+            ahead, allowed = event_time.of_topic(reads.topic).max_ahead_seconds, durations.seconds(self.late.allowed)
+            if ahead is None or ahead > allowed:
+                raise Mistake(
+                    f"{self.name}: late records go to {self.late.then!r}, and one event time in the future would make "
+                    f"all that follow late. So {topic_schema.file_name(reads.topic)} must not let it be further ahead "
+                    f'of its record than a late one may be behind: MAX_AHEAD = "{self.late.allowed}", or less'
+                )
+
+    @property
+    def all_reads(self) -> tuple[Reads, ...]:
+        """What is read, topic by topic."""
+        return (self.reads,) if isinstance(self.reads, Reads) else self.reads
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The names of the topics, in order of reading."""
+        return tuple(reads.topic.TOPIC for reads in self.all_reads)
+
+    @property
+    def readings(self) -> tuple["Result", ...]:
+        """For each topic the same result, as if it read that alone."""
+        return (self,) if isinstance(self.reads, Reads) else tuple(replace(self, reads=reads) for reads in self.reads)
+
+    @property
+    def event_answers(self) -> tuple[EventAnswer, ...]:
+        """The answers of kept events."""
+        if self.answers is None or isinstance(self.answers, Windows):
+            return ()
+        return self.answers if isinstance(self.answers, tuple) else (self.answers,)
+
+    @property
+    def events_by(self) -> tuple[str, ...] | None:
+        """The columns of the group of kept events; None if none are kept."""
+        return self.event_answers[0].by if self.event_answers else None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether anything is published, beside the rows of records."""
+        return self.answers is not None
 
     @property
     def lateness_rule(self) -> LatenessRule:
         """When a record is late, and what becomes of it."""
         idle = None if self.late.idle_after is None else durations.seconds(self.late.idle_after)
-        return LatenessRule(durations.seconds(self.late.allowed), self.late.then, idle)
+        allowed = durations.seconds(self.late.allowed)
+        kept = allowed + durations.seconds(self.facts_for) if self.event_answers else None
+        return LatenessRule(allowed, self.late.then, idle, kept)
 
     @property
     def topic(self) -> Any:
-        """Schema file of the topic that is read."""
-        return self.reads.topic
+        """Schema file of the topic that is read; of several the first."""
+        return self.all_reads[0].topic
 
     @property
     def transform(self) -> Callable[[DataFrame], DataFrame]:
         """What is done with each event of the topic."""
-        return self.reads.transform
+        return self.all_reads[0].transform
 
     @property
     def membership(self) -> Membership | None:
         """What the order of the log decides about each record."""
-        return self.reads.decide
+        return self.all_reads[0].decide
 
     @property
     def panes(self) -> Panes | None:
         """What is kept per pane; None keeps a row for each record."""
-        return self.answers.panes if self.answers else None
+        return self.answers.panes if isinstance(self.answers, Windows) else None
 
     @property
     def windows(self) -> tuple[Window, ...]:
         """The windows that are published. They may change at any time: new ones are made of the stored panes."""
-        return self.answers.windows if self.answers else ()
+        return self.answers.windows if isinstance(self.answers, Windows) else ()
 
     def check_transformed(self, transformed: DataFrame) -> None:
         """Raises Mistake if the transform's output for no events is not what panes and membership need."""
@@ -165,13 +212,17 @@ class Result:
         self.check(transformed.schema)
 
     def check(self, events: StructType) -> None:
-        """Raises Mistake if the transform's columns are not those that panes and membership need."""
+        """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""
         contract.check_events(self.name, events, self._required_columns(), self.panes, self.membership is not None)
+        if self.events_by is not None:
+            contract.check_kept(self.name, self.topic.TOPIC, events, self.events_by)
 
     def _required_columns(self) -> list[str]:
         columns = ["event_time"]
         if self.membership:
             columns += ["record_partition", "record_offset", "record_key"]
+        if self.events_by is not None:
+            columns += [*kept_events.PLACE, *self.events_by]
         if self.panes:
             columns += self.panes.columns
         return columns
@@ -184,9 +235,13 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def _late_text(self) -> str:
-        """What is not the default of `late`, but for `allowed`, which version 0.2.0 knew as a constant of its own."""
-        return str({name: value for name, value in _non_default_fields(self.late).items() if name != "allowed"} or None)
+    def answer_table(self, answer: EventAnswer) -> str:
+        """The name of the table of an answer."""
+        return table_names.part(self.name, answer.name)
+
+    def events_table(self, topic: str) -> str:
+        """The name of the table with the kept events of a topic."""
+        return table_names.part(self.name, topic)
 
     def definition(self) -> dict[str, str]:
         """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has them.
@@ -194,7 +249,7 @@ class Result:
         Panes and membership are given by the fields that are not at their default, so a field that a later version adds
         changes nothing for the results that do not use it. A default, once released, stays as it is.
         """
-        return {
+        constants = {
             "topic": self.topic.TOPIC,
             "key": str(self.topic.KEY),
             "event_time": event_time.of_topic(self.topic).definition(),
@@ -202,9 +257,27 @@ class Result:
             WINDOWS: windows_text(self.windows),
             "membership": str(self.membership and _non_default_fields(self.membership)),
             "allowed_lateness": self.late.allowed,
-            "late": self._late_text(),
             RULES: "2",
         }
+        late = {name: value for name, value in _non_default_fields(self.late).items() if name != "allowed"}
+        if late:
+            constants["late"] = str(late)
+        if self.event_answers:
+            constants["answers"] = "; ".join(map(definition_text, self.event_answers))
+            constants["facts_for"] = self.facts_for
+        return constants
+
+
+def definition_text(value: Any) -> str:
+    """A value of a job file, with the fields of dataclasses that are not at their default."""
+    if is_dataclass(value):
+        given = _non_default_fields(value)
+        return (
+            f"{type(value).__name__}({', '.join(f'{name}={definition_text(field)}' for name, field in given.items())})"
+        )
+    if isinstance(value, tuple):
+        return f"({', '.join(map(definition_text, value))})"
+    return repr(value)
 
 
 def windows_text(windows: tuple[Window, ...]) -> str:
@@ -212,7 +285,7 @@ def windows_text(windows: tuple[Window, ...]) -> str:
     return "; ".join(window.name + ("" if window.uniques else WITHOUT_UNIQUES) for window in windows)
 
 
-def _non_default_fields(value: Panes | Membership | Late) -> dict[str, Any]:
+def _non_default_fields(value: Any) -> dict[str, Any]:
     """The fields that are not at their default."""
     all_fields = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
     return {name: field for name, (field, default) in all_fields.items() if field != default}

@@ -17,6 +17,11 @@ def table(name: str, kind: TableKind) -> str:
     return name + suffix(kind)
 
 
+def part(name: str, what: str) -> str:
+    """The name of the table of result `name` for an answer or a topic; "": the table that has its name."""
+    return f"{name}_{what}" if what else name
+
+
 def all_tables(name: str) -> tuple[str, ...]:
     """The names of all tables that result `name` may have."""
     return (name, *(table(name, kind) for kind in KINDS))

@@ -10,10 +10,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
-from jobs.decisions import key_hash
 from jobs.decisions.membership import Membership
 from jobs.decisions.sighting_tracker import SightingTracker
-from jobs.events import task_facts
+from jobs.events import key_hash, task_facts
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
 from schemas import filters as filters_schema

@@ -1,4 +1,5 @@
-"""Kept events: facts that are events as the transform gave them, with the hash of their group and whether they were late.
+"""Kept events: facts that are events as the transform gave them, with the hash of their group, and whether they were
+late.
 
 They are kept as long as an answer, or a straggler that may still correct one, needs them.
 """
@@ -16,6 +17,7 @@ from jobs.events.key_hash import key_hashes
 KEY_HASH, LATE = "key_hash", "late"
 PLACE = ("record_partition", "record_offset")
 """Columns of an event that tell its place in its topic."""
+LATE_COLUMN = StructField(LATE, BooleanType(), True, {"comment": "Whether the record was late."})
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 """Stands for the hash of null."""
 _FACTOR = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -26,14 +28,14 @@ def output(kinds: StructType) -> StructType:
     return StructType(
         [
             *kinds,
-            StructField(LATE, BooleanType(), True, {"comment": "Whether the record was late."}),
+            LATE_COLUMN,
             StructField(KEY_HASH, LongType(), True, {"comment": "Hash of the group."}),
         ]
     )
 
 
 def hash_step(kinds: StructType, by: tuple[str, ...]) -> ArrowStep:
-    """The step that adds the column `key_hash` to events of the columns `kinds`; those of `by` get one zero, one NaN."""
+    """The step that adds the column `key_hash` to events of the columns `kinds`; `by` gets one zero, one NaN."""
     columns = StructType([*kinds, StructField(KEY_HASH, LongType())])
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -46,8 +48,8 @@ def hash_step(kinds: StructType, by: tuple[str, ...]) -> ArrowStep:
 
 
 def group_hashes(events: pa.Table, by: tuple[str, ...]) -> pa.Array:
-    """For each event a hash of its columns `by`, int64. Equal groups have equal hashes; unlike ones may, too: a hash only
-    leads to a group, whose columns decide.
+    """For each event a hash of its columns `by`, int64. Equal groups have equal hashes; unlike ones may, too: a hash
+    only leads to a group, whose columns decide.
     """
     hashes = np.zeros(len(events), np.uint64)
     for name in by:

@@ -1,11 +1,12 @@
 """What a batch has measured, put into its ledger row."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from jobs.keeping.ledger import Row
+from jobs.keeping.ledger import Position, Row
 from jobs.running.instants import from_micros, to_micros
 from sketches import quantiles
 
@@ -17,24 +18,31 @@ def offsets_between(row: Row) -> int:
     return sum(end - row.start_offsets.get(partition, 0) for partition, end in row.end_offsets.items())
 
 
-def stream_micros(row: Row) -> dict[int, int]:
-    """Stream time of each partition after the row's records, in microseconds since 1970."""
-    return {partition: to_micros(moment) for partition, moment in row.stream_time.items()}
+def stream_micros(read: Position) -> dict[int, int]:
+    """Stream time of each partition of a topic, in microseconds since 1970."""
+    return {partition: to_micros(moment) for partition, moment in read.stream_time.items()}
 
 
-def add_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
-    """`row` with these lateness.MEASURES, one for each partition of its batch. It still has the stream time of the row
-    before, and gets that after the batch.
+def add_facts(row: Row, facts_by_topic: Mapping[str, list[dict[str, Any]]]) -> Row:
+    """`row` with these lateness.MEASURES, one for each partition of its batch, by topic, the first topic first. It
+    still has the stream time of the row before, and gets that after the batch.
     """
-    stream = stream_micros(row)
+    positions = row.positions(facts_by_topic)
+    for topic, measures in facts_by_topic.items():
+        stream = stream_micros(positions[topic])
+        for fact in measures:
+            if fact["stream_micros"] is not None:
+                stream[fact["record_partition"]] = max(
+                    fact["stream_micros"], stream.get(fact["record_partition"], fact["stream_micros"])
+                )
+        times = {partition: from_micros(micros) for partition, micros in stream.items()}
+        positions[topic] = replace(positions[topic], stream_time=times)
+    facts = [fact for measures in facts_by_topic.values() for fact in measures]
     records, bad = sum(f["records"] for f in facts), sum(f["quarantined"] for f in facts)
     behind = quantiles.merge(bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"])
-    for fact in facts:
-        if fact["stream_micros"] is not None:
-            stream[fact["record_partition"]] = max(fact["stream_micros"], stream.get(fact["record_partition"], 0))
-    times = [from_micros(fact["record_micros"]) for fact in facts]
+    moments = [from_micros(fact["record_micros"]) for fact in facts]
     return replace(
-        row,
+        row.with_positions(positions),
         records=records,
         quarantined=bad,
         out_of_order=sum(f["out_of_order"] for f in facts),
@@ -44,8 +52,7 @@ def add_facts(row: Row, facts: list[dict[str, Any]]) -> Row:
         lateness_p50_seconds=behind.quantile(0.5, records - bad),
         lateness_p99_seconds=behind.quantile(0.99, records - bad),
         lateness_max_seconds=behind.maximum(),
-        stream_time={partition: from_micros(micros) for partition, micros in stream.items()},
-        record_time=max([*times, *([row.record_time] if row.record_time else [])], default=None),
+        record_time=max([*moments, *([row.record_time] if row.record_time else [])], default=None),
     )
 
 

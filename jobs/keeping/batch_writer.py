@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -16,22 +16,18 @@ from pyspark.sql import DataFrame
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.events import stragglers
-from jobs.keeping import batch_row, checkpoint, complete_time, exact_pass, filter_table, log_position, outcome
+from jobs.keeping import batch_row, complete_time, filter_table, late_records, log_position
 from jobs.keeping.batch_size import BatchSize
-from jobs.keeping.fast_pass import FastPass
-from jobs.keeping.ledger import Row
+from jobs.keeping.ledger import Position, Row
 from jobs.keeping.ledger_writer import LedgerWriter
-from jobs.keeping.outcome import Outcome
+from jobs.keeping.outcome import Outcome, reasons_of_bad
 from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.steps import Kind, Step, announce
+from jobs.keeping.topic_reader import TopicReader
 from jobs.lake import delta_tables
-from jobs.log import home
-from jobs.log.batch_records import BatchRecords
-from jobs.log.kafka.topics import TopicProbe
 from jobs.log.offsets import Offsets
-from jobs.log.ranges import RangeReader
 from jobs.run import Run
-from jobs.running import durations, mistakes
+from jobs.running import durations
 
 
 class BatchAborted(Exception):
@@ -50,8 +46,6 @@ class BatchWriter:
     """Folder of the query's checkpoint, which knows where each batch ends."""
     ledger: LedgerWriter
     schedule: PublishSchedule
-    expects_doubtful: bool = False
-    """Whether the next batch is likely to hold doubtful records: a log that had some in one has some in the next."""
     check_first: Callable[[Row], None] | None = None
     """Called with the row of the result's first batch before anything is written; it may refuse."""
     failure: Exception | None = None
@@ -60,19 +54,19 @@ class BatchWriter:
     """Whether the last batch ended the query because the next ones get another size. That batch is closed."""
     stopping: bool = False
     """Whether no more batches may begin."""
-    topic_probe: TopicProbe | None = field(init=False, default=None)
-    """Asks Kafka for the topic's id, if the log is there."""
     size: BatchSize = field(init=False)
-    range_reader: RangeReader = field(init=False)
-    """Reads what Spark's query has planned."""
+    readers: list[TopicReader] = field(init=False)
+    """One for each topic."""
 
     def __post_init__(self) -> None:
-        if self.run.places.log == "kafka":
-            assert self.run.places.kafka
-            self.topic_probe = TopicProbe(self.run.places.kafka, self.result.topic.TOPIC)
-        self.range_reader = home.range_reader(self.run.places, self.result.topic.TOPIC, self.result.name)
+        self.readers = [TopicReader(self.run, reading, place) for place, reading in enumerate(self.result.readings)]
         floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
         self.size = BatchSize(durations.seconds(self.result.batch_target), min(floor, ceiling), ceiling)
+
+    def close(self) -> None:
+        """Let go of what is kept for the next batch."""
+        for reader in self.readers:
+            reader.close()
 
     def write(self, _records: DataFrame, batch_id: int) -> None:
         """One microbatch, from its records to its ledger row. A batch that the ledger has already is left alone. Of
@@ -104,88 +98,94 @@ class BatchWriter:
 
     def _write(self, batch_id: int) -> None:
         begun = time.monotonic()
-        log_ends = self._log_ends()  # first: what is read now must not be taken for less than all
-        row, starts = self._row(batch_id)
+        # First: what is read now must not be taken for less than all.
+        log_ends = [reader.log_ends() if self.result.late.idle_after else None for reader in self.readers]
+        row = self._row(batch_id)
         if self.check_first:
             self.check_first(row)
         with ExitStack() as cached:
-            found = self._evaluate(row, starts, cached)
-            if self.topic_probe:  # before anything is written
-                log_position.check_topic_id(self.topic_probe, self.result, self.ledger.last)
-            row = batch_row.add_facts(row, found.facts)
-            row = complete_time.with_complete_time(row, [self._clock(row, log_ends)], self.result.lateness_rule)
+            found = self._evaluate(row, batch_id, cached)
+            for reader, position in zip(self.readers, self._positions(self.ledger.last), strict=True):
+                reader.check_topic_id(position)  # before anything is written
+            row = batch_row.add_facts(row, {topic: one.facts for topic, one in found.items()})
+            row = complete_time.with_complete_time(row, self._clocks(row, log_ends), self.result.lateness_rule)
             if row.records and row.quarantined == row.records:
-                row = replace(row, notes=(*row.notes, outcome.reasons_of_bad(found)))
+                row = replace(row, notes=(*row.notes, reasons_of_bad(found.values())))
             row = self._write_tables(found, row)
         seconds = time.monotonic() - begun
-        if self.run.continuous and self.schedule.is_due():  # a scheduled run publishes at its end
+        is_due = bool(self.run.continuous) and self.schedule.is_due()  # a scheduled run publishes at its end
+        if is_due and self.result.windows:
             row = self.schedule.publish_now(self.run.spark, row)
         self.ledger.close(row)
+        if is_due and self.result.event_answers:
+            self.schedule.publish_rest()
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)
 
-    def _log_ends(self) -> Offsets | None:
-        """Where the log ends now; None if idle partitions hold nothing back."""
-        if self.result.late.idle_after is None:
-            return None
-        return dict(home.topic(self.run.places, self.result.topic.TOPIC).ends)
+    def _positions(self, row: Row) -> list[Position]:
+        """How far each topic was read."""
+        return list(row.positions(self.result.topics).values())
 
-    def _clock(self, row: Row, log_ends: Offsets | None) -> complete_time.Clock:
-        return complete_time.Clock(batch_row.stream_micros(row), row.end_offsets, log_ends)
+    def _clocks(self, row: Row, log_ends: list[Offsets | None]) -> list[complete_time.Clock]:
+        pairs = zip(self._positions(row), log_ends, strict=True)
+        return [complete_time.Clock(batch_row.stream_micros(read), read.end_offsets, ends) for read, ends in pairs]
 
-    def _row(self, batch_id: int) -> tuple[Row, Offsets]:
-        """The batch's ledger row before anything is known but which records it reads, and where it starts to read. A
-        partition that no start is known of is read from its first record.
-        """
-        last = self.ledger.last
-        ends = checkpoint.end_offsets(self.run.spark, self.checkpoint, batch_id)
-        row = last.next(Kind.BATCH, batch_id=batch_id, end_offsets=last.end_offsets | ends)
-        row = replace(row, notes=log_position.new_partitions_note(self.result.topic.TOPIC, row))
-        for note in row.notes:
+    def _row(self, batch_id: int) -> Row:
+        """The batch's ledger row before anything is known but which records it reads."""
+        row = self.ledger.last.next(Kind.BATCH, batch_id=batch_id)
+        positions = row.positions(self.result.topics)
+        notes: tuple[str, ...] = ()
+        for reader in self.readers:
+            read = positions[reader.topic]
+            ends = read.end_offsets | reader.planned_ends(self.checkpoint, batch_id)
+            positions[reader.topic] = read = replace(read, end_offsets=ends)
+            notes += log_position.new_partitions_note(reader.topic, read)
+        for note in notes:
             self.run.say(f"{self.result.name}: {note}")
-        starts = dict(last.end_offsets)
-        if not starts and batch_id == 0:
-            starts = checkpoint.first_offsets(self.run.spark, self.checkpoint) or {}
-        elif starts:  # Spark reads a partition that is new from offset 0, or stops if it no longer has that
-            starts = {partition: starts.get(partition, 0) for partition in ends}
-        return row, starts
+        return replace(row.with_positions(positions), notes=notes)
 
-    def _evaluate(self, row: Row, starts: Offsets, cached: ExitStack) -> Outcome:
-        result, last = self.result, self.ledger.last
-        with mistakes.note_records(result.topic.TOPIC, row.start_offsets, row.end_offsets):
-            filters = filter_table.read(self.run.places, result, last) if result.membership else None
-            prior = Prior(batch_row.stream_micros(last), filters)
-            ranges = self.range_reader.plan(starts, row.end_offsets)
-            records = BatchRecords(self.run.spark, self.range_reader, ranges)
-            found = None if self.expects_doubtful else self._fast_pass.evaluate(records, prior, cached)
-            found = found or exact_pass.evaluate(records, result, prior, cached)
-        self.expects_doubtful = found.has_doubtful
+    def _evaluate(self, row: Row, batch_id: int, cached: ExitStack) -> dict[str, Outcome]:
+        """By topic, what its records come to."""
+        last = self.ledger.last
+        filters = filter_table.read(self.run.places, self.result, last) if self.result.membership else None
+        before = last.positions(self.result.topics)
+        found = {}
+        for reader in self.readers:
+            read, had = row.positions(self.result.topics)[reader.topic], before[reader.topic]
+            planned = reader.planned_ends(self.checkpoint, batch_id)
+            starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, planned)
+            prior = Prior(batch_row.stream_micros(had), filters)
+            found[reader.topic] = reader.evaluate(read, starts, prior, cached)
         return found
 
-    @cached_property
-    def _fast_pass(self) -> FastPass:
-        return FastPass(self.run.spark, self.result)
-
-    def _write_tables(self, found: Outcome, row: Row) -> Row:
-        """Quarantine, stragglers, panes or rows, filters; returns the row with what it says of filters."""
-        result, cache = self.result, self.schedule.pane_cache
-        if found.bad is not None:
-            self._append(found.bad, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
+    def _write_tables(self, found: dict[str, Outcome], row: Row) -> Row:
+        """Quarantine, stragglers, panes or rows or events, filters; returns the row with what it says of filters."""
+        result = self.result
+        bad = [outcome.bad for outcome in found.values() if outcome.bad is not None]
+        if bad:
+            union = reduce(DataFrame.unionByName, bad)
+            self._append(union, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
+        late = {topic: stragglers.table(topic, one.facts, result.lateness_rule) for topic, one in found.items()}
         if row.late:
-            late = stragglers.table(result.topic.TOPIC, found.facts, result.lateness_rule)
-            self._append(late, result.table("stragglers"), row, Step.STRAGGLERS)
+            self._append(pa.concat_tables(late.values()), result.table("stragglers"), row, Step.STRAGGLERS)
+        if result.event_answers:
+            for topic, outcome in found.items():
+                events = late_records.mark(outcome.output, late[topic])
+                written = self._append(events, result.events_table(topic), row, Step.EVENTS)
+                self.schedule.record_events(topic, written)
+            return row
+        [only] = found.values()
         if result.panes:
-            written = self._append(found.output, result.table("panes"), row, Step.PANES)
-            if cache:
-                cache.record_append(written)
+            written = self._append(only.output, result.table("panes"), row, Step.PANES)
+            self.schedule.record_panes(written)
         else:
-            self._append(found.output, result.name, row, Step.ROWS)
-        if found.filters is None or not found.filters.num_rows:
+            self._append(only.output, result.name, row, Step.ROWS)
+        if only.filters is None or not only.filters.num_rows:
             return row
         with announce(self.run.step, Step.FILTERS):
             commit = self.ledger.commit(row, Step.FILTERS)
-            filter_table.replace(self.run.places, result, found.filters, commit)
-        return batch_row.add_filter_rates(row, found.filters)
+            filter_table.replace(self.run.places, result, only.filters, commit)
+        return batch_row.add_filter_rates(row, only.filters)
 
     def _append(
         self, rows: DataFrame | pa.Table, name: str, row: Row, step: Step, **numbers: int | None

@@ -1,7 +1,7 @@
 """Spark's checkpoint, read as a cache: does it stand where the ledger stands?"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow.fs as fs
 from py4j.protocol import Py4JJavaError
@@ -38,16 +38,19 @@ def move_aside(spark: SparkSession, path: str) -> str:
     return f"{path}.aside-{number}"
 
 
-def end_offsets(spark: SparkSession | None, path: str, batch_id: int) -> dict[int, int]:
-    """By partition, the offset after the last record of a batch, as Spark planned it. Raises Unreadable."""
-    return _offsets(spark, path, f"offsets/{batch_id}", 2)
+def end_offsets(spark: SparkSession | None, path: str, batch_id: int, source: int = 0) -> dict[int, int]:
+    """By partition, the offset after the last record of a batch, as Spark planned it. `source`: the place of the topic
+    among those that the result reads. Raises Unreadable.
+    """
+    return _offsets(spark, path, f"offsets/{batch_id}", 2 + source)
 
 
-def first_offsets(spark: SparkSession | None, path: str) -> dict[int, int] | None:
+def first_offsets(spark: SparkSession | None, path: str, source: int = 0) -> dict[int, int] | None:
     """By partition, the offset at which the first batch starts, as Kafka's source has noted it; None if it has not, or
     if another source is read, which looks anew where to start. Raises Unreadable.
     """
-    return _offsets(spark, path, "sources/0/0", 1) if exists(spark, f"{path}/sources/0/0") else None
+    file = f"sources/{source}/0"
+    return _offsets(spark, path, file, 1) if exists(spark, f"{path}/{file}") else None
 
 
 def _offsets(spark: SparkSession | None, path: str, file: str, line: int) -> dict[int, int]:
@@ -61,27 +64,32 @@ def _offsets(spark: SparkSession | None, path: str, file: str, line: int) -> dic
         raise Unreadable(f"{file} is cut short or garbled") from None
 
 
-def planned_offsets(spark: SparkSession, path: str, batch_id: int) -> dict[int, int] | None:
-    """The end offsets of a batch that Spark has planned and will run; None if it has not planned it."""
-    return end_offsets(spark, path, batch_id) if exists(spark, f"{path}/offsets/{batch_id}") else None
+def planned_offsets(spark: SparkSession, path: str, batch_id: int, sources: int = 1) -> list[dict[int, int]] | None:
+    """For each source the end offsets of a batch that Spark has planned and will run; None if it has not planned it."""
+    if not exists(spark, f"{path}/offsets/{batch_id}"):
+        return None
+    return [end_offsets(spark, path, batch_id, source) for source in range(sources)]
 
 
 def disagreement(
-    spark: SparkSession | None, path: str, last: Row, firsts: Mapping[int, int] | None = None
+    spark: SparkSession | None, path: str, last: Row, firsts: Sequence[Mapping[int, int]] | None = None
 ) -> str | None:
     """What is wrong with the checkpoint of the ledger's generation, in words; None if it may be used.
 
-    `firsts`: by partition, the earliest record that the log has; None if that is not known.
+    `firsts`: for each topic, by partition, the earliest record that the log has; None if that is not known.
     """
     if not exists(spark, path):
         return None if last.batch_id < 0 else "is missing"
     try:
         planned, closed = _newest(spark, path, "offsets"), _newest(spark, path, "commits")
-        begun = first_offsets(spark, path) if last.batch_id < 0 else None
-        if begun and {**begun, **last.end_offsets} != begun:
-            return "begins elsewhere than the ledger ends"
-        if begun and any(offset < (firsts or {}).get(part, 0) for part, offset in begun.items()):
-            return "begins with records that the log has no longer"
+        read = [last.end_offsets, *(position.end_offsets for position in last.further_topics.values())]
+        for source, ends in enumerate(read):
+            begun = first_offsets(spark, path, source) if last.batch_id < 0 else None
+            if begun and {**begun, **ends} != begun:
+                return "begins elsewhere than the ledger ends"
+            there = firsts[source] if firsts else {}
+            if begun and any(offset < there.get(part, 0) for part, offset in begun.items()):
+                return "begins with records that the log has no longer"
         if planned < 0 and last.batch_id < 0:
             return None
         if not exists(spark, f"{path}/metadata"):
@@ -91,10 +99,11 @@ def disagreement(
             return f"is older than the ledger: batch {planned}, the ledger has {last.batch_id}"
         if closed > last.batch_id or planned > last.batch_id + 1:
             return f"is ahead of the ledger: batch {max(closed, planned)}, the ledger has {last.batch_id}"
-        if last.batch_id >= 0 and end_offsets(spark, path, last.batch_id) != last.end_offsets:
-            return "is of another query: its offsets are not the ledger's"
-        if planned > last.batch_id:
-            end_offsets(spark, path, planned)
+        for source, ends in enumerate(read):
+            if last.batch_id >= 0 and end_offsets(spark, path, last.batch_id, source) != ends:
+                return "is of another query: its offsets are not the ledger's"
+            if planned > last.batch_id:
+                end_offsets(spark, path, planned, source)
         if closed >= 0:
             _text(spark, f"{path}/commits/{closed}")
     except (Unreadable, ValueError) as error:

@@ -7,6 +7,19 @@ from pyspark.sql import functions as F
 
 from jobs.answers.result import Result
 from jobs.events import stragglers
+from jobs.facts import kept_events
+
+
+def mark(events: DataFrame | pa.Table, found: pa.Table) -> DataFrame | pa.Table:
+    """Kept events of one topic, with the column `late`: whether their record is among these stragglers."""
+    if isinstance(events, pa.Table):
+        return kept_events.mark_late(events, found)
+    if not len(found):
+        return events.withColumn(kept_events.LATE, F.lit(False))
+    places = _places(events, found).withColumn(kept_events.LATE, F.lit(True))
+    same = (F.col("record_partition") == F.col("__partition")) & (F.col("record_offset") == F.col("__offset"))
+    marked = events.join(F.broadcast(places), same, "left").drop("__partition", "__offset")
+    return marked.withColumn(kept_events.LATE, F.coalesce(F.col(kept_events.LATE), F.lit(False)))
 
 
 def without(events: DataFrame, found: pa.Table) -> DataFrame:

@@ -3,7 +3,7 @@
 Read and written without Spark: a row costs milliseconds, and whoever asks how far a job is needs no Java.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -19,6 +19,16 @@ from jobs.run import Run
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas import ledger as ledger_schema
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far one topic was read."""
+
+    topic_id: str = ""
+    start_offsets: dict[int, int] = field(default_factory=dict)
+    end_offsets: dict[int, int] = field(default_factory=dict)
+    stream_time: dict[int, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,10 @@ class Row:
     complete_time: datetime | None = None
     reopened: int = 0
     until_time: datetime | None = None
+    further_topics: dict[str, Position] = field(default_factory=dict)
     published_sequence: int = 0
     published_complete_time: datetime | None = None
+    open_sequence: int = 0
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     definition: dict[str, str] = field(default_factory=dict)
     transform: str = ""
@@ -60,10 +72,28 @@ class Row:
     committed_time: datetime | None = None
 
     @property
+    def position(self) -> Position:
+        """That of the first topic."""
+        return Position(self.topic_id, self.start_offsets, self.end_offsets, self.stream_time)
+
+    def positions(self, topics: Iterable[str]) -> dict[str, Position]:
+        """Of each of these topics, by name; the first topic of the result comes first."""
+        first, *others = topics
+        return {first: self.position} | {name: self.further_topics.get(name, Position()) for name in others}
+
+    def with_positions(self, positions: Mapping[str, Position]) -> Self:
+        """The row with these, as `positions` gives them."""
+        (_, first), *others = positions.items()
+        return replace(
+            self, **{each.name: getattr(first, each.name) for each in fields(first)}, further_topics=dict(others)
+        )
+
+    @property
     def is_published(self) -> bool:
         """Whether every batch is published, or the result has no windows."""
-        has_panes = any(name.endswith(table_names.suffix("panes")) for name in self.tables)
-        return self.published_sequence >= self.sequence or not has_panes
+        is_published = any(name.endswith(table_names.suffix("panes")) for name in self.tables)
+        is_published |= "answers" in self.definition
+        return self.published_sequence >= self.sequence or not is_published
 
     def next(self, kind: str, **changes: Any) -> Self:
         """The row after this one: it has read as far, counts nothing yet, and starts now."""
@@ -73,6 +103,8 @@ class Row:
         fresh |= {"notes": (), "lateness_sketch": None}
         fresh |= {f"lateness_{which}_seconds": 0.0 for which in ("p50", "p99", "max")}
         fresh |= {"start_offsets": self.end_offsets, "started_time": datetime.now(UTC)}
+        further = {name: replace(one, start_offsets=one.end_offsets) for name, one in self.further_topics.items()}
+        fresh |= {"further_topics": further}
         return replace(self, sequence=self.sequence + 1, kind=kind, **(fresh | changes))
 
 
@@ -113,6 +145,8 @@ def last(places: Places, name: str, kind: str = "%") -> Row | None:
 def _row(columns: dict[str, Any]) -> Row:
     known = {name: value for name, value in columns.items() if value is not None and name in Row.__annotations__}
     known["notes"] = tuple(known.get("notes", ()))
+    further = known.get("further_topics", {})
+    known["further_topics"] = {name: Position(**position) for name, position in further.items()}
     return Row(**known)
 
 
@@ -141,11 +175,10 @@ def with_versions(places: Places, row: Row, closing: commits.Commit) -> Row:
 def write(places: Places, name: str, row: Row) -> Row:
     """Append `row` in one commit. Raises Refused if another run has written a row of its sequence."""
     row = replace(row, committed_time=datetime.now(UTC))
-    values = {
-        column: list(value.items()) if isinstance(value, dict) and column != "tables" else value
-        for column, value in asdict(row).items()
-    }
+    values = _pairs(asdict(row), ("tables", "further_topics"))
     values["tables"] = list(row.tables.items())
+    positions = {name: _pairs(asdict(position)) for name, position in row.further_topics.items()}
+    values["further_topics"] = list(positions.items())
     commit = commits.Commit(name, str(row.generation), row.sequence, Step.LEDGER, row.start_offsets, row.end_offsets)
     table = DeltaTable(path(places, name))
     if (table.transaction_version(f"{name}:ledger") or 0) >= row.sequence:
@@ -163,6 +196,14 @@ def write(places: Places, name: str, row: Row) -> Row:
         ),
     )
     return row
+
+
+def _pairs(values: dict[str, Any], but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The values, with lists of pairs for dictionaries, as Arrow takes maps."""
+    return {
+        name: list(value.items()) if isinstance(value, dict) and name not in but else value
+        for name, value in values.items()
+    }
 
 
 def arrow_schema() -> pa.Schema:

@@ -26,14 +26,15 @@ class LedgerWriter:
     """The ledger's last row."""
     query: StreamingQuery | None = None
     """The query that runs, which knows how much of the log is left to read."""
-    consumer_group: OffsetReporter | None = field(init=False, default=None)
-    """The result's consumer group, if the log is in Kafka."""
+    consumer_groups: dict[str, OffsetReporter] = field(init=False, default_factory=dict)
+    """By topic, who tells the result's consumer group how far it was read, if the log is in Kafka."""
 
     def __post_init__(self) -> None:
         if self.run.places.log == "kafka":
             kafka = self.run.places.kafka
             assert kafka
-            self.consumer_group = OffsetReporter(kafka, self.result.name, self.result.topic.TOPIC, self.run.say)
+            for topic in self.result.topics:
+                self.consumer_groups[topic] = OffsetReporter(kafka, self.result.name, topic, self.run.say)
 
     def commit(self, row: Row, step: Step) -> commits.Commit:
         """The commit of a step that `row` will close."""
@@ -44,21 +45,25 @@ class LedgerWriter:
             step,
             row.start_offsets,
             row.end_offsets,
-            fingerprint.schema_fingerprint(self.result.topic),
+            {name: read.end_offsets for name, read in row.further_topics.items()},
+            fingerprint.schema_fingerprints(reading.topic for reading in self.result.readings),
         )
 
     def close(self, row: Row) -> None:
         """Write `row` after the last commit of its steps. Raises Refused if another run has written to the tables."""
         self.last = ledger.close(self.run, row, self.commit(row, Step.LEDGER))
-        if self.consumer_group:
-            self.consumer_group.commit(self.last.end_offsets)
+        positions = self.last.positions(self.result.topics)
+        for topic, group in self.consumer_groups.items():
+            group.commit(positions[topic].end_offsets)
         housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence)
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:
         """Records in the log that are not read yet, as far as the source has reported; None before it has."""
         sources: list[Any] = self.query.lastProgress["sources"] if self.query and self.query.lastProgress else []
-        latest: dict[str, Any] = json.loads(sources[0]["latestOffset"] or "null") or {} if sources else {}
-        latest = latest.get(self.result.topic.TOPIC, latest)
-        ends = self.last.end_offsets
-        return sum(max(0, end - ends.get(int(partition), 0)) for partition, end in latest.items()) if latest else None
+        left = []
+        for (topic, read), source in zip(self.last.positions(self.result.topics).items(), sources, strict=False):
+            latest: dict[str, Any] = json.loads(source["latestOffset"] or "null") or {}
+            latest = latest.get(topic, latest)
+            left += [max(0, end - read.end_offsets.get(int(partition), 0)) for partition, end in latest.items()]
+        return sum(left) if left else None

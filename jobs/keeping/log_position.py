@@ -1,10 +1,10 @@
 """Where in the log a run goes on: at the ledger's offsets, if the log is the one that was read and still has them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.answers.result import Result
 from jobs.keeping import ledger
-from jobs.keeping.ledger import Row
+from jobs.keeping.ledger import Position, Row
 from jobs.keeping.steps import Kind
 from jobs.log import home
 from jobs.log.kafka.topics import TopicProbe
@@ -23,21 +23,26 @@ class LostRange:
     end: int
 
 
-def check(run: Run, result: Result, last: Row) -> tuple[Topic, Row]:
+def check(run: Run, result: Result, last: Row) -> tuple[list[Topic], Row]:
     """Check that the log is the one that was read, and has what the ledger has not read yet. Returns what the log has
-    of the topic, and the ledger's last row: a new one where records are lost and the run accepts that.
+    of each topic, and the ledger's last row: a new one where records are lost and the run accepts that.
 
-    Raises Refused when the topic is another one, is shorter than what was read, or has lost records.
+    Raises Refused when a topic is another one, is shorter than what was read, or has lost records.
     """
-    topic = check_same_topic(run.places, result.name, result.topic.TOPIC, last)
-    lost = lost_ranges(last.end_offsets, topic) if last.end_offsets else []
-    return topic, _accept(run, result, last, lost) if lost else last
+    topics = []
+    for name, position in last.positions(result.topics).items():
+        topics.append(check_same_topic(run.places, result.name, name, position, last.log_home))
+        lost = lost_ranges(position.end_offsets, topics[-1]) if position.end_offsets else []
+        last = _accept(run, result, name, last, lost) if lost else last
+    return topics, last
 
 
-def check_same_topic(places: Places, name: str, topic: str, last: Row) -> Topic:
-    """What the log has of the topic now. Raises Refused if it is not the topic that result `name` has read."""
+def check_same_topic(places: Places, name: str, topic: str, last: Position, log_home: str) -> Topic:
+    """What the log has of the topic now. Raises Refused if it is not the topic that result `name` has read, up to
+    `last`, in this home of the log.
+    """
     now = home.topic(places, topic)
-    before = last.log_home or "archive"
+    before = log_home or "archive"
     if last.end_offsets and not home.is_same_topic(places, topic, before, last.topic_id):
         raise Refused(
             f"topic {topic} is not the one that {name} has read: it was deleted and made again, or it is of "
@@ -54,21 +59,21 @@ def check_same_topic(places: Places, name: str, topic: str, last: Row) -> Topic:
     return now
 
 
-def check_topic_id(probe: TopicProbe, result: Result, last: Row) -> None:
+def check_topic_id(probe: TopicProbe, result: Result, topic: str, topic_id: str) -> None:
     """Raises Refused unless what a batch has read is of the topic that the ledger knows. A topic that is made again
     while a run goes on may have records at the next offsets, and Spark would read on in them.
     """
-    if probe.id() != last.topic_id:
+    if probe.id() != topic_id:
         raise Refused(
-            f"topic {result.topic.TOPIC} was deleted, or deleted and made again, while {result.name} was reading it: "
+            f"topic {topic} was deleted, or deleted and made again, while {result.name} was reading it: "
             "its offsets mean other records now. Nothing of them was written. Give the result a new version in its "
             "name, or move its tables away to build them from this topic."
         )
 
 
-def new_partitions_note(topic: str, row: Row) -> tuple[str, ...]:
+def new_partitions_note(topic: str, read: Position) -> tuple[str, ...]:
     """A note for the ledger row of a batch that reads new partitions of the topic; of any other batch, ()."""
-    new = sorted(row.end_offsets.keys() - row.start_offsets.keys()) if row.start_offsets else []
+    new = sorted(read.end_offsets.keys() - read.start_offsets.keys()) if read.start_offsets else []
     if not new:
         return ()
     which = ", ".join(map(str, new))
@@ -95,21 +100,27 @@ def record_start(run: Run, result: Result, last: Row) -> Row:
     """
     if run.start is None:
         return last
-    if last.end_offsets:
+    positions = last.positions(result.topics)
+    if any(position.end_offsets for position in positions.values()):
         run.say(f"{result.name}: goes on from its ledger; --start counts in the first run of a result alone")
         return last
-    offsets = home.starting_offsets(run.places, result.topic.TOPIC, run.start)
-    row = last.next(Kind.START, end_offsets=offsets, notes=(f"started at {run.start}",))
+    starts = {name: home.starting_offsets(run.places, name, run.start) for name in result.topics}
+    row = last.next(Kind.START, notes=(f"started at {run.start}",))
+    row = row.with_positions({name: replace(one, end_offsets=starts[name]) for name, one in positions.items()})
     return ledger.write(run.places, result.name, row)
 
 
-def _accept(run: Run, result: Result, last: Row, lost: list[LostRange]) -> Row:
+def _accept(run: Run, result: Result, topic: str, last: Row, lost: list[LostRange]) -> Row:
     """Write a ledger row for the gap, and return it. Raises Refused unless the run accepts the loss."""
     if not run.accept_loss:
-        raise Refused(loss_message(result.topic.TOPIC, result.name, lost))
-    note = f"lost, and accepted: {describe_ranges(lost)}"
-    ends = last.end_offsets | {each.partition: each.end for each in lost}
-    row = ledger.write(run.places, result.name, last.next(Kind.GAP, end_offsets=ends, notes=(note,)))
+        raise Refused(loss_message(topic, result.name, lost))
+    of_topic = "" if len(result.topics) == 1 else f"of topic {topic}, "
+    note = f"lost, and accepted: {of_topic}{describe_ranges(lost)}"
+    row = last.next(Kind.GAP, notes=(note,))
+    positions = row.positions(result.topics)
+    ends = positions[topic].end_offsets | {each.partition: each.end for each in lost}
+    row = row.with_positions(positions | {topic: replace(positions[topic], end_offsets=ends)})
+    row = ledger.write(run.places, result.name, row)
     run.say(f"{result.name}: {note}")
     return row
 

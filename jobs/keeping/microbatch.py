@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -16,7 +17,6 @@ from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.start import start
 from jobs.keeping.steps import Kind
 from jobs.log import home
-from jobs.log.offsets import kafka_json
 from jobs.run import Run
 from jobs.running import jvm, mistakes, shared_folder
 from jobs.running.errors import Refused
@@ -56,39 +56,41 @@ def _write_batches(run: Run, result: Result) -> Row:
     ledger_writer = LedgerWriter(run, result, begun.last)
     schedule = PublishSchedule(run, result, ledger_writer)
     writer = BatchWriter(run, result, begun.checkpoint, ledger_writer, schedule)
-    writer.expects_doubtful = bool(newest and newest.quarantined)
+    for reader in writer.readers:
+        reader.expects_doubtful = bool(newest and newest.quarantined)
     if newest is None:
-        writer.check_first = lambda row: first_records.check(
-            run.places, result.topic, row.start_offsets, row.end_offsets
-        )
+        writer.check_first = partial(_check_first, run, result)
     try:
         while (end := _run_query(writer, begun.last)) is QueryEnd.RESIZED:
             pass
         if end is QueryEnd.BROKEN_OFF:
             run.say(f"{result.name}: the batch at work was broken off, the next run does it again")
         else:
-            if result.windows and not run.continuous:
+            if result.is_published and not run.continuous:
                 jvm.end_idle_workers(run.spark)  # publishing takes the most memory of a run, in this process
-            schedule.publish_rest()
+            schedule.publish_rest(ends_run=True)
     except Exception as error:
         table_check.raise_if_tables_changed(run.spark, run.places, result, ledger_writer.last)
         raise error from None
     finally:
-        writer.range_reader.close()
+        writer.close()
     return ledger_writer.last
+
+
+def _check_first(run: Run, result: Result, row: Row) -> None:
+    """Raises Refused if the first records show that a schema file says the unit of its event time wrongly."""
+    positions = row.positions(result.topics)
+    for reading in result.readings:
+        read = positions[reading.topic.TOPIC]
+        first_records.check(run.places, reading.topic, read.start_offsets, read.end_offsets)
 
 
 def _run_query(writer: BatchWriter, first: Row) -> QueryEnd:
     """Run the query to its end; `first` is the ledger row at which the run began. Raises what the query failed with."""
     run, result = writer.run, writer.result
-    records = home.read(
-        run.spark,
-        run.places,
-        result.topic.TOPIC,
-        starting_offsets=kafka_json(result.topic.TOPIC, first.end_offsets) if first.end_offsets else home.EARLIEST,
-        max_records_per_batch=writer.size.limit if run.continuous else result.max_records_per_batch,
-        group=result.name,
-    )
+    limit = writer.size.limit if run.continuous else result.max_records_per_batch
+    positions = {topic: read.end_offsets for topic, read in first.positions(result.topics).items()}
+    records = home.read_together(run.spark, run.places, positions, limit, result.name)
     trigger: dict[str, Any] = {"processingTime": run.continuous} if run.continuous else {"availableNow": True}
     writer.accept_batches()
     writer.ledger.query = query = (

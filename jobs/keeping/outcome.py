@@ -1,6 +1,8 @@
 """What the records of a batch come to, by either pass."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ class Outcome:
     facts: list[dict[str, Any]]
     """A row of lateness.MEASURES for each partition."""
     output: DataFrame | pa.Table
-    """Partial panes, or rows; of few records in the memory of this process."""
+    """Partial panes, rows, or events; of few records in the memory of this process."""
     filters: pa.Table | None
     """Those that changed, in the columns of seen_before.changed_filters."""
     bad: DataFrame | None
@@ -35,9 +37,9 @@ def count_records(output: DataFrame | pa.Table, panes: Panes | None) -> int:
     return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
 
 
-def reasons_of_bad(outcome: Outcome) -> str:
+def reasons_of_bad(outcomes: Iterable[Outcome]) -> str:
     """Why the records of a batch are bad of which none is good."""
-    assert outcome.bad is not None
-    counts = outcome.bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
+    bad = reduce(DataFrame.unionByName, [outcome.bad for outcome in outcomes if outcome.bad is not None])
+    counts = bad.groupBy("reason", "field").count().orderBy("reason", "field").collect()
     reasons = ", ".join(f"{row['count']:,} {row.reason}" + (f" of {row.field}" if row.field else "") for row in counts)
     return f"{NONE_GOOD} {sum(row['count'] for row in counts):,} records of the batch is good: {reasons}"

@@ -1,9 +1,11 @@
-"""When the windows of a result are published: in a batch that finds them due, while no batch comes, and at the end."""
+"""When a result is published: in a batch that finds it due, or after it, while no batch comes, and at the end."""
 
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Result
@@ -11,15 +13,18 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.publishing import publication
+from jobs.publishing.event_difference import Moment
+from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
 from jobs.publishing.pane_cache import PaneCache
 from jobs.run import Run
 from jobs.running import durations
+from jobs.running.instants import to_micros
 
 
 @dataclass
 class PublishSchedule:
-    """Publishes the windows of one result, if it has any."""
+    """Publishes one result, if there is anything to publish."""
 
     run: Run
     result: Result
@@ -31,39 +36,76 @@ class PublishSchedule:
     """When it was published last, by time.monotonic; at first, when the run began."""
     batch_failed: bool = False
     """Whether a batch failed. It may have written panes, which a publication would take in without their ledger row."""
-    pane_cache: PaneCache | None = field(init=False, default=None)
+    _pane_cache: PaneCache | None = field(init=False, default=None)
     """None if the result has no windows, or publishes them once, at the end."""
+    _events: EventPublisher | None = field(init=False, default=None)
+    """None if the result has no answers of events."""
 
     def __post_init__(self) -> None:
         if self.result.windows and self.run.continuous:
-            self.pane_cache = PaneCache(self.run.places.table(self.result.table("panes")), self.result)
+            self._pane_cache = PaneCache(self.run.places.table(self.result.table("panes")), self.result)
+        if self.result.event_answers:
+            self._events = EventPublisher(self.run.spark, self.run.places, self.result, bool(self.run.continuous))
+
+    def record_panes(self, written: pa.Table | None) -> None:
+        """Partial panes were appended; None if they did not go through this process."""
+        if self._pane_cache:
+            self._pane_cache.record_append(written)
+
+    def record_events(self, topic: str, written: pa.Table | None) -> None:
+        """Events of a topic were appended; None if they did not go through this process."""
+        if self._events:
+            self._events.record_append(topic, written)
 
     def is_due(self) -> bool:
         """Whether the last publication is `publish_every` ago, or longer."""
         due = time.monotonic() - self.published_at >= durations.seconds(self.result.publish_every)
-        return bool(self.result.windows) and due
+        return self.result.is_published and due
 
     def publish_now(self, spark: SparkSession, row: Row) -> Row:
-        """Publish what the ledger has, and what the batch has written that `row` will close, if it is of a batch."""
+        """Publish windows: what the ledger has, and what the batch has written that `row` will close, if it is of a
+        batch.
+        """
         step = Step.WINDOWS if row.kind == Kind.BATCH else Step.PUBLISH
         last = self.ledger.last
         finality = Finality(last.published_complete_time, row.complete_time)
         with announce(self.run.step, Step.WINDOWS):
             commit = self.ledger.commit(row, step)
             publication.publish(
-                *(spark, self.run.places, self.result, last.published_sequence, finality, commit), cache=self.pane_cache
+                *(spark, self.run.places, self.result, last.published_sequence, finality, commit),
+                cache=self._pane_cache,
             )
         self.published_at = time.monotonic()
         return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 
-    def publish_rest(self) -> None:
-        """Publish what batches have written since the last time, under a ledger row of its own."""
+    def publish_rest(self, ends_run: bool = False) -> None:
+        """Publish what batches have written since the last time, under a ledger row of its own. A run that ends shows
+        the rows of events that nothing decides yet, too.
+        """
         last = self.ledger.last
-        if self.result.windows and last.published_sequence < last.sequence:
-            self.ledger.close(self.publish_now(self.run.spark, last.next(Kind.PUBLISH)))
+        has_open = bool(self._events) and ends_run and last.open_sequence < last.published_sequence
+        if not self.result.is_published or (last.published_sequence >= last.sequence and not has_open):
+            return
+        row = last.next(Kind.PUBLISH)
+        self.ledger.close(
+            self._publish_events(row, ends_run) if self._events else self.publish_now(self.run.spark, row)
+        )
+
+    def _publish_events(self, row: Row, ends_run: bool) -> Row:
+        """Publish the answers of events, never within a batch: what is published must be what the ledger says."""
+        assert self._events
+        last, open_sequence = self.ledger.last, row.sequence if ends_run else row.open_sequence
+        before = Moment(last.published_sequence, _micros(last.published_complete_time), last.open_sequence)
+        now = Moment(row.sequence, _micros(row.complete_time), open_sequence)
+        versions = {name: table["version"] for name, table in last.tables.items()}
+        with announce(self.run.step, Step.PUBLISH):
+            self._events.publish(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
+        self.published_at = time.monotonic()
+        published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+        return replace(published, open_sequence=open_sequence)
 
     def publish_while_idle(self) -> None:
-        """Publish windows that are due, if no batch is at work: it may be long until the next one comes."""
+        """Publish what is due, if no batch is at work: it may be long until the next one comes."""
         if not self.run.continuous or not self.write_lock.acquire(blocking=False):
             return
         try:
@@ -71,3 +113,8 @@ class PublishSchedule:
                 self.publish_rest()
         finally:
             self.write_lock.release()
+
+
+def _micros(complete_time: datetime | None) -> int:
+    """In microseconds since 1970, and that if nothing is complete."""
+    return max(0, to_micros(complete_time)) if complete_time else 0

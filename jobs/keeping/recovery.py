@@ -1,6 +1,6 @@
 """Where a run starts: the ledger decides, the checkpoint is a cache, and tables are set back to where the ledger is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,14 +45,14 @@ def resume_from(
     result: Result,
     before: Row | None,
     finish: bool = True,
-    topic: Topic | None = None,
+    topics: Sequence[Topic] | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Start:
     """Check the result's tables against its ledger, mend what a crash or a lost checkpoint left, say where to go on.
 
     `before` is the ledger's last row; None if there is no ledger yet. A batch that stopped half-way is left for the
-    checkpoint to run again; without `finish` it is taken back. `topic` is what the log has of it now; None if the log
-    is not read. `step` is called with commits; see Run.step.
+    checkpoint to run again; without `finish` it is taken back. `topics` is what the log has of each now; None if the
+    log is not read. `step` is called with commits; see Run.step.
     A result that has read nothing yet may be defined anew, and tables get wider columns where the topic's have,
     and rows of windows come and go with the windows of the result.
 
@@ -66,28 +66,32 @@ def resume_from(
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
-    moved = topic is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
-    if topic is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
-        last = replace(last, log_home=places.log, topic_id=topic.id)
+    moved = topics is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
+    if topics is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
+        ids = dict(zip(result.topics, (topic.id for topic in topics), strict=True))
+        positions = last.positions(result.topics).items()
+        last = last.with_positions({name: replace(position, topic_id=ids[name]) for name, position in positions})
+        last = replace(last, log_home=places.log)
     last = _with_later_tables(places, result, expected, last)
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
     if window_change.is_unfinished(uncommitted):
         last, uncommitted = window_change.roll_back(places, result, last), []
         notes += last.notes
+    if result.event_answers:
+        uncommitted = _take_back_publications(places, last, uncommitted)
     half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.tables_to_widen(places, expected))
     if narrow and not any(commit["step"] == Step.WIDEN for commit in uncommitted):
         widening.check(places, result, expected)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
-    firsts = topic.firsts if topic else None
+    firsts = [topic.firsts for topic in topics] if topics else None
     wrong = "is of the log's other home" if moved else checkpoint.disagreement(spark, folder, last, firsts)
     if half_widened and widening.is_possible(places, result, expected):
         uncommitted = []
-    planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1) if wrong is None and uncommitted else None
-    reading = fingerprint.schema_fingerprint(result.topic)
     if wrong is None and uncommitted:
-        may_finish = finish and not narrow and not new_windows and _can_be_finished(uncommitted, last, planned, reading)
+        may_finish = finish and not narrow and not new_windows
+        may_finish = may_finish and _can_be_finished(spark, folder, result, uncommitted, last)
         wrong = None if may_finish else "does not know of a write that was not finished"
     start = Start(last, folder, notes)
     if wrong is not None:
@@ -159,6 +163,16 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
     )
 
 
+def _take_back_publications(places: Places, last: Row, uncommitted: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Undo a publication of answers of events that has no ledger row: the next one works out the difference to what the
+    ledger knows. Returns the commits that are left.
+    """
+    published = {str(commit["table"]) for commit in uncommitted if commit["step"] == Step.PUBLISH}
+    for name in published:
+        delta_tables.restore(places.table(name), last.tables[name]["version"])
+    return [commit for commit in uncommitted if commit["table"] not in published]
+
+
 def uncommitted_steps(places: Places, last: Row) -> list[dict[str, object]]:
     """Our commits that are in the tables but in no ledger row, oldest first in each table: of a batch that was not
     closed. Each as its metadata, with the name of its `table`.
@@ -171,7 +185,7 @@ def uncommitted_steps(places: Places, last: Row) -> list[dict[str, object]]:
 
 
 def _can_be_finished(
-    uncommitted: list[dict[str, object]], last: Row, planned: dict[int, int] | None, reading: str
+    spark: SparkSession, folder: str, result: Result, uncommitted: list[dict[str, object]], last: Row
 ) -> bool:
     """Whether all are of the batch that the checkpoint will run again, with the same records, and the same of them
     good: then the steps that are done are skipped. Windows published outside a batch may stay in any case. A step that
@@ -180,15 +194,24 @@ def _can_be_finished(
     steps = [(commit["table"], commit["step"]) for commit in uncommitted]
     if len(set(steps)) < len(steps):
         return False
-    ends = None if planned is None else last.end_offsets | planned
+    reading = fingerprint.schema_fingerprints(reading.topic for reading in result.readings)
+    planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1, len(result.topics))
+    positions = last.positions(result.topics).values()
+    ends = planned and [position.end_offsets | ends for position, ends in zip(positions, planned, strict=True)]
     for commit in uncommitted:
         if commit.get("generation") != str(last.generation) or commit.get("sequence") != last.sequence + 1:
             return False
-        covers = {int(partition): offset for partition, offset in dict(commit["end_offsets"]).items()}  # type: ignore[call-overload]
+        further = dict(commit.get("further_ends", {}))  # type: ignore[call-overload]
+        covers = [_offsets(commit["end_offsets"]), *(_offsets(further.get(name, {})) for name in result.topics[1:])]
         read_alike = commit.get("reading") in (None, reading)  # none: of version 0.2.0
         if commit.get("step") not in (Step.PUBLISH, Step.PUBLISH_FINAL) and (covers != ends or not read_alike):
             return False
     return True
+
+
+def _offsets(stored: Any) -> dict[int, int]:
+    """Offsets by partition, of the metadata of a commit."""
+    return {int(partition): offset for partition, offset in stored.items()}
 
 
 def _roll_back(places: Places, last: Row) -> list[str]:

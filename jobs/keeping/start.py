@@ -16,12 +16,12 @@ def start(run: Run, result: Result) -> recovery.Start:
     """
     last = ledger.last(run.places, result.name)
     if last is None:
-        topic = home.topic(run.places, result.topic.TOPIC)
+        topics = [home.topic(run.places, name) for name in result.topics]
     else:
-        topic, last = log_position.check(run, result, last)
+        topics, last = log_position.check(run, result, last)
         # Before the checkpoint is compared with the ledger: it may have begun at another start than is asked for now.
         last = log_position.record_start(run, result, last)
-    begun = recovery.resume_from(run.spark, run.places, result, last, topic=topic, step=run.step)
+    begun = recovery.resume_from(run.spark, run.places, result, last, topics=topics, step=run.step)
     for note in begun.notes:
         run.say(f"{result.name}: {note}")
     if last is None:  # only now is there a ledger that can have the start

@@ -12,6 +12,8 @@ class Step(StrEnum):
     STRAGGLERS = "stragglers"
     PANES = "panes"
     ROWS = "rows"
+    EVENTS = "events"
+    """Kept events of a topic."""
     FILTERS = "filters"
     WINDOWS = "windows"
     PUBLISH = "publish"

@@ -8,7 +8,7 @@ two commits that are made at once with the same id the second one fails.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deltalake import DeltaTable
@@ -34,6 +34,8 @@ class Commit:
     step: str
     start_offsets: dict[int, int]
     end_offsets: dict[int, int]
+    further_ends: dict[str, dict[int, int]] = field(default_factory=dict)
+    """By name, the end offsets of topics beside the first."""
     reading: str = ""
     """Under which schema file the records were judged; see fingerprint.schema_fingerprint."""
 
@@ -55,6 +57,7 @@ class Commit:
             "start_offsets": self.start_offsets,
             "end_offsets": self.end_offsets,
         }
+        metadata |= {"further_ends": self.further_ends} if self.further_ends else {}
         metadata |= {"reading": self.reading} if self.reading else {}
         return json.dumps(metadata, separators=(",", ":"))
 

@@ -3,7 +3,9 @@
 A home is a module with the functions of `Home`: jobs.log.archive.home, jobs.log.kafka.home.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import reduce
 from typing import Protocol
 
 import pyarrow as pa
@@ -125,6 +127,28 @@ def read(
         limit = max_records_per_batch + (len(now.ends) if places.log == "kafka" else 0)
         stream = stream.option("maxOffsetsPerTrigger", limit)
     return stream.option("startingOffsets", kafka_json(name, start)).load()
+
+
+def read_together(
+    spark: SparkSession, places: Places, starts: Mapping[str, Offsets], max_records_per_batch: int, group: str
+) -> DataFrame:
+    """The records of several topics, as one stream with a source for each topic; `starts`: by topic, where it goes on,
+    or no offsets for its earliest record. The records of a batch are shared over the topics by what they have left.
+
+    Raises Refused as `read` does.
+    """
+    left = {}
+    for name, offsets in starts.items():
+        now = topic(places, name)
+        left[name] = sum(end - offsets.get(part, now.firsts.get(part, 0)) for part, end in now.ends.items())
+    streams, total = [], sum(left.values())
+    for name, offsets in starts.items():
+        share = left[name] / total if total else 1 / len(starts)
+        share = max(share, 1 / (2 * len(starts)))  # its records may come faster later
+        start = kafka_json(name, offsets) if offsets else EARLIEST
+        limit = max(1, int(max_records_per_batch * share))
+        streams.append(read(spark, places, name, start, limit, group))
+    return reduce(DataFrame.union, streams)
 
 
 def range_reader(places: Places, name: str, group: str) -> RangeReader:

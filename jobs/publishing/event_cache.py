@@ -28,8 +28,7 @@ class EventCache:
         """All events from then on are here, in microseconds since 1970; None if the cache is empty."""
 
     def record_append(self, topic: str, rows: pa.Table | None) -> None:
-        """Take in events that were appended to the table of a topic; None, if they are not at hand, empties the cache.
-        """
+        """Take in events that were appended to the table of a topic; None, if they are not here, empties the cache."""
         if rows is None:
             self.clear()
         elif self._complete_from is not None:
@@ -46,6 +45,11 @@ class EventCache:
         """Take in all events from then on, by topic."""
         self._complete_from = complete_from
         self._chunks = {topic: [events[topic].combine_chunks()] for topic in self._topics}
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether there is anything in it."""
+        return self._complete_from is not None
 
     def holds(self, first: int) -> bool:
         """Whether all events from `first` on are here."""

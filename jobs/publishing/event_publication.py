@@ -1,98 +1,99 @@
-"""The rows of an answer of kept events are brought up to date: those of the groups that new events or time have touched.
+"""The answers of kept events are brought up to date: in this process if few events are looked at, else in tasks."""
 
-A publication works off slices of time, each with the reach of the answer around it: in this process if the events are
-few, else in tasks of Spark, by the same function.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import StructField, StructType
 
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.result import Result
 from jobs.lake import commits
-from jobs.publishing import event_difference, event_writing
+from jobs.publishing import event_plan, event_writing
+from jobs.publishing.event_cache import EventCache
 from jobs.publishing.event_difference import Moment
-from jobs.publishing.stored_events import Touched
+from jobs.publishing.event_plan import EventSource, Plan
+from jobs.publishing.stored_events import LAST_MICROS, StoredEvents
+from jobs.running.places import Places
 
-SLICE_EVENTS = 1_000_000
-"""About how many events are looked at at once: each takes some 300 bytes meanwhile."""
-
-
-class EventSource(Protocol):
-    """Where events come from: StoredEvents or EventCache."""
-
-    def new(self, since_sequence: int) -> Touched:
-        """Times and groups of the events that came later than this ledger row."""
-
-    def between(self, first: int, last: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970."""
-
-    def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
-        """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
+MOST_SLICES = 4
+"""A publication of more slices than that is left to tasks of Spark."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one publication looks at."""
+class EventPublisher:
+    """Publishes the answers of one result."""
 
-    hashes: np.ndarray | None
-    """Of the groups that are touched; None: all are."""
-    slices: tuple[tuple[int, int], ...]
-    """Spans [first, after) of anchor times, in microseconds since 1970, which follow each other."""
+    def __init__(self, spark: SparkSession, places: Places, result: Result, has_cache: bool) -> None:
+        """`has_cache`: whether events stay in memory from one publication to the next."""
+        self._spark, self._places, self._result = spark, places, result
+        self._cache = EventCache(result.topics) if has_cache else None
+
+    def record_append(self, topic: str, rows: pa.Table | None) -> None:
+        """Events were appended to the table of a topic; None if they are not at hand."""
+        if self._cache:
+            self._cache.record_append(topic, rows)
+
+    def publish(self, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit) -> None:
+        """Bring the tables of the answers from one moment to the other, each in one commit. `versions`: of the tables
+        of events, by name.
+        """
+        tables = {topic: self._result.events_table(topic) for topic in self._result.topics}
+        stored = StoredEvents({topic: (self._places.table(name), versions[name]) for topic, name in tables.items()})
+        is_filled = True
+        for answer in self._result.event_answers:
+            source = self._source(stored, answer, before, now)
+            is_filled &= source is not stored
+            planned = event_plan.plan(answer, source, before, now)
+            if planned:
+                changes = self._changes(answer, source, planned, before, now)
+                path = self._places.table(self._result.answer_table(answer))
+                event_writing.write(path, changes, answer.key, commit)
+        if self._cache:
+            first = self._first_kept(now)
+            if not is_filled and not self._cache.holds(first):
+                self._cache.fill(stored.read(first, LAST_MICROS, None), first)
+            self._cache.trim(first)
+
+    def _source(self, stored: StoredEvents, answer: EventAnswer, before: Moment, now: Moment) -> EventSource:
+        """The cache, if it has all that the answer needs; else the tables."""
+        if self._cache and self._cache.is_filled:
+            first = event_plan.first_needed(answer, self._cache.new(before.sequence), before, now)
+            if first is None or self._cache.holds(first):
+                return self._cache
+        return stored
+
+    def _first_kept(self, now: Moment) -> int:
+        """From when on events are needed for what comes next, unless that is late."""
+        answers = self._result.event_answers
+        reach = max(sum(answer.reach) for answer in answers)
+        longest = max(wait for answer in answers for _, wait in answer.waits)
+        return max(0, now.complete_micros - 2 * reach - longest - 1)
+
+    def _changes(
+        self, answer: EventAnswer, source: EventSource, planned: Plan, before: Moment, now: Moment
+    ) -> pa.Table:
+        if len(planned.slices) <= MOST_SLICES or not isinstance(source, StoredEvents):
+            slices = planned.slices
+            return pa.concat_tables(
+                [event_plan.slice_changes(answer, source, planned, one, before, now) for one in slices]
+            )
+        return _changes_in_tasks(self._spark, answer, source, planned, before, now)
 
 
-def plan(answer: EventAnswer, source: EventSource, new: Touched, before: Moment, now: Moment) -> Plan | None:
-    """Which rows may differ between these moments; None if none may. `new`: the events since `before`."""
-    reach_before, reach_after = answer.reach
-    spans = list(_times_touched(answer, before, now))
-    due = [source.between(first, last) for first, last in spans]
-    micros = np.concatenate([new.micros, *(touched.micros for touched in due)])
-    if not len(micros):
-        return None
-    hashes = np.unique(np.concatenate([new.hashes, *(touched.hashes for touched in due)]))
-    first, last = int(micros.min()) - reach_after, int(micros.max()) + reach_before
-    return Plan(hashes, _slices(micros, first, last + 1))
-
-
-def _times_touched(answer: EventAnswer, before: Moment, now: Moment) -> Iterator[tuple[int, int]]:
-    """Spans of event times of which the groups may have rows that fall due, or are shown, between these moments."""
-    low, high = sorted((before.complete_micros, now.complete_micros))
-    if low < high:
-        for shortest, longest in answer.waits:
-            yield low - longest - 1, high - shortest
-    if now.open_sequence > before.open_sequence:  # all rows are shown that were not final
-        yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, np.iinfo(np.int64).max
-
-
-def _slices(micros: np.ndarray, first: int, after: int) -> tuple[tuple[int, int], ...]:
-    """[first, after) in slices that have about as many of the events at these times."""
-    parts = max(1, -(-len(micros) // SLICE_EVENTS))
-    if parts == 1:
-        return ((first, after),)
-    inner = np.quantile(micros, np.arange(1, parts) / parts, method="lower").astype(np.int64)
-    bounds = [first, *np.unique(inner[(inner > first) & (inner < after)]).tolist(), after]
-    return tuple(zip(bounds[:-1], bounds[1:], strict=True))
-
-
-def slice_changes(
-    answer: EventAnswer, source: EventSource, planned: Plan, span: tuple[int, int], before: Moment, now: Moment
+def _changes_in_tasks(
+    spark: SparkSession, answer: EventAnswer, stored: StoredEvents, planned: Plan, before: Moment, now: Moment
 ) -> pa.Table:
-    """The changes of the rows anchored in one slice, in the columns of event_difference.changes."""
-    reach_before, reach_after = answer.reach
-    events = source.read(span[0] - reach_before, span[1] - 1 + reach_after, planned.hashes)
-    return event_difference.changes(answer, events, span, before, now)
+    """The changes of all slices, each worked out in a task that reads its events itself."""
+    nothing = event_plan.slice_changes(answer, stored, Plan(np.array([], np.int64), ()), (0, 0), before, now).schema
 
+    def work(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch["id"].to_pylist():
+                found = event_plan.slice_changes(answer, stored, planned, planned.slices[number], before, now)
+                yield from found.combine_chunks().to_batches(50_000)
 
-def publish(
-    path: str, answer: EventAnswer, source: EventSource, before: Moment, now: Moment, commit: commits.Commit
-) -> pa.Table | None:
-    """Bring the table at `path` from one moment to the other, in one commit. Returns the changes; None for none."""
-    planned = plan(answer, source, source.new(before.sequence), before, now)
-    if planned is None:
-        return None
-    found = pa.concat_tables([slice_changes(answer, source, planned, span, before, now) for span in planned.slices])
-    event_writing.write(path, found, answer.key, commit)
-    return found
+    columns = StructType([StructField(field.name, from_arrow_type(field.type)) for field in nothing])
+    slices = spark.range(0, len(planned.slices), 1, len(planned.slices))
+    return slices.mapInArrow(work, columns).toArrow().cast(nothing)

@@ -19,8 +19,8 @@ _TIME = pa.timestamp("us", "UTC")
 
 
 def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Commit) -> None:
-    """Append the new rows, put the revised ones in the place of those of their key, and remove the withdrawn ones. A new
-    row gets revision 1, a revised one the next.
+    """Append the new rows, put the revised ones in the place of those of their key, and remove the withdrawn ones. A
+    new row gets revision 1, a revised one the next.
     """
     if not len(changes):
         return

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import run
-from jobs.decisions.key_hash import key_hashes
+from jobs.events.key_hash import key_hashes
 from jobs.facts.panes import Panes
 from jobs.keeping import ledger, microbatch, recovery, requeue
 from jobs.keeping.definition import upgrade

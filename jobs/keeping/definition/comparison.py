@@ -10,16 +10,19 @@ from pyspark.sql.types import StructType
 
 from jobs.answers.result import RULES, WINDOWS, WITHOUT_UNIQUES, Late, Result, windows_text
 from jobs.answers.windows import Window
+from jobs.events import fast_decoder
 from jobs.keeping.definition import fingerprint, wider_types
 from jobs.keeping.ledger import Row
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
+TOPIC, TRANSFORM = "topic", "transform of topic"
+"""In a definition: begin the names of constants of the topics beside the first."""
 COLUMNS = "columns"
 """In a definition: the columns of the topic that the result uses."""
 
 
-DEFAULTS = {"panes": "None", "membership": "None", "late": "None", "allowed_lateness": Late().allowed}
+DEFAULTS = {"panes": "None", "membership": "None", "allowed_lateness": Late().allowed}
 """What constants were in a version that did not write them."""
 
 
@@ -44,12 +47,44 @@ def compare(spark: SparkSession, result: Result, events: StructType, last: Row |
     differences: list[str] = []
     removed: tuple[str, ...] = ()
     added: tuple[Window, ...] = ()
+    further = _further_topics(spark, result)
     if last is not None:
         differences += constant_differences(last.definition, constants, result)
+        differences += _further_differences(further, last, last.spark_version in ("", spark.version))
         differences += _transform_differences(spark, result, events, here, last)
         removed, added = changed_windows(last.definition, result)
     constants[COLUMNS] = fingerprint.columns_text(here.columns)
+    constants |= further
     return Definition(constants, here.fingerprint, tuple(differences), removed, added)
+
+
+def _further_topics(spark: SparkSession, result: Result) -> dict[str, str]:
+    """Constants that say how the topics beside the first are read, and what their transforms do."""
+    constants = {}
+    for reading in result.readings[1:]:
+        one, columns = reading.definition(), fast_decoder.event_columns(reading.topic)
+        meaning = fingerprint.transform_meaning(spark, reading, columns)
+        read = {name: one[name] for name in ("key", "event_time")} | {
+            COLUMNS: fingerprint.columns_text(meaning.columns)
+        }
+        constants[f"{TOPIC} {one['topic']}"] = str(read)
+        constants[f"{TRANSFORM} {one['topic']}"] = meaning.fingerprint
+    return constants
+
+
+def _further_differences(now: Mapping[str, str], last: Row, same_spark: bool) -> list[str]:
+    """Of the topics beside the first what no longer means what the last ledger row says, in words."""
+    was = {name: text for name, text in last.definition.items() if name.startswith((f"{TOPIC} ", f"{TRANSFORM} "))}
+    differences = []
+    for name in {**was, **now}:
+        if was.get(name) == now.get(name) or (name.startswith(TRANSFORM) and not same_spark):
+            continue
+        words = [_value_text(_parse(text)) if text else "not read" for text in (was.get(name), now.get(name))]
+        is_transform = name.startswith(TRANSFORM)
+        differences.append(
+            f"{name}: it does something else" if is_transform else f"{name}: was {words[0]}, is now {words[1]}"
+        )
+    return differences
 
 
 def constant_differences(was: Mapping[str, str], now: Mapping[str, str], result: Result) -> list[str]:
@@ -58,7 +93,10 @@ def constant_differences(was: Mapping[str, str], now: Mapping[str, str], result:
     Not its windows, which may change: see changed_windows.
     """
     differences: list[str] = []
-    for name, text in now.items():
+    no_longer = {
+        name: DEFAULTS.get(name, "None") for name in was.keys() & {"late", "answers", "facts_for"} - now.keys()
+    }
+    for name, text in {**now, **no_longer}.items():
         before = was.get(name)
         if before == text or name == WINDOWS or (name == "key" and text == "None"):
             continue  # without a key more records are good, and those that were good before mean the same
@@ -66,7 +104,7 @@ def constant_differences(was: Mapping[str, str], now: Mapping[str, str], result:
             continue  # upgrade.py asks the tables whether it makes a difference
         if before is None:
             # the ledger of an older version may lack a constant, which then had its default
-            differences += [] if text == DEFAULTS.get(name) else [f"{name}: is now {text}"]
+            differences += [] if text == DEFAULTS.get(name, "None") else [f"{name}: is now {text}"]
         else:
             differences += _field_differences(
                 name, _parse(before), _parse(text), _defaults(getattr(result, name, None))

@@ -6,6 +6,7 @@ changed; those it uses may change their places and get wider types. See jobs/kee
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,12 @@ def fingerprint_of_version_0_2_0(spark: SparkSession, result: Result, events: St
     transformed = result.transform(result_tables.empty_frame(spark, events))
     text = spark_plan.canonical_text(transformed)
     return hashlib.sha256(re.sub(r"#\d+L?", "#", text).encode()).hexdigest()
+
+
+def schema_fingerprints(topics: Iterable[Any]) -> str:
+    """Those of the schema files of several topics; of one topic its own."""
+    prints = [schema_fingerprint(topic) for topic in topics]
+    return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()[:16]
 
 
 def schema_fingerprint(topic: Any) -> str:

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.decisions import seen_before
-from jobs.decisions.key_hash import key_hashes
+from jobs.events.key_hash import key_hashes
 
 
 def test_hashes_are_those_of_spark(spark: SparkSession) -> None:

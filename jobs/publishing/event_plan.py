@@ -1,0 +1,95 @@
+"""Which rows of an answer of kept events may have changed, and how: those of groups that new events or time touched.
+
+A publication works off slices of time, each with the reach of the answer around it: in this process if the events are
+few, else in tasks of Spark, by the same function.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.answers.event_answer import EventAnswer
+from jobs.publishing import event_difference
+from jobs.publishing.event_difference import Moment
+from jobs.publishing.stored_events import LAST_MICROS, Touched
+
+SLICE_EVENTS = 1_000_000
+"""About how many events are looked at at once: each takes some 300 bytes meanwhile."""
+
+
+class EventSource(Protocol):
+    """Where events come from: StoredEvents or EventCache."""
+
+    def new(self, since_sequence: int) -> Touched:
+        """Times and groups of the events that came later than this ledger row."""
+
+    def between(self, first: int, last: int) -> Touched:
+        """Times and groups of the events in [first, last], in microseconds since 1970."""
+
+    def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
+        """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one publication looks at."""
+
+    hashes: np.ndarray | None
+    """Of the groups that are touched; None: all are."""
+    slices: tuple[tuple[int, int], ...]
+    """Spans [first, after) of anchor times, in microseconds since 1970, which follow each other."""
+
+
+def plan(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) -> Plan | None:
+    """Which rows may differ between these moments; None if none may."""
+    reach_before, reach_after = answer.reach
+    new = source.new(before.sequence)
+    due = [source.between(first, last) for first, last in _times_touched(answer, before, now)]
+    micros = np.concatenate([new.micros, *(touched.micros for touched in due)])
+    if not len(micros):
+        return None
+    hashes = np.unique(np.concatenate([new.hashes, *(touched.hashes for touched in due)]))
+    first, last = int(micros.min()) - reach_after, int(micros.max()) + reach_before
+    return Plan(hashes, _slices(micros, first, last + 1))
+
+
+def first_needed(answer: EventAnswer, new: Touched, before: Moment, now: Moment) -> int | None:
+    """The earliest time of an event that `plan` and `slice_changes` ask for; None if they ask for none. `new`: the
+    events since `before`.
+    """
+    times = [first for first, _ in _times_touched(answer, before, now)]
+    times += [int(new.micros.min())] if len(new.micros) else []
+    return min(times) - sum(answer.reach) if times else None
+
+
+def _times_touched(answer: EventAnswer, before: Moment, now: Moment) -> Iterator[tuple[int, int]]:
+    """Spans of event times of which the groups may have rows that fall due, or are shown, between these moments."""
+    low, high = sorted((before.complete_micros, now.complete_micros))
+    if low < high:
+        for shortest, longest in answer.waits:
+            yield low - longest - 1, high - shortest
+    if now.open_sequence > before.open_sequence:  # all rows are shown that were not final
+        yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, LAST_MICROS
+
+
+def _slices(micros: np.ndarray, first: int, after: int) -> tuple[tuple[int, int], ...]:
+    """[first, after) in slices that have about as many of the events at these times."""
+    parts = max(1, -(-len(micros) // SLICE_EVENTS))
+    if parts == 1:
+        return ((first, after),)
+    inner = np.quantile(micros, np.arange(1, parts) / parts, method="lower").astype(np.int64)
+    bounds = [first, *np.unique(inner[(inner > first) & (inner < after)]).tolist(), after]
+    return tuple(pairwise(bounds))
+
+
+def slice_changes(
+    answer: EventAnswer, source: EventSource, planned: Plan, span: tuple[int, int], before: Moment, now: Moment
+) -> pa.Table:
+    """The changes of the rows anchored in one slice, in the columns of event_difference.changes."""
+    reach_before, reach_after = answer.reach
+    events = source.read(span[0] - reach_before, span[1] - 1 + reach_after, planned.hashes)
+    return event_difference.changes(answer, events, span, before, now)

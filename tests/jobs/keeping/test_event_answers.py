@@ -1,0 +1,129 @@
+"""Answers of kept events follow from the set of events: whatever the cut, the accident and the place."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs.answers.outcomes import Before, Outcomes, Then
+from jobs.answers.result import Late
+from tests.jobs.keeping import searches
+from tests.jobs.keeping.searches import ALLOWED, BOTH, KEPT, Visits
+
+CLICKED = Outcomes(
+    "searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late_click")
+)
+CLOSED = Outcomes(
+    "clicks", ("user",), (Then("is_last", "2 minutes", without="is_close"),), (Before("searches", "1 minute"),)
+).named("closed")
+
+
+def clicked(visits: list[searches.Visit]) -> dict[tuple[int, int], tuple[str, datetime | None]]:
+    """{place of a search: its outcome, time of its click}, search by search."""
+    kept = {
+        topic: [
+            (visit, place, behind > ALLOWED)
+            for (name, _), there in searches.placed(visits).items()
+            for visit, place, behind in there
+            if name == topic and behind <= ALLOWED + KEPT
+        ]
+        for topic in ("searches", "clicks")
+    }
+    found = {}
+    for search, place, _ in kept["searches"]:
+        until = search.at + timedelta(minutes=3)
+        theirs = [one for one in kept["clicks"] if one[0].user == search.user and search.at <= one[0].at <= until]
+        first = min(theirs, key=lambda one: (one[0].at, one[1]), default=None) if search.user else None
+        if first:
+            found[place] = ("late_click" if first[2] else "clicked", first[0].at)
+        else:
+            is_due = until < searches.complete_time(visits)
+            found[place] = ("not_clicked" if is_due else "open", None)
+    return found
+
+
+def test_search_by_search(spark: SparkSession, tmp_path: Path) -> None:
+    world = Visits(spark, tmp_path, searches.result("clicked_v1", CLICKED))
+    world.add(searches.log(1, 200))
+    world.keep(50)
+    rows = {(row["record_partition"], row["record_offset"]): row for row in world.found()}
+    found = {place: (row["outcome"], row["clicks_time"]) for place, row in rows.items()}
+    assert found == clicked(world.visits)
+    assert {outcome for outcome, _ in found.values()} == {"clicked", "not_clicked", "late_click", "open"}
+    check(world)
+
+
+def check(world: Visits, rule: str = "correct") -> None:
+    for which in range(len(world.result.event_answers)):
+        found, expected = world.found(which), world.expected(which, rule)
+        assert found == expected
+    ledger = sorted(world.rows("_ledger"), key=lambda row: row["sequence"])
+    late = [one for there in searches.placed(world.visits_read()).values() for one in there if one[2] > ALLOWED]
+    assert len(world.rows("_stragglers")) == len(late) == sum(row["late"] for row in ledger)
+    kept = sum(len(world.rows(f"_{topic}")) for topic in world.result.topics)
+    quarantined = len(world.rows("_quarantine"))
+    dropped = sum(row["dropped"] for row in ledger)
+    assert sum(row["records"] for row in ledger) == len(world.visits_read()) == kept + quarantined + dropped
+
+
+ANSWERS: dict[str, tuple[Any, Any]] = {"outcomes": ((CLICKED, CLOSED), BOTH)}
+cuts = st.lists(st.integers(1, 89), min_size=0, max_size=2, unique=True).map(sorted)
+accidents = st.lists(
+    st.sampled_from(["", "replay", "lose", "after stragglers", "after events", "before publish", "after publish"]),
+    min_size=3,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+@settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), seed=st.integers(0, 99))
+def test_any_cut_and_any_accident(
+    kind: str, cuts: list[int], accidents: list[str], size: int, seed: int, spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    answers, reads = ANSWERS[kind]
+    world = Visits(spark, tmp_path_factory.mktemp("events"), searches.result("r_v1", answers, reads))
+    written = searches.log(seed)
+    for first, after, accident in zip([0, *cuts], [*cuts, len(written)], accidents, strict=False):
+        world.add(written[first:after])
+        if world.keep(size, crash=accident):
+            {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
+    world.keep(size)
+    check(world)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    answers = tuple(replace(answer, early=early) for answer in (CLICKED, CLOSED))
+    world = Visits(spark, tmp_path, searches.result("r_v1", answers, min_records_per_batch=1))
+    written = searches.log(5, 150)
+    world.add(written[:60])
+    world.keep()
+    check(world)
+    world.add(written[60:])
+    world.keep_running(batch=10, publish_every="1 second")
+    check(world)
+    published = [row for row in world.rows("_ledger") if row["kind"] == "publish"]
+    assert len(published) > 2
+
+
+@pytest.mark.parametrize("then", ["drop", "quarantine"])
+def test_late_records_are_left_out(then: str, spark: SparkSession, tmp_path: Path) -> None:
+    for topic in (searches.SEARCHES, searches.CLICKS):
+        topic.MAX_AHEAD = "2 minutes"
+    try:
+        world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, late=Late("2 minutes", then)))
+        world.add(searches.log(7))
+        world.keep(40)
+        check(world, then)
+    finally:
+        for topic in (searches.SEARCHES, searches.CLICKS):
+            del topic.MAX_AHEAD
