@@ -353,6 +353,7 @@ def changed(topic: str, name: str, kind: Any) -> dict[str, StructType]:
             changed("searches", "Clicks_Time", LongType()),
             "two columns clicks_time (capital and small letters are the same)",
         ),
+        (Outcomes("searches", ("user",), THEN), changed("clicks", "offset", LongType()), "two columns clicks_offset"),
         (
             Outcomes("searches", ("user",), (Then("clicks", "1 minute", name="a b"),)),
             TOPICS,
