@@ -1,7 +1,7 @@
 """The columns of rows of outcomes: those of the anchor, what was counted, those of the events that were found."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -25,23 +25,21 @@ def anchor_columns(kind: Kind, kinds: Iterable[Kind], by: tuple[str, ...], there
 
 def found_columns(
     prefix: str, kind: Kind, kinds: Iterable[Kind], by: tuple[str, ...], there: Iterable[str]
-) -> dict[str, str]:
+) -> list[tuple[str, str]]:
     """The columns of an event that was found, in order: the name in the row, and in its topic."""
     hidden = {*by, *PLACE.values(), *_hidden_columns(kind.topic, kinds)}
-    place = {f"{prefix}_{name}": column for name, column in PLACE.items()}
-    return place | {
-        f"{prefix}_{name}": name for name in there if name not in hidden and f"{prefix}_{name}" not in place
-    }
+    columns = [*PLACE.items(), *((name, name) for name in there if name not in hidden)]
+    return [(f"{prefix}_{name}", column) for name, column in columns]
 
 
 def _hidden_columns(topic: str, kinds: Iterable[Kind]) -> set[str | None]:
     return {LATE, *(kind.column for kind in kinds if kind.topic == topic)}
 
 
-def take(table: pa.Table, columns: Mapping[str, str], rows: np.ndarray) -> dict[str, pa.Array]:
+def take(table: pa.Table, columns: Iterable[tuple[str, str]], rows: np.ndarray) -> dict[str, pa.Array]:
     """These rows of the table; null for -1. `columns`: the new name of each, and its name in the table."""
     indices = pa.array(rows, mask=rows < 0)
-    return {name: pc.take(table[column].combine_chunks(), indices) for name, column in columns.items()}
+    return {name: pc.take(table[column].combine_chunks(), indices) for name, column in columns}
 
 
 def check_names(names: Iterable[str]) -> None:

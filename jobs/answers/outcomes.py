@@ -164,7 +164,7 @@ class Outcomes:
     ) -> dict[str, pa.Array]:
         table = given[kinds[self.each].topic]
         names = outcome_columns.anchor_columns(kinds[self.each], kinds.values(), self.by, table.column_names)
-        return outcome_columns.take(table, dict(zip(names, names, strict=True)), events.rows[paths.anchors])
+        return outcome_columns.take(table, zip(names, names, strict=True), events.rows[paths.anchors])
 
     def _found_arrays(
         self, kinds: Mapping[str, Kind], events: KindEvents, given: Mapping[str, pa.Table], paths: Paths
@@ -193,7 +193,7 @@ class Outcomes:
         for step in self.then:
             events = given[kinds[step.event].topic]
             found = outcome_columns.found_columns(step.prefix, kinds[step.event], kinds.values(), self.by, events.names)
-            fields += [(name, events[column].dataType) for name, column in found.items()]
+            fields += [(name, events[column].dataType) for name, column in found]
         fields += [("due_time", TimestampType()), ("final", BooleanType())]
         return [StructField(name, kind) for name, kind in fields]
 

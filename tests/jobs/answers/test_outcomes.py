@@ -18,7 +18,7 @@ from jobs.running.errors import Mistake
 from tests.jobs.answers import outcome_walk as walk
 from tests.jobs.answers.outcome_walk import EVER, SECOND, TOPICS, Event
 
-MANY = settings(max_examples=150)
+MANY = settings(max_examples=400)
 COMPLETE = st.one_of(st.just(-(2**63)), st.integers(-4, 12).map(lambda second: second * SECOND + 1), st.just(EVER))
 
 
@@ -42,7 +42,6 @@ def test_the_order_of_the_input_changes_nothing(
     assert computed(answer, shuffled, complete) == computed(answer, log, complete)
 
 
-@MANY
 @given(walk.answers(), walk.logs(), st.integers(-3, 6), st.integers(0, 3))
 def test_a_row_depends_on_events_in_reach_alone(answer: Outcomes, log: list[Event], start: int, length: int) -> None:
     span = walk.instant(start * SECOND), walk.instant((start + length) * SECOND)
@@ -55,7 +54,6 @@ def test_a_row_depends_on_events_in_reach_alone(answer: Outcomes, log: list[Even
     assert anchored(near) == anchored(log)
 
 
-@MANY
 @given(walk.answers(), walk.logs(late=False), st.integers(-3, 10), st.data())
 def test_a_final_row_stays_as_it_is(answer: Outcomes, log: list[Event], second: int, data: st.DataObject) -> None:
     complete = walk.instant(second * SECOND)
@@ -65,8 +63,8 @@ def test_a_final_row_stays_as_it_is(answer: Outcomes, log: list[Event], second: 
     assert all(row in computed(answer, log) for row in final)
 
 
-@MANY
-@given(walk.answers(("is_hit", "is_stop", "clicks"), every=False, before=False), walk.logs(topics=("clicks",)))
+@settings(max_examples=60)
+@given(walk.answers(("is_hit", "is_stop", "clicks"), every=False, before=False), walk.logs(topics=("clicks",), most=10))
 def test_a_row_is_due_once_no_further_event_can_change_it(answer: Outcomes, log: list[Event]) -> None:
     for row in computed(answer, log):
         if None not in [row[name] for name in answer.by]:
@@ -172,6 +170,65 @@ def test_a_change_of_pin_is_followed_broken_or_neither() -> None:
     ]
     later = FOLLOWED.rows(table, 1_300 * SECOND + 1).to_pylist()
     assert [row["outcome"] for row in later if row["amount"] in (2, 10)] == ["not_followed", "not_followed"]
+
+
+def event(topic: str, user: str | None, second: int, partition: int, offset: int, **more: Any) -> Event:
+    """An event of one of the two topics."""
+    place = {"event_time": walk.instant(second * SECOND), "record_partition": partition, "record_offset": offset}
+    flags = dict.fromkeys(("is_start", "is_hint", "is_hit", "is_stop"))
+    return {"topic": topic, "user": user, "site": 1.0, "words": None, "late": False} | flags | place | more
+
+
+def test_clicks_of_a_search_from_two_topics() -> None:
+    log = [
+        event("searches", "a", 100, 0, 1),
+        event("searches", "a", 101, 1, 1),
+        event("clicks", "a", 100, 0, 1),  # at the same time as the search, whose topic is the first
+        event("clicks", "a", 110, 0, 3, late=True),
+        event("clicks", "a", 110, 0, 2),
+        event("clicks", "a", 111, 1, 1),
+        event("clicks", "a", 99, 1, 9),
+        event("searches", None, 100, 0, 2),
+        event("clicks", None, 100, 0, 4),
+        event("searches", "b", 100, 0, 3),
+    ]
+    answer = Outcomes(
+        "searches",
+        ("user",),
+        (Then("clicks", "10 seconds", "every", at_most=2, name="click"),),
+        called=("clicked", "not_clicked", "late_click"),
+    )
+    rows = answer.rows(walk.tables(log), 110 * SECOND + 1)
+    wanted = ["user", "record_offset", "outcome", "click_time", "click_partition", "click_offset", "due_time", "final"]
+    at = {second: walk.instant(second * SECOND) for second in (100, 110, 111)}
+    after = {second: walk.instant(second * SECOND + 1) for second in (100, 110, 111)}
+    assert sorted(rows.select(wanted).to_pylist(), key=str) == sorted(
+        (
+            dict(zip(wanted, row, strict=True))
+            for row in [
+                ("a", 1, "clicked", at[100], 0, 1, after[100], True),
+                ("a", 1, "clicked", at[110], 0, 2, after[110], True),
+                ("a", 1, "clicked", at[110], 0, 2, after[110], True),  # the other search
+                ("a", 1, "late_click", at[110], 0, 3, after[110], True),
+                (None, 2, "not_clicked", None, None, None, after[110], True),
+                ("b", 3, "not_clicked", None, None, None, after[110], True),
+            ]
+        ),
+        key=str,
+    )
+
+
+def test_several_steps() -> None:
+    steps = (Then("is_reset", "40 seconds", "last"), Then("is_withdrawal", "5 seconds"))
+    table = cards(
+        *(("a", 0, "pin_change"), ("a", 10, "reset!"), ("a", 20, "reset"), ("a", 22, "withdrawal")),
+        *(("b", 0, "pin_change"), ("b", 10, "reset"), ("b", 16, "withdrawal")),
+        ("c", 0, "pin_change"),
+    )
+    rows = Outcomes("is_pin_change", ("card",), steps).rows(table, 30 * SECOND).to_pylist()
+    found = {row["card"]: [row[name] for name in ("outcome", "steps", "reset_offset", "due_time")] for row in rows}
+    due = walk.instant(40 * SECOND + 1)  # until then another reset may be the last one
+    assert found == {"a": ["matched", 2, 2, due], "b": ["open", 1, 5, due], "c": ["open", 0, None, due]}
 
 
 def test_five_failures_then_a_success() -> None:
@@ -297,6 +354,7 @@ def changed(topic: str, name: str, kind: Any) -> dict[str, StructType]:
             changed("searches", "Clicks_Time", LongType()),
             "two columns clicks_time (capital and small letters are the same)",
         ),
+        (Outcomes("searches", ("user",), THEN), changed("clicks", "offset", LongType()), "two columns clicks_offset"),
         (
             Outcomes("searches", ("user",), (Then("clicks", "1 minute", name="a b"),)),
             TOPICS,
