@@ -26,8 +26,8 @@ _NUMBERS = pa.schema(
 
 
 def drift_report(rows: pa.Table, clocks: Clocks, version: str | None = None) -> pa.Table:
-    """How the clock of each device drifts, a row for each; with `version` (a column, such as the firmware) a row for each
-    device and version. Rows are sorted by these two, which are texts; null comes last.
+    """How the clock of each device drifts, a row for each; with the column `version`, such as the firmware, a row for
+    each device and version. Rows are sorted by these two, which are texts; null comes last.
 
     `rows`: events with event_time, the columns that `clocks` names, and clock_refusal. The result has `device`,
     `version` if one was given, and:
