@@ -11,7 +11,7 @@ from importlib import import_module
 import typer
 
 COMMANDS = (
-    *("demo", "produce", "log", "read", "audit", "replay", "retain", "compact"),
+    *("demo", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
     *("status", "doctor", "accuracy", "requeue"),
 )
 """The commands in the order of the help. Each is the function of this name in the file of this name."""

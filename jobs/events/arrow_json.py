@@ -76,17 +76,22 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
     )
 
 
-def decode_certain(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
-    """The topic's columns, `event_time`, and `__good`; all of them null where a record is not good."""
+def decode_certain(
+    batch: pa.RecordBatch, topic: PlainTopic, smallest_block: int = SMALLEST_BLOCK
+) -> dict[str, pa.Array]:
+    """The topic's columns, `event_time`, and `__good`; all of them null where a record is not good.
+
+    A record that is not good takes up to `smallest_block` - 1 good neighbours with it; 1 judges each record alone.
+    """
     try:
         return _decode_whole(batch, topic)
     except (NotPlain, pa.ArrowInvalid):
-        if batch.num_rows <= SMALLEST_BLOCK or not topic.readable:
+        if batch.num_rows <= smallest_block or not topic.readable:
             names = (*topic.fields.names, "event_time")
             nulls = {name: pa.nulls(batch.num_rows, topic.output.field(name).type) for name in names}
             return nulls | {"__good": pa.repeat(False, batch.num_rows)}
     half = batch.num_rows // 2
-    parts = [decode_certain(batch[:half], topic), decode_certain(batch[half:], topic)]
+    parts = [decode_certain(part, topic, smallest_block) for part in (batch[:half], batch[half:])]
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 
+import schemas
 from jobs import run
 from jobs.admin import findings, standing
 from jobs.admin.input import records
@@ -188,3 +190,33 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     typed(said.remedy)
     assert settings(broker, topic)["retention.ms"] == "-1"
     assert list(findings._log(places, "lagging_v1", read)) == []
+
+
+def test_lateness_is_measured_in_kafka_as_in_the_archive(
+    kafka_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more_schemas").mkdir()
+    (tmp_path / "more_schemas" / "beat.py").write_text(
+        "from pyspark.sql.types import StringType, StructField, StructType, TimestampType\n"
+        'TOPIC, KEY, EVENT_TIME = "beats", None, "at"\n'
+        'COLUMNS = StructType([StructField("at", TimestampType(), False), StructField("who", StringType(), True)])\n'
+    )
+    monkeypatch.setattr(schemas, "__path__", [*schemas.__path__, str(tmp_path / "more_schemas")])
+    seconds = [0, 100, 40, 300, 0, 300]  # 60 and 300 behind
+    beats = [json.dumps({"at": f"2025-05-05T08:{n // 60:02}:{n % 60:02}Z", "who": f"w{n % 3}"}) for n in seconds]
+    (tmp_path / "beats.ndjson").write_text("\n".join([*beats, "garbage"]))
+    at = ("--places", str(kafka_places))
+    assert command.run("produce", "beats", str(tmp_path / "beats.ndjson"), "--keep-bad", "--partitions", "1", *at) == 0
+    capsys.readouterr()
+    assert command.run("lateness", "beats", "--by", "who", *at) == 0
+    shown = capsys.readouterr().out
+    sys.modules.pop("schemas.beat", None)
+    partition = next(line for line in shown.splitlines() if line.startswith("│ 0 "))
+    assert [cell.strip() for cell in partition.split("│")[1:-1]] == [
+        *("0", "6", "2", "0 s", "5.0 min", "5.0 min", "5.0 min", "5.0 min"),
+        *("0", "0 s"),
+    ]
+    assert "5 minutes keeps 100.00 % of 6 records; none would be late" in shown
+    assert "left out: 1 of 7 records" in shown
+    assert command.run("lateness", "silent", *at) == 1
+    assert "there is no topic silent" in capsys.readouterr().err

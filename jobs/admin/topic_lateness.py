@@ -1,0 +1,90 @@
+"""How late the records of a topic are: each partition followed in order of offset, without Spark.
+
+Lateness is stream time less event time, as a job measures it (jobs/events/lateness.py), in whole seconds, rounded up.
+Records that Arrow cannot decode for certain are left out: they are counted, and stream time does not know them.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.admin.second_counts import SecondCounts
+from jobs.events import arrow_json, fast_decoder, gate
+from jobs.events.stream_time import StreamTime
+from jobs.events.topic_schema import TopicSchema
+from jobs.running.errors import Refused
+
+COLUMNS = ("partition", "offset", "timestamp", "key", "value")
+"""What is needed of each record, by the names of schemas/archive.py."""
+MOST_VALUES = 10_000
+"""Different values of the column by which lateness is shown: more would not fit into memory, nor help anybody."""
+
+
+class TopicLateness:
+    """Follows the records of a topic, block by block."""
+
+    def __init__(self, topic: TopicSchema, by: str | None = None) -> None:
+        """`by`: a column of the topic, for whose values lateness is measured, too."""
+        self._plain = arrow_json.plain_topic(topic, fast_decoder.event_columns(topic))
+        self._by = by
+        self._streams: dict[int, StreamTime] = {}
+        self.records = 0
+        """Those that were read."""
+        self.measured = 0
+        """Those that were decoded."""
+        self.values: dict[Any, int] = {}
+        """The values of the column `by`, and the group of each in `value_behind` and `value_ahead`."""
+        self.behind, self.value_behind = SecondCounts(), SecondCounts()
+        """Lateness, by partition and by value; 0 for a record that is in order."""
+        self.ahead, self.value_ahead = SecondCounts(), SecondCounts()
+        """How far an event time is after its record timestamp, where it is; by partition and by value."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether Arrow can decode any record of the topic: else columns have types that Spark alone reads."""
+        return self._plain.readable
+
+    def add(self, records: pa.RecordBatch) -> None:
+        """Take in the next records of one partition, at least one, in COLUMNS. Raises Refused when the column `by` has
+        more than MOST_VALUES values.
+        """
+        columns = arrow_json.decode_certain(_without_huge(records), self._plain, smallest_block=1)
+        good = columns["__good"]
+        event_micros = columns["event_time"].cast(pa.int64()).filter(good).to_numpy()
+        partition = records["partition"][0].as_py()
+        stream = self._streams.setdefault(partition, StreamTime(None))
+        behind = stream.follow(records["offset"].to_numpy(), event_micros)
+        self.records += len(records)
+        self.measured += len(event_micros)
+        ahead = event_micros - records["timestamp"].cast(pa.int64()).filter(good).to_numpy()
+        is_ahead = ahead > 0
+        groups = np.full(len(behind), partition, np.int64)
+        self.behind.add(groups, behind)
+        self.ahead.add(groups[is_ahead], ahead[is_ahead])
+        if self._by is not None:
+            values = self._value_groups(columns[self._by].filter(good))
+            self.value_behind.add(values, behind)
+            self.value_ahead.add(values[is_ahead], ahead[is_ahead])
+
+    def _value_groups(self, column: pa.Array) -> np.ndarray:
+        """The group of each value; those that are new get the next numbers."""
+        encoded = column.dictionary_encode(null_encoding="encode")
+        different = [self.values.setdefault(value, len(self.values)) for value in encoded.dictionary.to_pylist()]
+        if len(self.values) > MOST_VALUES:
+            raise Refused(
+                f"column {self._by} has more than {MOST_VALUES:,} different values; take one with few, such as the "
+                "producer of the records."
+            )
+        groups: np.ndarray = np.array(different, np.int64)[encoded.indices.to_numpy()]
+        return groups
+
+
+def _without_huge(records: pa.RecordBatch) -> pa.RecordBatch:
+    """The records, without the values that the gate does not read, as they are too long."""
+    huge = pc.greater(pc.binary_length(records["value"]), gate.MAX_VALUE_BYTES)
+    if not pc.any(huge).as_py():
+        return records
+    index = records.schema.get_field_index("value")
+    return records.set_column(index, "value", pc.if_else(huge, None, records["value"]))
