@@ -67,7 +67,7 @@ class Sessions:
         return StructType([*fields, StructField("due_time", TimestampType()), StructField("final", BooleanType())])
 
     def rows(self, spells: pa.Table, complete_micros: int) -> pa.Table:
-        """A row for each of these spells, in the same order; they are merged (`spells.merged`).
+        """A row for each of these spells, in the same order; they are merged (`spells.merge`).
 
         `session_end` is the time of the last event. From `due_time` on, a gap later, an event is no longer one of this
         session, so the row is `final` once every further event that is not late has an event time of at least

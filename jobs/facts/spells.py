@@ -15,7 +15,7 @@ from pyspark.sql.types import StructField, StructType, TimestampType
 
 from jobs.events import equality
 from jobs.events.arrow_step import ArrowStep
-from jobs.facts import pane_table, partials
+from jobs.facts import chains, pane_table, partials
 from jobs.facts.panes import Panes
 from jobs.facts.partials import Groups, PaneColumn
 from jobs.facts.statistics.statistic import Statistic
@@ -102,16 +102,16 @@ def combine_step(kinds: StructType, spells: Spells) -> ArrowStep:
     """
     columns = output(kinds, spells)
     target = to_arrow_schema(columns, timezone="UTC")
-    return ArrowStep(lambda batches: _merged_batches(list(batches), spells, target), columns)
+    return ArrowStep(lambda batches: _merge_batches(list(batches), spells, target), columns)
 
 
-def merged(table: pa.Table, spells: Spells) -> pa.Table:
+def merge(table: pa.Table, spells: Spells) -> pa.Table:
     """The spells of `table`, in any order, merged: no two of a group are closer than the gap.
 
     In the columns of `table`: those of `output`, and perhaps `sequence`, of which the greatest is kept. The spells of a
-    group stand side by side, in order of time.
+    group stand side by side, in order of time. Sketches of different lg_k raise UnlikeSketches.
     """
-    return pa.Table.from_batches(_merged(table, spells, table.schema), table.schema)
+    return pa.Table.from_batches(_merge(table, spells, table.schema), table.schema)
 
 
 def near(stored: pa.Table, new: pa.Table, spells: Spells) -> np.ndarray:
@@ -127,7 +127,7 @@ def near(stored: pa.Table, new: pa.Table, spells: Spells) -> np.ndarray:
     is_new = np.arange(len(both)) < len(new)
     rows = np.flatnonzero(is_new | np.isin(keys, keys[: len(new)]))  # other groups are left out before the sort
     starts, ends = (_micros(both[name])[rows] for name in TIMES)
-    sessions = _sessions(keys[rows], starts, ends, spells.gap_micros)
+    sessions = chains.chain(keys[rows], starts, ends, spells.gap_micros)
     is_touched = np.zeros(len(both), bool)
     lengths = np.diff(sessions.begins, append=len(rows))
     has_new = sessions.combine(PaneColumn(is_new[rows], np.logical_or, False, pa.bool_())).values
@@ -152,7 +152,7 @@ def _spells(events: pa.Table, spells: Spells, target: pa.Schema) -> Iterator[pa.
     """The spells of these events, merged."""
     events = equality.normalise_columns(events, spells.columns)
     times = _micros(events["event_time"])
-    sessions = _sessions(partials.group_keys(events, spells.by), times, times, spells.gap_micros)
+    sessions = chains.chain(partials.group_keys(events, spells.by), times, times, spells.gap_micros)
     columns: dict[str, PaneColumn] = {}
     for statistic in spells.statistics:
         columns |= statistic.from_events(events, sessions, target)
@@ -160,17 +160,17 @@ def _spells(events: pa.Table, spells: Spells, target: pa.Schema) -> Iterator[pa.
     yield from pane_table.batches(keys, columns, spells.as_panes(), target)
 
 
-def _merged_batches(batches: list[pa.RecordBatch], spells: Spells, target: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _merge_batches(batches: list[pa.RecordBatch], spells: Spells, target: pa.Schema) -> Iterator[pa.RecordBatch]:
     batches = [batch for batch in batches if batch.num_rows]
     if batches:
-        yield from _merged(pa.Table.from_batches(batches), spells, target)
+        yield from _merge(pa.Table.from_batches(batches), spells, target)
 
 
-def _merged(table: pa.Table, spells: Spells, target: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """As `merged`, in the columns of `target`."""
+def _merge(table: pa.Table, spells: Spells, target: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """As `merge`, in the columns of `target`."""
     table = equality.normalise_columns(table, spells.by)
     starts, ends = (_micros(table[name]) for name in TIMES)
-    sessions = _sessions(partials.group_keys(table, spells.by), starts, ends, spells.gap_micros)
+    sessions = chains.chain(partials.group_keys(table, spells.by), starts, ends, spells.gap_micros)
     columns = pane_table.pane_columns(table, spells.statistics)
     if "sequence" in target.names:
         columns["sequence"] = partials.numeric_column(table["sequence"].combine_chunks(), np.maximum)
@@ -191,38 +191,3 @@ def _keys(groups: pa.Table, sessions: Groups, starts: np.ndarray, ends: np.ndarr
 def _micros(times: pa.ChunkedArray) -> np.ndarray:
     micros: np.ndarray = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
     return micros
-
-
-def _sessions(keys: np.ndarray, starts: np.ndarray, ends: np.ndarray, gap: int) -> Groups:
-    """Which rows make one session: those of one key of which each starts less than `gap` after the latest end before.
-
-    Of the rows of a session the first is one that starts first.
-    """
-    order = _order(keys, starts)
-    keys, starts, ends = keys[order], starts[order], ends[order]
-    begins = np.ones(len(order), bool)  # where a group begins
-    begins[1:] = keys[1:] != keys[:-1]
-    latest = _latest(begins, ends)
-    begins[1:] |= starts[1:] - latest[:-1] >= gap
-    return Groups(order, np.flatnonzero(begins))
-
-
-def _order(keys: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The rows in order of key, then of start; in half the time where both fit into one number of 64 bits."""
-    first, last = (int(starts.min()), int(starts.max())) if len(starts) else (0, 0)
-    span = last - first + 1
-    if (int(keys.max(initial=0)) + 1) * span < 2**62:
-        return np.argsort(keys * span + (starts - first), kind="stable")
-    return np.lexsort((starts, keys))
-
-
-def _latest(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """For each row the greatest of the ends of its group up to this one."""
-    if np.all(begins[1:] | (ends[1:] >= ends[:-1])):
-        return ends
-    order = np.argsort(ends)
-    ranks = np.empty(len(ends), np.int64)
-    ranks[order] = np.arange(len(ends))
-    groups = np.cumsum(begins) * len(ends)  # ends themselves, with a distance between groups, may need over 64 bits
-    latest: np.ndarray = ends[order[np.maximum.accumulate(groups + ranks) - groups]]
-    return latest

@@ -66,7 +66,7 @@ def test_a_row_is_final_from_the_moment_at_which_an_event_in_time_would_begin_th
     assert SESSIONS.rows(spell, due - 1)["final"].to_pylist() == [False]
     assert SESSIONS.rows(spell, due)["final"].to_pylist() == [True]
     for complete, joins in ((due - 1, True), (due, False)):
-        both = spells.merged(pa.concat_tables([spell, batch([Event(complete)])]), SPELLS)
+        both = spells.merge(pa.concat_tables([spell, batch([Event(complete)])]), SPELLS)
         assert (len(both) == 1) == joins
 
 
@@ -75,15 +75,15 @@ def test_a_row_is_final_from_the_moment_at_which_an_event_in_time_would_begin_th
 def test_events_from_the_complete_time_on_never_change_a_final_row_and_may_change_any_other(
     rows: list[Event], complete: int, data: st.DataObject
 ) -> None:
-    before = published(spells.merged(batch(rows), SPELLS), complete)
+    before = published(spells.merge(batch(rows), SPELLS), complete)
     assert before == expected(rows, complete)
     later = [event._replace(event_time=complete + event.event_time - 900 * SECOND) for event in data.draw(events())]
-    after = published(spells.merged(pa.concat_tables([batch(rows), batch(later)]), SPELLS), complete)
+    after = published(spells.merge(pa.concat_tables([batch(rows), batch(later)]), SPELLS), complete)
     assert [row for row in before if row["final"]] == [row for row in after if row["final"]]
     for row in [row for row in before if not row["final"]][:2]:
         last = (row["due_time"] - moment(1)) // timedelta(microseconds=1)
         assert last >= complete
-        grown = spells.merged(pa.concat_tables([batch(rows), batch([Event(last, row["g"])])]), SPELLS)
+        grown = spells.merge(pa.concat_tables([batch(rows), batch([Event(last, row["g"])])]), SPELLS)
         assert row not in published(grown, complete)
 
 
@@ -91,7 +91,7 @@ def test_a_late_event_joins_sessions_and_gives_the_row_an_earlier_start() -> Non
     stored = batch([Event(100 * SECOND), Event(115 * SECOND)])
     assert [row["session_start"] for row in published(stored)] == [moment(100 * SECOND), moment(115 * SECOND)]
     late = batch([Event(107 * SECOND), Event(95 * SECOND)])
-    [row] = published(spells.merged(pa.concat_tables([stored, late]), SPELLS))
+    [row] = published(spells.merge(pa.concat_tables([stored, late]), SPELLS))
     assert (row["session_start"], row["session_end"], row["events"]) == (moment(95 * SECOND), moment(115 * SECOND), 4)
 
 
