@@ -116,7 +116,7 @@ def row_of(session: list[Event], complete: int) -> dict[str, Any]:
         mean = None if total is None else float(total / len(values))
         row |= {f"{name}_min": min(values, default=None), f"{name}_max": max(values, default=None)}
         row[f"{name}_sum"] = total if is_exact or total is None else pytest.approx(float(total), rel=1e-9)
-        row[f"{name}_mean"] = mean if is_exact or mean is None else pytest.approx(mean, rel=1e-9)
+        row[f"{name}_mean"] = None if mean is None else pytest.approx(mean, rel=1e-15 if is_exact else 1e-9, abs=0)
         deviation = statistics.stdev(map(Fraction, values)) if len(values) > 1 else None
         row[f"{name}_stddev"] = None if deviation is None else pytest.approx(deviation, rel=1e-9, abs=1e-300)
     return row
