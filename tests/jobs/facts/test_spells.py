@@ -124,6 +124,17 @@ def test_null_is_a_group_of_its_own_and_there_is_one_zero_and_one_nan(rows: list
     assert all(spells.near(merged, merged, COUNTS))
 
 
+def test_a_table_may_have_both_zeros_and_unlike_nan() -> None:
+    stored = batch([Event(0, 0.0), Event(0, math.nan), Event(0, 1.5)], COUNTS, kinds(DoubleType()))
+    new = stored.set_column(0, "g", pa.array([-0.0, math.copysign(math.nan, -1), 2.5]))
+    assert sorted(zip(stored["g"].to_pylist(), spells.near(stored, new, COUNTS).tolist(), strict=True), key=str) == [
+        (0.0, True),
+        (1.5, False),
+        (pytest.approx(math.nan, nan_ok=True), True),
+    ]
+    assert spells.merge(pa.concat_tables([stored, new]), COUNTS)["events"].to_pylist() == [2, 2, 1, 1]
+
+
 def test_a_silence_of_the_gap_exactly_ends_a_session() -> None:
     first = Event(1000 * SECOND)
     for silence, sessions in ((GAP - 1, 1), (GAP, 2)):
