@@ -5,6 +5,7 @@ Each microbatch appends its partial panes; every window is a merge of panes, nev
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jobs.facts.statistics.average import Average
 from jobs.facts.statistics.count import Count
@@ -21,6 +22,8 @@ from jobs.running.errors import Mistake
 class Panes:
     """What is kept for each pane and group."""
 
+    NAME: ClassVar[str] = "Panes"
+    """What a job file calls it, for messages."""
     every: str
     """Length of a pane, such as "5 minutes". Panes start at multiples of it since 1970-01-01 00:00 UTC."""
     by: tuple[str, ...] = ()
@@ -50,7 +53,7 @@ class Panes:
         for field in (self.averages, self.uniques, self.sums, self.deviations):
             named_twice |= {name for name in field if field.count(name) > 1}
         if named_twice:
-            raise Mistake(f"{', '.join(sorted(named_twice))}: named twice in Panes")
+            raise Mistake(f"{', '.join(sorted(named_twice))}: named twice in {self.NAME}")
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
