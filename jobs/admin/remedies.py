@@ -17,6 +17,8 @@ AHEAD = (
 )
 EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 
+LATE = "nothing is wrong with it: `headrace requeue` takes it in as a correction"
+TOO_LATE = "a new version of the result with longer facts_for, filled from the log"
 REMEDIES = {
     "null_value": PRODUCER,
     "null_key": KEYLESS,
@@ -30,6 +32,8 @@ REMEDIES = {
     "time_before_1970": PRODUCER,
     "time_after_record": AHEAD,
     "time_after_9998": PRODUCER,
+    "late": LATE,
+    "too_late": TOO_LATE,
 }
 """By reason. A change of the schema file that is named here is accepted by the job and by `headrace requeue`, which is
 then named too.

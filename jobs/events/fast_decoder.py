@@ -88,7 +88,7 @@ def certain_events(
             columns, good = _decode_columns(_without_long(batch), plain)
             decoded = pa.RecordBatch.from_arrays([columns[f.name] for f in plain.output], schema=plain.output)
             is_event = lateness.observe(decoded, by_partition, stream_times, rule)
-            if not pc.all(good).as_py() or any(late.quarantined for late in by_partition.values()):
+            if not pc.all(good).as_py() or any(late.bad_records for late in by_partition.values()):
                 break
             yield decoded if is_event.all() else decoded.filter(pa.array(is_event))
         _report(lateness_facts, by_partition)

@@ -56,7 +56,7 @@ class Lateness:
         return self._stream.first_offset
 
     @property
-    def quarantined(self) -> int:
+    def bad_records(self) -> int:
         """How many were bad, or went to quarantine for being late."""
         return self._bad
 

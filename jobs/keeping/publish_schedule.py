@@ -99,7 +99,7 @@ class PublishSchedule:
         now = Moment(row.sequence, _micros(row.complete_time), open_sequence)
         versions = {name: table["version"] for name, table in last.tables.items()}
         with announce(self.run.step, Step.PUBLISH):
-            self._events.publish(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
+            self._events.update(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
         self.published_at = time.monotonic()
         published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
         return replace(published, open_sequence=open_sequence)

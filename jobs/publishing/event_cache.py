@@ -70,11 +70,11 @@ class EventCache:
 
     def new(self, since_sequence: int) -> Touched:
         """Times and groups of the events that came later than this ledger row, the last one that was published."""
-        return self._touched("sequence", since_sequence + 1, None)
+        return self._select("sequence", since_sequence + 1, None)
 
     def between(self, first: int, last: int) -> Touched:
         """Times and groups of the events in [first, last], in microseconds since 1970."""
-        return self._touched("event_time", first, last)
+        return self._select("event_time", first, last)
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -87,7 +87,7 @@ class EventCache:
             events[topic] = pa.concat_tables(parts)
         return events
 
-    def _touched(self, column: str, first: int, last: int | None) -> Touched:
+    def _select(self, column: str, first: int, last: int | None) -> Touched:
         found = [
             chunk.select(["event_time", KEY_HASH]).filter(_is_within(chunk, column, first, last))
             for chunks in self._chunks.values()

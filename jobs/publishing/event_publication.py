@@ -35,7 +35,7 @@ class EventPublisher:
         if self._cache:
             self._cache.record_append(topic, rows)
 
-    def publish(self, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit) -> None:
+    def update(self, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit) -> None:
         """Bring the tables of the answers from one moment to the other, each in one commit. `versions`: of the tables
         of events, by name.
         """

@@ -28,7 +28,7 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Co
     is_new = pc.equal(changes[CHANGE], NEW)
     new, others = changes.filter(is_new), changes.filter(pc.invert(is_new))
     if not len(others):
-        rows = _stamped(new, np.ones(len(new), np.int64), now).sort_by("event_time")
+        rows = _with_revisions(new, np.ones(len(new), np.int64), now).sort_by("event_time")
         delta_tables.append(rows, path, commit, {})
         return
     where = _spans(others["event_time"].cast(pa.int64()).to_numpy())
@@ -41,15 +41,15 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Co
     stays = np.ones(len(old), bool)
     stays[at[at >= 0]] = False
     is_revised = pc.not_equal(others[CHANGE], WITHDRAWN)
-    revised = _stamped(others.filter(is_revised), revisions[is_revised.to_numpy()], now)
-    parts = [old.filter(pa.array(stays)), revised, _stamped(new, np.ones(len(new), np.int64), now)]
+    revised = _with_revisions(others.filter(is_revised), revisions[is_revised.to_numpy()], now)
+    parts = [old.filter(pa.array(stays)), revised, _with_revisions(new, np.ones(len(new), np.int64), now)]
     rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by("event_time")
     # Rows that are new lie outside of these spans; what they have in common is the time at which they are written.
     where = f"{where} or updated_time = {sql_literal(now)}"
     delta_tables.replace(rows, path, where, commit, TARGET_FILE_BYTES)
 
 
-def _stamped(rows: pa.Table, revisions: np.ndarray, now: datetime) -> pa.Table:
+def _with_revisions(rows: pa.Table, revisions: np.ndarray, now: datetime) -> pa.Table:
     rows = rows.drop_columns([CHANGE]).append_column("revision", pa.array(revisions.astype(np.int32)))
     return rows.append_column("updated_time", pa.repeat(pa.scalar(now, _TIME), len(rows)))
 

@@ -32,11 +32,11 @@ class StoredEvents:
 
     def new(self, since_sequence: int) -> Touched:
         """Times and groups of the events that came later than this ledger row."""
-        return self._touched(f"sequence > {since_sequence}")
+        return self._select(f"sequence > {since_sequence}")
 
     def between(self, first: int, last: int) -> Touched:
         """Times and groups of the events in [first, last], in microseconds since 1970."""
-        return self._touched(_within(first, last))
+        return self._select(_within(first, last))
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -46,7 +46,7 @@ class StoredEvents:
             events[topic] = found if hashes is None else found.filter(pc.is_in(found[KEY_HASH], pa.array(hashes)))
         return events
 
-    def _touched(self, where: str) -> Touched:
+    def _select(self, where: str) -> Touched:
         found = [self._query(topic, f"event_time, {KEY_HASH}", where) for topic in self.paths]
         micros = [rows["event_time"].cast(pa.int64()).to_numpy() for rows in found]
         return Touched(np.concatenate(micros), np.concatenate([rows[KEY_HASH].to_numpy() for rows in found]))

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late
+from jobs.events.lateness_rule import Remedy
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.searches import ALLOWED, BOTH, KEPT, Visits
 
@@ -33,7 +34,7 @@ def clicked(visits: list[searches.Visit]) -> dict[tuple[int, int], tuple[str, da
         ]
         for topic in ("searches", "clicks")
     }
-    found = {}
+    found: dict[tuple[int, int], tuple[str, datetime | None]] = {}
     for search, place, _ in kept["searches"]:
         until = search.at + timedelta(minutes=3)
         theirs = [one for one in kept["clicks"] if one[0].user == search.user and search.at <= one[0].at <= until]
@@ -116,7 +117,7 @@ def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession,
 
 
 @pytest.mark.parametrize("then", ["drop", "quarantine"])
-def test_late_records_are_left_out(then: str, spark: SparkSession, tmp_path: Path) -> None:
+def test_late_records_are_left_out(then: Remedy, spark: SparkSession, tmp_path: Path) -> None:
     for topic in (searches.SEARCHES, searches.CLICKS):
         topic.MAX_AHEAD = "2 minutes"
     try:
