@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.facts.statistics.average import Average
+from jobs.facts.statistics.by_time import ByTime
 from jobs.facts.statistics.count import Count
 from jobs.facts.statistics.deviation import Deviation
 from jobs.facts.statistics.percentiles import Percentiles, SharesByColumn, shares_by_column
@@ -44,6 +45,10 @@ class Panes:
     percentiles: Mapping[str, Sequence[float]] | SharesByColumn = ()
     """Numeric columns, each with the shares of which percentiles are kept, within 1 %: {"delay": (0.5, 0.95)}. Nulls do
     not count. It becomes a tuple of pairs."""
+    firsts: tuple[str, ...] = ()
+    """Columns whose first value by event time is kept, of any type that a group may have. Nulls do not count."""
+    lasts: tuple[str, ...] = ()
+    """Columns whose last value by event time is kept, of any type that a group may have. Nulls do not count."""
 
     def __post_init__(self) -> None:
         durations.seconds(self.every)
@@ -55,7 +60,7 @@ class Panes:
         numbers = (*self.averages, *self.sums, *self.deviations, *of_percentiles)
         names = [*self.by, self.count, *set(numbers), *self.counts]  # numbers may be averaged, and summed up too
         named_twice = {name for name in names if names.count(name) > 1}
-        for field in (self.averages, self.uniques, self.sums, self.deviations, of_percentiles):
+        for field in (self.averages, self.uniques, self.sums, self.deviations, of_percentiles, self.firsts, self.lasts):
             named_twice |= {name for name in field if field.count(name) > 1}
         if named_twice:
             raise Mistake(f"{', '.join(sorted(named_twice))}: named twice in Panes")
@@ -71,6 +76,8 @@ class Panes:
             *map(Sum, self.sums),
             *map(Deviation, self.deviations),
             *(Percentiles(column, shares) for column, shares in shares_by_column(self.percentiles)),
+            *(ByTime(name, is_last=False) for name in self.firsts),
+            *(ByTime(name, is_last=True) for name in self.lasts),
             *([SketchSize(self.lg_k)] if self.uniques else []),
         )
 

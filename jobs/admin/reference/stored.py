@@ -49,6 +49,10 @@ ENDINGS = {
     "_stddev_squares": "Of whole numbers and decimals the sum of their squares as text, in squares of the last place. "
     "Of doubles the sum of their squared distances from the mean, which is `_stddev_pivot` plus `_stddev_distance`.",
     "_histogram": "Logarithmic histogram of the values: see `sketches/log_histogram.py`.",
+    "_first": "First value by event time.",
+    "_last": "Last value by event time.",
+    "_first_time": "Event time of that value.",
+    "_last_time": "Event time of that value.",
     "_min": "Their minimum.",
     "_max": "Their maximum.",
     "_sketch": "HyperLogLog sketch (Apache DataSketches) of the values.",
