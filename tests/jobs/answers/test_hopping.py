@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.answers import merging, windows
 from jobs.answers.windows import Hopping, Tumbling, Window
 from jobs.facts.panes import Panes
+from tests.jobs.facts import cuts
+from tests.jobs.facts.cuts import HOUR
 
 KEPT = Panes("1 minute", ("site",), percentiles={"heat": (0.5,)})
 KINDS = pa.schema(
@@ -121,3 +123,19 @@ def test_labels() -> None:
     ]
     assert Tumbling("1 hour", offset="15 minutes").name == "tumbling 1 hour offset 15 minutes"
     assert Tumbling("1 hour").name == "tumbling 1 hour"
+
+
+def test_events_at_the_edges_of_windows() -> None:
+    """A microsecond before each second, on it and after it; windows of 16 seconds every 7, from panes of a second."""
+    window, kept = Hopping("16 seconds", "7 seconds"), Panes("1 second", ("g",), sums=("v",))
+    first = int(HOUR.timestamp())
+    micros = [second * 1_000_000 + by for second in range(1, 60) for by in (-1, 0, 1)]
+    rows = [(micro / 1_000_000, "a", 2**number % 1_000_003) for number, micro in enumerate(micros)]
+    found = cuts.windows(rows, [20, 90], cuts.columns(LongType()), kept, (window,))
+    assert len(found) == 11
+    for row in found:
+        begins = int(row["window_start"].timestamp())
+        assert begins % 7 == 0 and row["window_end"] - row["window_start"] == timedelta(seconds=16)
+        low, high = (begins - first) * 1_000_000, (begins - first + 16) * 1_000_000
+        mine = [value for micro, (_, _, value) in zip(micros, rows, strict=True) if low <= micro < high]
+        assert (row["records"], row["v_sum"]) == (len(mine), sum(mine))
