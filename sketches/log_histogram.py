@@ -1,19 +1,22 @@
 """Logarithmic histograms of numbers: the value at any share of them, within 1 %, in kilobytes however many there are.
 
 Bins are those of DDSketch (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch with relative-error
-guarantees", PVLDB 12(12), 2019): bin i holds the magnitudes in (GAMMA**(i - 1), GAMMA**i], and each value in it is told
-as 2 * GAMMA**i / (GAMMA + 1), which is wrong by at most (GAMMA - 1) / (GAMMA + 1): 0.99991 % of the value. Negative
-numbers have bins of their own, the mirror of these. Nothing is ever left out to save room: doubles have 70,000 bins of
-each sign, and values that differ by a factor of ten at most fill 116.
+guarantees", PVLDB 12(12), 2019): bin i holds the magnitudes in (GAMMA**(i - 1), GAMMA**i], and each of them is reported
+as 2 * GAMMA**i / (GAMMA + 1), which is wrong by at most (GAMMA - 1) / (GAMMA + 1): 0.9999 % of the value. Negative
+numbers have bins of their own, the mirror of these. Bins are never merged to save room: there are 70,000 of each sign
+for all doubles, and values that differ by a factor of ten at most fill no more than 117.
 
 A histogram is nothing but counts, so its bytes depend on the values alone: not on their order, nor on how they were cut
 into parts and merged, nor on the machine. The bin is found by comparing with bounds that each machine computes alike,
 as the logarithm of its mathematics library may differ in the last digit.
 
-Magnitudes below 1e-300 count as zero, which has a bin of its own and is told exactly. The largest is that of a double,
-1.8e308. Infinite values and NaN have bins beyond all numbers, NaN above the infinite as in Spark; they are told as they
-are. The bytes: version, bytes of a count, then pairs of bin (32 bits, signed) and count in order of the bins, all
-little-endian. None is the histogram of no values.
+Magnitudes below 1e-300 count as zero, which has a bin of its own and is reported exactly. The largest is that of a
+double, 1.8e308. Infinite values and NaN have bins beyond all numbers, NaN above the infinite as in Spark; they are
+reported as they are.
+
+The bytes: version, bytes of a count, then pairs of bin (32 bits, signed) and count in order of the bins, all
+little-endian. Bin i is written as i + 34,542, that of zero as 0, and those of negative numbers with a minus. None is
+the histogram of no values.
 """
 
 from collections.abc import Sequence
@@ -115,7 +118,7 @@ def _bins(values: Doubles) -> Numbers:
 
 @lru_cache(maxsize=1)
 def _bin_values() -> Doubles:
-    """The value that is told for each bin from 0 to that of NaN."""
+    """The value that is reported for each bin from 0 to that of NaN."""
     bounds, gamma = _bounds(), float(GAMMA)
     with np.errstate(over="ignore"):
         middles = np.minimum(bounds[:-1] * (2 / (gamma + 1)), np.finfo(np.float64).max)

@@ -1,8 +1,8 @@
 """Percentiles of a column of numbers: `NAME_p50`, `NAME_p95` and so on, as doubles. Null if there is no value.
 
-A percentile is the smallest value that at least this share of the values do not exceed (`percentile_disc` in SQL), and
-is told within 1 % of that value, for each cut of the log with the same digits: see sketches/log_histogram.py, which
-also says what becomes of magnitudes below 1e-300. Whole numbers and decimals are taken as the nearest double, so their
+A percentile is the smallest value that at least this share of the values do not exceed (`percentile_disc` in SQL). The
+published number is within 1 % of it, and the same however the log is cut. sketches/log_histogram.py says how, and that
+magnitudes below 1e-300 count as zero. Whole numbers and decimals are taken as the nearest double, so their
 percentiles are seldom whole. NaN and infinite values do not come from records, which are put in quarantine for them; if
 a transform makes some, they count as larger than all numbers (or smaller: -inf), NaN as the largest.
 """
