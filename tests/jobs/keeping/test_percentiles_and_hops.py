@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from jobs.answers.windows import CalendarHour, CalendarYear, Hopping, Tumbling
 from jobs.facts.panes import Panes
 from jobs.keeping import fast_pass
+from jobs.keeping.definition.comparison import constant_differences
 from jobs.lake import delta_tables
 from jobs.publishing import stored_panes
 from tests.jobs.keeping import readings
@@ -112,3 +113,15 @@ def test_any_cut_and_any_accident_in_memory_and_by_spark(
     large.keep()
     check(large)
     assert histograms(small) & histograms(large)
+
+
+def test_a_definition_is_compared_by_the_shares_and_not_by_how_they_are_written() -> None:
+    assert HOPS.panes
+
+    def differences(shares: Any) -> list[str]:
+        now = replace(HOPS, panes=replace(HOPS.panes, percentiles=shares))  # type: ignore[type-var]
+        return constant_differences(HOPS.definition(), now.definition(), now)
+
+    assert differences({"level": [0.5, 0.95]}) == differences((("level", (0.5, 0.95)),)) == []
+    [said] = differences({"level": (0.5, 0.9)})
+    assert said == "panes percentiles: was ('level', (0.5, 0.95)), is now ('level', (0.5, 0.9))"
