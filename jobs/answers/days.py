@@ -2,8 +2,12 @@
 
 A day begins at the first instant at which the local date is that day or later, and ends where the next one begins. So
 days follow each other without a gap, whatever clocks do: a date that comes twice belongs to the day that has begun,
-and a date that is skipped has no day. A week begins where its Monday does, a month where its first day does; or where
-the next day does, if that date is skipped.
+and a date that is skipped has no day. A week begins where its Monday does, a month or a year where its first day does;
+or where the next day does, if that date is skipped.
+
+An hour begins whenever the clock shows a full hour. Where clocks are put forward or back by a part of an hour, one
+begins then too: on Lord Howe Island the clock goes back from 2:00 to 1:30, so an hour of 60 minutes is followed by one
+of 30.
 """
 
 from bisect import bisect_left
@@ -15,9 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-DAY_SECONDS = 86_400
+HOUR_SECONDS, DAY_SECONDS = 3_600, 86_400
 
-Period = Literal["day", "week", "month"]
+Period = Literal["hour", "day", "week", "month", "year"]
 
 PROBE_SECONDS = 3 * DAY_SECONDS
 """How often a zone's offset is looked up. Nowhere since 1968 was it changed and changed back in less than six days."""
@@ -66,14 +70,20 @@ def all_starts(zone: str, period: Period = "day") -> np.ndarray:
 def _nearby_starts(zone: str, seconds: np.ndarray, period: Period) -> np.ndarray:
     """Starts, in order, of the periods in the years of these instants, and in those before and after."""
     years = np.unique(seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64)) + 1970
-    near = sorted(set(chain.from_iterable((year - 1, year, year + 1) for year in years.tolist())))
+    # Where clocks are ahead of UTC, the last instants of a year belong to the next, which ends a year later.
+    last = 2 if period == "year" else 1
+    near = sorted(set(chain.from_iterable(range(year - 1, year + last + 1) for year in years.tolist())))
     return np.concatenate([np.empty(0, np.int64), *(_period_starts(zone, year, period) for year in near)])
 
 
 def _period_starts(zone: str, year: int, period: Period) -> np.ndarray:
-    """Start of each period that begins with a date of the year."""
+    """Start of each period that begins with a date of the year; of each hour that begins in the year of UTC."""
+    if period == "hour":
+        return _hour_starts(zone, year)
     dates = _dates(year)
     first = np.ones(len(dates), bool)
+    if period == "year":
+        first[1:] = False
     if period == "week":
         first = (dates + _WEEKDAY_OF_1970) % 7 == 0
     if period == "month":
@@ -103,6 +113,23 @@ def _day_starts(zone: str, year: int) -> np.ndarray:
     span = np.searchsorted(latest, midnights, side="right")
     instants: np.ndarray = np.maximum(begins[span], midnights - ahead[span])
     return instants
+
+
+@lru_cache(maxsize=128)
+def _hour_starts(zone: str, year: int) -> np.ndarray:
+    """Start of each hour of the year of UTC."""
+    if year >= _RULES_SINCE + _REPEAT_YEARS:
+        repeats = (year - _RULES_SINCE) // _REPEAT_YEARS
+        return _hour_starts(zone, year - repeats * _REPEAT_YEARS) + repeats * _REPEAT_SECONDS
+    dates = _dates(year)
+    since, until = int(dates[0]) * DAY_SECONDS, (int(dates[-1]) + 1) * DAY_SECONDS
+    begins, ahead = _spans(zone, since - DAY_SECONDS, until)  # so that a change at the very start is seen
+    spans = zip(begins.tolist(), [*begins[1:].tolist(), until], ahead.tolist(), strict=True)
+    full = [np.arange(begin + -(begin + offset) % HOUR_SECONDS, end, HOUR_SECONDS) for begin, end, offset in spans]
+    by_a_part = begins[1:][np.diff(ahead) % HOUR_SECONDS != 0]
+    starts = np.unique(np.concatenate([*full, by_a_part]))
+    within: np.ndarray = starts[starts >= since]
+    return within
 
 
 def _spans(zone: str, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:

@@ -96,9 +96,9 @@ def window_count(table: pa.Table, panes: Panes, windows: tuple[Window, ...]) -> 
     """How many windows these partial panes fill."""
     groups, total = partials.group_keys(table, panes.by), 0
     for window in windows:
-        starts = window.starts(_seconds(table))
-        rows = partials.group(groups, starts).firsts
-        total += window.count(groups[rows], starts[rows])
+        slots = window.slots(_seconds(table))
+        rows = partials.group(groups, slots).firsts
+        total += window.count(groups[rows], slots[rows])
     return total
 
 

@@ -26,7 +26,7 @@ class Parts:
     keys: pa.Table
     """The group of each, and more columns: a table that has none has no rows either."""
     starts: np.ndarray
-    """For each the start of the last window that holds it, in seconds since 1970 UTC."""
+    """For each the start of its slot (see windows/window.py), in seconds since 1970 UTC."""
     columns: Mapping[str, PaneColumn]
     """By name, with one value for each."""
 
@@ -71,7 +71,7 @@ class OpenWindows:
 
         Later panes must not start before any of these. With `is_last` none comes, and all windows are complete.
         """
-        new = Parts(keys, self._window.starts(seconds), columns)
+        new = Parts(keys, self._window.slots(seconds), columns)
         parts = self._open.and_also(new) if self._open else new
         after = None if is_last else int(self._window.first_starts(seconds.max(initial=0, keepdims=True))[0])
         numbers = partials.group_keys(parts.keys, self._by)
@@ -80,7 +80,9 @@ class OpenWindows:
         buckets = Buckets(rows, numbers[rows], parts.starts[rows], combined)
         made = Completed(self._window, self._first, after, self._rows(parts.keys, self._window.spread(buckets), after))
         self._first = after
-        stays = np.flatnonzero(buckets.starts >= after) if after is not None else np.empty(0, np.int64)
+        stays = np.empty(0, np.int64)
+        if after is not None:
+            stays = np.flatnonzero(self._window.starts(buckets.starts) >= after)
         held = {name: column.take(stays) for name, column in combined.items()}
         self._open = Parts(parts.keys.take(pa.array(rows[stays])), buckets.starts[stays], held)
         return made

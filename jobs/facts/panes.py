@@ -4,12 +4,15 @@ Each microbatch appends its partial panes; every window is a merge of panes, nev
 (Li, Maier, Tufte, Papadimos, Tucker: "No pane, no gain", SIGMOD Record 34(1), 2005.)
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from jobs.facts.statistics.average import Average
+from jobs.facts.statistics.by_time import ByTime
 from jobs.facts.statistics.count import Count
 from jobs.facts.statistics.deviation import Deviation
+from jobs.facts.statistics.percentiles import Percentiles, SharesByColumn, shares_by_column
 from jobs.facts.statistics.statistic import Statistic
 from jobs.facts.statistics.sum import Sum
 from jobs.facts.statistics.trues import Trues
@@ -42,15 +45,25 @@ class Panes:
     """Numeric columns that are summed up. Nulls do not count."""
     deviations: tuple[str, ...] = ()
     """Numeric columns of which the standard deviation (of a sample) is kept. Nulls do not count."""
+    percentiles: Mapping[str, Sequence[float]] | SharesByColumn = ()
+    """Numeric columns, each with the shares of which percentiles are kept, within 1 %: {"delay": (0.5, 0.95)}. Nulls do
+    not count. It becomes a tuple of pairs."""
+    firsts: tuple[str, ...] = ()
+    """Columns whose first value by event time is kept, of any type that a group may have. Nulls do not count."""
+    lasts: tuple[str, ...] = ()
+    """Columns whose last value by event time is kept, of any type that a group may have. Nulls do not count."""
 
     def __post_init__(self) -> None:
         durations.seconds(self.every)
         if not 4 <= self.lg_k <= 21:
             raise Mistake(f"lg_k is {self.lg_k}; it must be from 4 to 21")
-        numbers = (*self.averages, *self.sums, *self.deviations)
+        shares = shares_by_column(self.percentiles)
+        object.__setattr__(self, "percentiles", shares)  # a dictionary could be changed later
+        of_percentiles = tuple(column for column, _ in shares)
+        numbers = (*self.averages, *self.sums, *self.deviations, *of_percentiles)
         names = [*self.by, self.count, *set(numbers), *self.counts]  # numbers may be averaged, and summed up too
         named_twice = {name for name in names if names.count(name) > 1}
-        for field in (self.averages, self.uniques, self.sums, self.deviations):
+        for field in (self.averages, self.uniques, self.sums, self.deviations, of_percentiles, self.firsts, self.lasts):
             named_twice |= {name for name in field if field.count(name) > 1}
         if named_twice:
             raise Mistake(f"{', '.join(sorted(named_twice))}: named twice in {self.NAME}")
@@ -65,6 +78,9 @@ class Panes:
             *map(Trues, self.counts),
             *map(Sum, self.sums),
             *map(Deviation, self.deviations),
+            *(Percentiles(column, shares) for column, shares in shares_by_column(self.percentiles)),
+            *(ByTime(name, is_last=False) for name in self.firsts),
+            *(ByTime(name, is_last=True) for name in self.lasts),
             *([SketchSize(self.lg_k)] if self.uniques else []),
         )
 

@@ -20,7 +20,18 @@ def _cell(text: str) -> str:
 
 
 def attributes(kind: type) -> dict[str, str]:
-    """The docstring beneath each annotated attribute of a class; "" if there is none."""
+    """The docstring beneath each annotated attribute of a class, or of a base of it in the same package; "" if there is
+    none.
+    """
+    package = kind.__module__.split(".")[0]
+    sentences: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.split(".")[0] == package:
+            sentences |= _own_attributes(base)
+    return sentences
+
+
+def _own_attributes(kind: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(body, ast.ClassDef)
     sentences: dict[str, str] = {}

@@ -48,6 +48,11 @@ ENDINGS = {
     "text, and then `_sum` is null.",
     "_stddev_squares": "Of whole numbers and decimals the sum of their squares as text, in squares of the last place. "
     "Of doubles the sum of their squared distances from the mean, which is `_stddev_pivot` plus `_stddev_distance`.",
+    "_histogram": "Logarithmic histogram of the values: see `sketches/log_histogram.py`.",
+    "_first": "First value by event time.",
+    "_last": "Last value by event time.",
+    "_first_time": "Event time of that value.",
+    "_last_time": "Event time of that value.",
     "_min": "Their minimum.",
     "_max": "Their maximum.",
     "_sketch": "HyperLogLog sketch (Apache DataSketches) of the values.",
@@ -105,7 +110,7 @@ def _tables() -> Iterator[str]:
 def _example() -> Panes:
     """Panes with a column in each field that takes columns, named as the field is."""
     arguments = {f.name: (f.name.upper(),) for f in fields(Panes) if f.default is not MISSING and f.default == ()}
-    return Panes(every="5 minutes", **arguments)  # type: ignore[arg-type]
+    return Panes(**{"every": "5 minutes", **arguments, "percentiles": {"PERCENTILES": (0.5, 0.95)}})  # type: ignore[arg-type]
 
 
 def _plain(kinds: dict[str, DataType]) -> list[StructField]:

@@ -3,9 +3,13 @@ __init__.py, and a test.
 
 All instants are seconds since 1970 UTC. A window holds the panes whose starts are in [start, end): bounds and
 membership must be computed by the same function. A kind whose windows follow each other without a gap, as most do, has
-one window for each pane; if windows overlap, a pane is in several: see hopping.py.
+one window for each pane: see side_by_side.py. If windows overlap, a pane is in several: see hopping.py.
+
+A slot is a span of time that begins or ends with a window, with no start and no end of one inside: the panes in it are
+in the same windows, so they are added up once for all of these.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 from typing import Protocol
@@ -22,14 +26,14 @@ KEYS = ("window", "window_start", "window_end")
 
 @dataclass(frozen=True)
 class Buckets:
-    """Panes combined by group, and by the last window that holds them: in order of group and of time."""
+    """Panes combined by group and slot: in order of group and of time."""
 
     rows: np.ndarray
     """For each bucket a row of its group in the table of panes."""
     groups: np.ndarray
     """For each bucket the number of its group, as partials.group_keys gives it."""
     starts: np.ndarray
-    """For each bucket the start of its last window."""
+    """For each bucket the start of its slot; after `Window.spread` the start of its window."""
     columns: dict[str, PaneColumn]
     """By name, with one value for each bucket."""
 
@@ -54,14 +58,17 @@ class Window(Protocol):
     def first_starts(self, seconds: np.ndarray) -> np.ndarray:
         """Start of the first window that holds the pane which starts at each of `seconds`; never decreases with it."""
 
+    def slots(self, seconds: np.ndarray) -> np.ndarray:
+        """Start of the slot that holds the pane which starts at each of `seconds`; never decreases with it."""
+
     def ends(self, starts: np.ndarray) -> np.ndarray:
         """Where the windows with these starts end."""
 
     def spread(self, buckets: Buckets) -> Buckets:
         """All windows that hold a pane, once for each group: `buckets` itself if each pane is in one window."""
 
-    def count(self, groups: np.ndarray, starts: np.ndarray) -> int:
-        """How many windows `spread` makes of buckets with these groups and starts."""
+    def count(self, groups: np.ndarray, slots: np.ndarray) -> int:
+        """How many windows `spread` makes of buckets with these groups and starts of slots."""
 
 
 def first_start(windows: tuple[Window, ...], second: int) -> int:
@@ -77,11 +84,13 @@ def last_end(windows: tuple[Window, ...], second: int) -> int:
     return max(int(window.ends(window.starts(np.array([second])))[0]) for window in windows)
 
 
-def check_fills(name: str, what: str, seconds: int, unit: str, unit_seconds: int) -> None:
-    """Raises Mistake unless `seconds` is a whole number of units."""
-    if seconds % unit_seconds:
-        length, every = durations.text(seconds), durations.text(unit_seconds)
-        raise Mistake(
-            f"{name}: the {what} of {length} is not a whole number of {unit}s of {every}. Take a {what} that is a "
-            f"multiple of {every}, or {unit}s of {durations.text(gcd(seconds, unit_seconds))}"
-        )
+def check_fills(name: str, lengths: Mapping[str, int], pane_seconds: int) -> None:
+    """Raises Mistake unless each of these lengths in seconds, named "size" and so on, is a whole number of panes."""
+    for what, seconds in lengths.items():
+        if seconds % pane_seconds:
+            length, every = durations.text(seconds), durations.text(pane_seconds)
+            one = f"{'an' if what == 'offset' else 'a'} {what}"
+            raise Mistake(
+                f"{name}: the {what} of {length} is not a whole number of panes of {every}. Take {one} that is "
+                f"a multiple of {every}, or panes of {durations.text(gcd(pane_seconds, *lengths.values()))}"
+            )

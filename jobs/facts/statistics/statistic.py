@@ -1,7 +1,8 @@
 """What a statistic is to panes and windows. To add one: a file like its neighbours here, its field in `Panes` and its
 line in `Panes.statistics`, and a test.
 
-A statistic reads one column of the events. It takes four forms, and has a method for each step between them:
+A statistic reads one column of the events, and may read event_time. It takes four forms, and has a method for each step
+between them:
 
 1. events -> partial panes in memory (`from_events`): `PaneColumn`s, with one value for each group of events
 2. partial panes in memory <-> the table of panes (`to_panes`, `from_panes`), in the columns `pane_columns`

@@ -1,4 +1,4 @@
-"""Weeks and months of time zones are those that a clock shows which is looked at every quarter of an hour."""
+"""Weeks, months and years of time zones are those that a clock shows which is looked at every quarter of an hour."""
 
 import itertools
 from collections.abc import Callable
@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from jobs.answers import windows
-from jobs.answers.windows import CalendarDay, CalendarMonth, CalendarWeek, Window
+from jobs.answers.windows import CalendarDay, CalendarMonth, CalendarWeek, CalendarYear, Window
 
 QUARTER = 900
 KINDS: dict[str, tuple[Callable[[str], Window], Callable[[date], tuple[int, ...]]]] = {
     "week": (CalendarWeek, lambda day: day.isocalendar()[:2]),
     "month": (CalendarMonth, lambda day: (day.year, day.month)),
+    "year": (CalendarYear, lambda day: (day.year,)),
 }
 """The windows, and what tells one period from the next, by Python's own calendar."""
 YEARS = [
@@ -46,7 +47,7 @@ def second(year: int, month: int, day: int) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("zone", "year"), YEARS)
-def test_weeks_and_months_are_those_that_the_clock_shows(kind: str, zone: str, year: int) -> None:
+def test_weeks_months_and_years_are_those_that_the_clock_shows(kind: str, zone: str, year: int) -> None:
     make, of = KINDS[kind]
     window, clock = make(zone), ZoneInfo(zone)
     probes = np.arange(second(year - 1, 12, 20) // QUARTER, second(year + 1, 1, 12) // QUARTER) * QUARTER
@@ -58,7 +59,7 @@ def test_weeks_and_months_are_those_that_the_clock_shows(kind: str, zone: str, y
     periods = [of(day) for day in days]
     changes = [place for place in range(1, len(probes)) if periods[place] != periods[place - 1]]
     assert (np.flatnonzero(starts[1:] != starts[:-1]) + 1).tolist() == changes
-    assert len(changes) >= {"week": 54, "month": 13}[kind]
+    assert len(changes) >= {"week": 54, "month": 13, "year": 2}[kind]
     for place in changes:
         begins = int(starts[place])
         assert ends[place - 1] == begins, "the next one begins where one ends"
@@ -67,17 +68,20 @@ def test_weeks_and_months_are_those_that_the_clock_shows(kind: str, zone: str, y
         assert of(before) <= periods[place - 1] < of(shown) == periods[place], "to the second"
 
 
-def test_a_week_begins_on_monday_and_a_month_on_its_first_day() -> None:
+def test_a_week_begins_on_monday_and_months_and_years_on_their_first_day() -> None:
     moment = np.array([int(datetime(2024, 5, 15, 7, tzinfo=UTC).timestamp())])
     for window, first, after in (
         (CalendarWeek("Europe/Berlin"), "2024-05-12T22:00", "2024-05-19T22:00"),
         (CalendarMonth("Europe/Berlin"), "2024-04-30T22:00", "2024-05-31T22:00"),
         (CalendarMonth("UTC"), "2024-05-01T00:00", "2024-06-01T00:00"),
+        (CalendarYear("Europe/Berlin"), "2023-12-31T23:00", "2024-12-31T23:00"),
+        (CalendarYear("Asia/Kolkata"), "2023-12-31T18:30", "2024-12-31T18:30"),
     ):
         starts = window.starts(moment)
         said = [datetime.fromtimestamp(int(s[0]), UTC).isoformat()[:16] for s in (starts, window.ends(starts))]
         assert said == [first, after]
-    assert (CalendarWeek("UTC").name, CalendarMonth("Asia/Gaza").name) == ("week UTC", "month Asia/Gaza")
+    named = [CalendarWeek("UTC").name, CalendarMonth("Asia/Gaza").name, CalendarYear("Asia/Gaza").name]
+    assert named == ["week UTC", "month Asia/Gaza", "year Asia/Gaza"]
 
 
 def test_clocks_make_a_week_and_a_month_longer_and_shorter() -> None:
@@ -90,14 +94,15 @@ def test_clocks_make_a_week_and_a_month_longer_and_shorter() -> None:
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York"])
 def test_they_follow_each_other_from_1970_to_9998(zone: str) -> None:
     moments = np.array([second(year, month, 1) for year in (1970, 2037, 2599, 9998) for month in range(1, 13)])
-    for window in (CalendarWeek(zone), CalendarMonth(zone)):
+    for window in (CalendarWeek(zone), CalendarMonth(zone), CalendarYear(zone)):
         starts = window.starts(moments)
         assert ((starts <= moments) & (moments < window.ends(starts))).all()
         assert np.array_equal(window.starts(window.ends(starts) - 1), starts)
         assert np.array_equal(window.starts(window.ends(starts)), window.ends(starts))
         local = [datetime.fromtimestamp(s, ZoneInfo(zone)) for s in starts.tolist() if s < second(9998, 12, 1)]
         assert all(moment.hour == 0 for moment in local)
-        assert {moment.day if isinstance(window, CalendarMonth) else moment.isoweekday() for moment in local} == {1}
+        assert {moment.isoweekday() if isinstance(window, CalendarWeek) else moment.day for moment in local} == {1}
+        assert not isinstance(window, CalendarYear) or {moment.month for moment in local} == {1}
 
 
 def test_they_reach_as_far_as_they_are_long() -> None:
@@ -126,6 +131,9 @@ def test_they_reach_as_far_as_they_are_long() -> None:
             timedelta(hours=1),
             "America/Newyork: there is no time zone of this name",
         ),
+        (CalendarYear("UTC"), timedelta(days=7), "year UTC: a year there begins at 1971-01-01 00:00:00 UTC, inside a"),
+        (CalendarYear("UTC"), timedelta(days=7), "Take panes of 1 day, the longest that fit every year from 1970 on"),
+        (CalendarYear("Asia/Kolkata"), timedelta(hours=1), "Take panes of 30 minutes, the longest that fit"),
         (CalendarMonth(""), timedelta(hours=1), "there is no time zone of this name"),
     ],
 )
@@ -140,6 +148,7 @@ def test_panes_that_fill_them_are_taken() -> None:
         (CalendarWeek("UTC"), timedelta(days=1)),
         (CalendarMonth("UTC"), timedelta(hours=12)),
         (CalendarWeek("America/New_York"), timedelta(hours=1)),
+        (CalendarYear("America/New_York"), timedelta(hours=1)),
         (CalendarMonth("Asia/Kathmandu"), timedelta(minutes=15)),
     ):
         window.check(int(every.total_seconds()))

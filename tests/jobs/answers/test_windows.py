@@ -108,18 +108,54 @@ def test_a_window_reaches_as_far_as_a_day_is_long() -> None:
         (Tumbling("1 week"), 5 * 86_400, "the size of 1 week is not a whole number of panes of 5 days. Take a size"),
         (Tumbling("90 minutes"), 3600, "multiple of 1 hour, or panes of 30 minutes"),
         (
-            Hopping("1 hour", every="7 minutes"),
-            60,
-            "hopping 1 hour every 7 minutes: the size of 1 hour is not a whole number of hops of 7 minutes. "
-            "Take a size that is a multiple of 7 minutes, or hops of 1 minute",
+            Hopping("1 hour", every="25 minutes"),
+            600,
+            "hopping 1 hour every 25 minutes: the hop of 25 minutes is not a whole number of panes of 10 minutes. "
+            "Take a hop that is a multiple of 10 minutes, or panes of 5 minutes",
         ),
+        (
+            Hopping("16 seconds", every="7 seconds"),
+            7,
+            "hopping 16 seconds every 7 seconds: the size of 16 seconds is not a whole number of panes of 7 seconds. "
+            "Take a size that is a multiple of 7 seconds, or panes of 1 second",
+        ),
+        (
+            Hopping("1 hour", every="30 minutes", offset="4 minutes"),
+            300,
+            "hopping 1 hour every 30 minutes offset 4 minutes: the offset of 4 minutes is not a whole number of panes "
+            "of 5 minutes. Take an offset that is a multiple of 5 minutes, or panes of 1 minute",
+        ),
+        (
+            Hopping("1 hour", every="25 minutes", offset="50 minutes"),
+            300,
+            "hopping 1 hour every 25 minutes offset 50 minutes: the offset must be shorter than the hop of 25 minutes: "
+            "leave the offset out",
+        ),
+        (
+            Hopping("1 hour", every="25 minutes", offset="1 hour"),
+            300,
+            'must be shorter than the hop of 25 minutes: the same windows have offset="10 minutes"',
+        ),
+        (Hopping("1 hour", every="25 minutes", offset="none"), 300, '"none" is not a duration'),
+        (
+            Tumbling("1 hour", offset="20 minutes"),
+            900,
+            "tumbling 1 hour offset 20 minutes: the offset of 20 minutes is not a whole number of panes of 15 minutes. "
+            "Take an offset that is a multiple of 15 minutes, or panes of 5 minutes",
+        ),
+        (Tumbling("1 hour", offset="90 minutes"), 900, 'than the size of 1 hour: the same windows have offset="30 min'),
         (
             Hopping("1 hour", every="10 minutes"),
             900,
             "hopping 1 hour every 10 minutes: the hop of 10 minutes is not a whole number of panes of 15 minutes. "
             "Take a hop that is a multiple of 15 minutes, or panes of 5 minutes",
         ),
-        (Hopping("5 minutes", every="10 minutes"), 300, "not a whole number of hops of 10 minutes"),
+        (
+            Hopping("5 minutes", every="10 minutes"),
+            300,
+            "hopping 5 minutes every 10 minutes: the size of 5 minutes is shorter than the hop of 10 minutes, so some "
+            "records would be in no window. Take a size of 10 minutes or more, or a hop of 5 minutes or less",
+        ),
         (CalendarDay("Asia/Kolkata"), 3600, "at 1970-01-01 18:30:00 UTC, inside a pane of 1 hour. Take panes of 30"),
         (CalendarDay("America/New_York"), 7200, "inside a pane of 2 hours. Take panes of 1 hour, the longest that fit"),
         (Tumbling("an hour"), 300, '"an hour" is not a duration: write a positive whole number and one of second, min'),
@@ -148,6 +184,9 @@ def test_sizes_that_panes_cannot_fill_are_refused(
         (Tumbling("1 hour"), 3600),
         (Tumbling("90 seconds"), 90),
         (Hopping("1 hour", "10 minutes"), 600),
+        (Hopping("1 hour", "25 minutes"), 300),
+        (Hopping("1 hour", "25 minutes", offset="90 seconds"), 30),
+        (Tumbling("1 hour", offset="15 minutes"), 900),
         (CalendarDay("Asia/Kolkata"), 1800),
         (CalendarDay("UTC"), 86_400),
     ],

@@ -11,7 +11,17 @@ from jobs.facts import aggregation, pane_table
 from jobs.facts.panes import Panes
 from tests.jobs.facts.cuts import HOUR
 
-EVERY = Panes("1 hour", counts=("ok",), uniques=("u",), averages=("v",), sums=("v",), deviations=("v",))
+EVERY = Panes(
+    "1 hour",
+    counts=("ok",),
+    uniques=("u",),
+    averages=("v",),
+    sums=("v",),
+    deviations=("v",),
+    percentiles={"v": (0.5, 0.999)},
+    firsts=("v", "ok"),
+    lasts=("v",),
+)
 KINDS: list[DataType] = [LongType(), DoubleType(), DecimalType(38, 18)]
 
 
@@ -54,6 +64,13 @@ def test_nothing_is_lost_by_way_of_the_table_of_panes(kind: DataType) -> None:
         assert finished["v_stddev"].to_pylist() == [pytest.approx(2**0.5, rel=1e-15), None]
         assert finished["v_sum"].to_pylist() == [8, None]
         assert finished["v_mean"].to_pylist() == [4, None]
+        assert [finished[name].to_pylist() for name in ("v_first", "v_last", "ok_first")] == [
+            [3, None],
+            [5, None],
+            [True, None],
+        ]
+        assert finished["v_p50"].to_pylist() == [pytest.approx(3, rel=0.01), None]
+        assert finished["v_p99_9"].to_pylist() == [pytest.approx(5, rel=0.01), None]
         assert [finished[name].to_pylist() for name in ("records", "ok_count", "u_estimate")] == [
             [2, 1],
             [1, 0],
