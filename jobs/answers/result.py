@@ -85,7 +85,7 @@ class Result:
     late: Late = Late()
     """What is late, and what becomes of it."""
     facts_for: str = "1 hour"
-    """So much later than `late.allowed` a record may be and still correct an answer of events, which are kept so long.
+    """So much later than `Late.allowed` a record may be and still correct an answer of events, which are kept so long.
     One that is later is quarantined, with reason `too_late`."""
     publish_every: str = "1 minute"
     """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import findings, remedies
-from jobs.events import gate
+from jobs.events import gate, stragglers
 from jobs.keeping import microbatch
 from jobs.keeping.requeue import requeue
 from jobs.running.places import Places
@@ -56,7 +56,7 @@ def test_each_reason_has_a_remedy() -> None:
     written = {
         node.value for node in ast.walk(ast.parse(Path(gate.__file__).read_text())) if isinstance(node, ast.Constant)
     }
-    reasons = remedies.REMEDIES.keys()
+    reasons = remedies.REMEDIES.keys() - {stragglers.LATE, stragglers.TOO_LATE}
     assert len(named & reasons) > 8 and reasons <= named | {"not_finite"} and reasons <= written
 
 

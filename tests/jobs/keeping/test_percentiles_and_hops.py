@@ -18,11 +18,12 @@ from jobs.keeping import fast_pass
 from jobs.keeping.definition.comparison import constant_differences
 from jobs.lake import delta_tables
 from jobs.publishing import stored_panes
+from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.readings import Record
 from tests.jobs.keeping.world import World
 
-HOPS = replace(
+HOPS = altered(
     readings.PANES,
     name="hops_v1",
     panes=Panes(
@@ -119,7 +120,7 @@ def test_a_definition_is_compared_by_the_shares_and_not_by_how_they_are_written(
     assert HOPS.panes
 
     def differences(shares: Any) -> list[str]:
-        now = replace(HOPS, panes=replace(HOPS.panes, percentiles=shares))  # type: ignore[type-var]
+        now = altered(HOPS, panes=replace(HOPS.panes, percentiles=shares))
         return constant_differences(HOPS.definition(), now.definition(), now)
 
     assert differences({"level": [0.5, 0.95]}) == differences((("level", (0.5, 0.95)),)) == []
