@@ -124,7 +124,11 @@ def to_table(
         SHOWN: pa.array(final | early),
     }
     target = to_arrow_schema(columns, timezone="UTC").append(pa.field(SHOWN, pa.bool_()))
-    arrays = {**arrays, **ends}
+    return in_columns({**arrays, **ends}, target)
+
+
+def in_columns(arrays: Mapping[str, pa.Array], target: pa.Schema) -> pa.Table:
+    """A table with exactly these columns; arrays of another type are cast."""
     return pa.Table.from_arrays([_cast(arrays[field.name], field.type) for field in target], schema=target)
 
 

@@ -75,7 +75,7 @@ class _Reader:
                 "Bound it, such as a{1,50} for a+, or make an answer of each alternative",
             )
         nothing = any(branch.may_be_nothing for branch in branches)
-        return self._sized("|".join(b.text for b in branches), sum(b.size for b in branches), nothing, False)
+        return self._part("|".join(b.text for b in branches), sum(b.size for b in branches), nothing, False)
 
     def _row(self) -> _Part:
         """What stands side by side."""
@@ -86,7 +86,7 @@ class _Reader:
             raise self._mistake("nothing where letters are expected", "Write the alternative, or ? after what may lack")
         text, size = "".join(part.text for part in parts), sum(part.size for part in parts)
         nothing, endless = all(p.may_be_nothing for p in parts), any(p.is_endless for p in parts)
-        return self._sized(text, size, nothing, endless)
+        return self._part(text, size, nothing, endless)
 
     def _atom(self) -> _Part:
         """A letter, any letter, one of several, or a group."""
@@ -145,9 +145,9 @@ class _Reader:
             raise self._mistake(f"{quantifier}, which repeats nothing", "Let the second number be the larger one")
         self._at = match.end()
         size = part.size * (least + 1 if most is None else most)
-        return self._sized(part.text + quantifier, size, least == 0, most is None)
+        return self._part(part.text + quantifier, size, least == 0, most is None)
 
-    def _sized(self, text: str, size: int, nothing: bool, endless: bool) -> _Part:
+    def _part(self, text: str, size: int, nothing: bool, endless: bool) -> _Part:
         if size > MOST_LETTERS:
             raise self._mistake(f"more than {MOST_LETTERS:,} letters, repetitions written out", "Make them shorter")
         return _Part(text, size, nothing, endless)

@@ -78,14 +78,14 @@ class Sliding:
         return (*map(Average, self.averages), *map(Sum, self.sums))
 
     @property
-    def _compared(self) -> tuple[str, ...]:
+    def _columns_read(self) -> tuple[str, ...]:
         """The columns that are read, besides those of the event's place."""
         return tuple(dict.fromkeys((*self.by, *self.averages, *self.sums, *self.uniques)))
 
     def check(self, given: Mapping[str, StructType]) -> None:
         """Raises Mistake unless the columns are there, in types that can be added up or told apart."""
         columns = anchors.only_topic(self._owner, given)
-        anchors.check_columns(self._owner, columns, (*anchors.PLACE, *self._compared))
+        anchors.check_columns(self._owner, columns, (*anchors.PLACE, *self._columns_read))
         anchors.check_comparable(self._owner, columns, "by", self.by)
         anchors.check_comparable(self._owner, columns, "uniques", self.uniques)
         for statistic in self._statistics:
@@ -113,8 +113,8 @@ class Sliding:
         """The rows of these events; `due_time` is a microsecond after the event."""
         ((topic, events),) = given.items()
         kinds = from_arrow_schema(events.schema)
-        needed = [*anchors.PLACE, *(name for name in self._compared if name not in anchors.PLACE)]
-        events = equality.normalise_columns(events.select(needed).combine_chunks(), self._compared)
+        needed = [*anchors.PLACE, *(name for name in self._columns_read if name not in anchors.PLACE)]
+        events = equality.normalise_columns(events.select(needed).combine_chunks(), self._columns_read)
         order = anchors.event_order(events, self.by)
         every = Spans(
             spans.first_within(order.times, order.begins, self._size_micros),
