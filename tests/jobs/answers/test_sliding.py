@@ -150,7 +150,7 @@ def finite_event() -> st.SearchStrategy[Event]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(finite_event(), max_size=25).map(placed), st.randoms(use_true_random=False))
+@given(st.lists(finite_event(), max_size=25).map(placed), st.integers(0, 2**32).map(random.Random))
 def test_order_reach_and_time_keep_their_laws(events: list[Event], dice: random.Random) -> None:
     """To the last bit of a mean."""
     check_laws(answer_rows(FINITE, KINDS), events, FINITE.reach, dice)
