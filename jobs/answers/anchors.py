@@ -26,11 +26,10 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from jobs.answers.event_answer import SHOWN
 from jobs.facts import partials
 from jobs.running.errors import Mistake
 
-SHOWN = "__shown"
-"""The last column of an answer's rows: whether a row is shown while a run goes on. It is not stored."""
 PLACE = ("event_time", "record_partition", "record_offset")
 """The columns that say which event a row is about."""
 PLACE_TYPES = (TimestampType(), IntegerType(), LongType())

@@ -1,7 +1,7 @@
 """Sequences of events by a regular expression: each event is one letter, and each match is a row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -66,6 +66,10 @@ class Sequences:
             raise Mistake(f"{self._owner}: restart is {self.restart}, shorter than within, {self.within}. Lengthen it")
         self._re2()
 
+    def named(self, name: str) -> "Sequences":
+        """The same in a table of its own, with this name behind the result's."""
+        return replace(self, name=name)
+
     @property
     def _owner(self) -> str:
         return f"Sequences {self.name}" if self.name else "Sequences"
@@ -85,6 +89,16 @@ class Sequences:
     def reach(self) -> tuple[int, int]:
         """Two `restart` and `within` before, two `restart` after: see above."""
         return 2 * self._restart_micros + self._within_micros, 2 * self._restart_micros
+
+    @property
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """A row falls due when the silence after an event has lasted, or earlier, in microseconds."""
+        return ((0, self._within_micros + 1),)
+
+    def anchor_topic(self, topics: Mapping[str, object]) -> str:
+        """The one topic."""
+        (topic,) = topics
+        return topic
 
     @property
     def key(self) -> tuple[str, ...]:

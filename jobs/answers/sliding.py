@@ -1,7 +1,7 @@
 """A row for each event, with the events of its group in the time before it: exact sliding windows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +55,10 @@ class Sliding:
         if not isinstance(self.least, int) or self.least < 1:
             raise Mistake(f"{self._owner}: least is {self.least!r}; it must be a whole number, 1 or more")
 
+    def named(self, name: str) -> "Sliding":
+        """The same in a table of its own, with this name behind the result's."""
+        return replace(self, name=name)
+
     @property
     def _owner(self) -> str:
         return f"Sliding {self.name}" if self.name else "Sliding"
@@ -67,6 +71,16 @@ class Sliding:
     def reach(self) -> tuple[int, int]:
         """A row depends on events up to `size` before its own, and on none after it."""
         return self._size_micros, 0
+
+    @property
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """A row falls due with its own event."""
+        return ((0, 0),)
+
+    def anchor_topic(self, topics: Mapping[str, object]) -> str:
+        """The one topic."""
+        (topic,) = topics
+        return topic
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -30,11 +30,11 @@ def _topic(name: str, *columns: str) -> Any:
     return SimpleNamespace(TOPIC=name, KEY=None, EVENT_TIME="at", COLUMNS=StructType(fields))
 
 
-SEARCHES, CLICKS = _topic("searches", "words", "is_last"), _topic("clicks", "item", "is_close")
+SEARCHES, CLICKS = _topic("searches", "words", "is_last", "is_search"), _topic("clicks", "item", "is_close")
 
 
 def _searches(events: DataFrame) -> DataFrame:
-    return events.select("event_time", "record_partition", "record_offset", "user", "words", "is_last")
+    return events.select("event_time", "record_partition", "record_offset", "user", "words", "is_last", "is_search")
 
 
 def _clicks(events: DataFrame) -> DataFrame:
@@ -44,6 +44,7 @@ def _clicks(events: DataFrame) -> DataFrame:
 
 
 BOTH = (Reads(SEARCHES, _searches), Reads(CLICKS, _clicks))
+ALONE = Reads(SEARCHES, _searches)
 COLUMNS = {
     topic.TOPIC: to_arrow_schema(
         StructType(
@@ -98,7 +99,7 @@ def events(visits: list[Visit], rule: str = "correct") -> dict[str, pa.Table]:
             if too_late or (late and rule != "correct"):
                 continue
             row = {"event_time": visit.at, "record_partition": place[0], "record_offset": place[1], "user": visit.user}
-            row |= {"words": visit.words, "is_last": visit.flag} if topic == "searches" else {}
+            row |= {"words": visit.words, "is_last": visit.flag, "is_search": True} if topic == "searches" else {}
             row |= {"item": visit.words[:2], "is_close": visit.flag} if topic == "clicks" else {}
             rows[topic].append(row | {"late": late})
     return {name: pa.Table.from_pylist(rows[name], COLUMNS[name]) for name in COLUMNS}
@@ -145,7 +146,9 @@ class Visits(World):
             flag = "is_last" if topic == "searches" else "is_close"
             text = "words" if topic == "searches" else "item"
             values = [
-                json.dumps({"at": f"{v.at:%Y-%m-%dT%H:%M:%SZ}", "user": v.user, text: v.words, flag: v.flag}).encode()
+                json.dumps(
+                    {"at": f"{v.at:%Y-%m-%dT%H:%M:%SZ}", "user": v.user, text: v.words, flag: v.flag, "is_search": True}
+                ).encode()
                 for v in some
             ]
             if some:

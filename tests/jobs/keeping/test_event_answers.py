@@ -11,9 +11,11 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late
+from jobs.answers.sequences import Sequences
+from jobs.answers.sliding import Sliding
 from jobs.events.lateness_rule import Remedy
 from tests.jobs.keeping import searches
-from tests.jobs.keeping.searches import ALLOWED, BOTH, KEPT, Visits
+from tests.jobs.keeping.searches import ALLOWED, ALONE, BOTH, KEPT, Visits
 
 CLICKED = Outcomes(
     "searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late_click")
@@ -71,7 +73,12 @@ def check(world: Visits, rule: str = "correct") -> None:
     assert sum(row["records"] for row in ledger) == len(world.visits_read()) == kept + quarantined + dropped
 
 
-ANSWERS: dict[str, tuple[Any, Any]] = {"outcomes": ((CLICKED, CLOSED), BOTH)}
+BURSTS = Sliding(("user",), "2 minutes", count="searches", uniques=("words",), least=2)
+HINTS = Sequences("p+l", {"l": "is_last", "p": "is_search"}, ("user",), "2 minutes", restart="3 minutes").named("hints")
+ANSWERS: dict[str, tuple[Any, Any]] = {
+    "outcomes": ((CLICKED, CLOSED), BOTH),
+    "one topic": ((BURSTS, HINTS), ALONE),
+}
 cuts = st.lists(st.integers(1, 89), min_size=0, max_size=2, unique=True).map(sorted)
 accidents = st.lists(
     st.sampled_from(["", "replay", "lose", "after stragglers", "after events", "before publish", "after publish"]),

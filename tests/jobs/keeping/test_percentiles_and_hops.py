@@ -117,9 +117,8 @@ def test_any_cut_and_any_accident_in_memory_and_by_spark(
 
 
 def test_a_definition_is_compared_by_the_shares_and_not_by_how_they_are_written() -> None:
-    assert HOPS.panes
-
     def differences(shares: Any) -> list[str]:
+        assert HOPS.panes
         now = altered(HOPS, panes=replace(HOPS.panes, percentiles=shares))
         return constant_differences(HOPS.definition(), now.definition(), now)
 
