@@ -14,7 +14,7 @@ from jobs.decisions import seen_before
 from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
-from jobs.facts import aggregation, kept_events
+from jobs.facts import aggregation, kept_events, spells
 from jobs.running import spark_plan
 
 
@@ -76,7 +76,12 @@ def answer(rows: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccu
 
 
 def output(frame: DataFrame, answered: ArrowStep, result: Result) -> DataFrame:
-    """Partial panes, rows, or events: what comes of `frame` by the step `answered`, in tasks."""
+    """Partial panes, spells, rows, or events: what comes of `frame` by the step `answered`, in tasks."""
+    if result.sessions:
+        facts = result.sessions.spells
+        parts = answered.then(spells.partial_step(answered.output, facts)).over(frame)
+        by_group = parts.repartition(*facts.by) if facts.by else parts.repartition(1)
+        return spells.combine_step(answered.output, facts).over(by_group)
     if not result.panes:
         return _with_hash(answered, result).over(frame)
     partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes)).over(frame)
@@ -92,6 +97,9 @@ def _with_hash(answered: ArrowStep, result: Result) -> ArrowStep:
 
 def output_here(answered: ArrowStep, result: Result) -> ArrowStep:
     """The step that does `output` in one process."""
+    if result.sessions:
+        parts = answered.then(spells.partial_step(answered.output, result.sessions.spells))
+        return parts.then(spells.combine_step(answered.output, result.sessions.spells))
     if not result.panes:
         return _with_hash(answered, result)
     partial_panes = answered.then(aggregation.partial_step(answered.output, result.panes))

@@ -20,9 +20,11 @@ from pyspark.sql.types import (
 
 from jobs.answers import merging, table_names
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.sessions import Sessions
 from jobs.events.topic_schema import PRIVATE
-from jobs.facts import aggregation, kept_events
+from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.panes import Panes
+from jobs.facts.statistics.statistic import Statistic
 from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
@@ -96,6 +98,15 @@ def check_tables(name: str, topics: Sequence[str], answers: Sequence[EventAnswer
                 f"{name}: its answers group by {', '.join(answers[0].by)} and by {', '.join(answer.by)}. Events are "
                 "kept by one group: make two results"
             )
+
+
+def check_sessions(name: str, events: StructType, sessions: Sessions) -> None:
+    """Raises Mistake if sessions cannot be made of events of these columns."""
+    facts = sessions.spells
+    _check_types(name, {field.name: field.dataType for field in events}, facts.by, facts.statistics)
+    stored = spells.output(events, facts)
+    for table, added in ((stored.names, OWN[:1]), (sessions.columns(stored).names, OWN[1:3])):
+        _check_columns(name, [*table, *added], (*facts.columns, facts.count))
 
 
 def check_kept(name: str, topic: str, events: StructType, by: tuple[str, ...]) -> None:
@@ -184,19 +195,19 @@ def check_events(name: str, events: StructType, needed: list[str], panes: Panes 
         )
     if panes:
         kinds |= {"seen_before": BooleanType()} if membership else {}
-        _check_types(name, kinds, panes)
+        _check_types(name, kinds, panes.by, panes.statistics)
         check_panes(name, panes, StructType([StructField(column, kind) for column, kind in kinds.items()]))
     else:
         check_rows(name, events, membership)
 
 
-def _check_types(name: str, kinds: dict[str, DataType], panes: Panes) -> None:
-    for column in panes.by:
+def _check_types(name: str, kinds: Mapping[str, DataType], by: Sequence[str], statistics: Sequence[Statistic]) -> None:
+    for column in by:
         plain = not isinstance(kinds[column], StringType) or kinds[column] == StringType()
         if not isinstance(kinds[column], _GROUPS) or not plain:
             remedy = 'Group by a field of it, F.col("place.city").alias("city"), or by a text made of it'
             raise Mistake(f"{name}: by has {column}, which is {_type_text(kinds[column])}: no group. {remedy}")
-    for statistic in panes.statistics:
+    for statistic in statistics:
         fault = statistic.fault(kinds[statistic.column]) if statistic.column is not None else None
         if fault is not None:
             raise Mistake(f"{name}: {fault}")

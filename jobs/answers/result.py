@@ -9,6 +9,7 @@ from pyspark.sql.types import StructType
 
 from jobs.answers import contract, table_names
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.windows import Window, Windows
 from jobs.decisions.membership import Membership
@@ -80,7 +81,7 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | EventAnswer | tuple[EventAnswer, ...] | None = None
+    answers: Windows | Sessions | EventAnswer | tuple[EventAnswer, ...] | None = None
     """What follows from the records; None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
     """What is late, and what becomes of it."""
@@ -123,8 +124,8 @@ class Result:
         contract.check_tables(self.name, self.topics, self.event_answers)
         if len(self.all_reads) > 1 and not self.event_answers:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
-        if self.membership and (self.event_answers or self.late.idle_after):
-            what = "answers of events" if self.event_answers else "idle_after"
+        if self.membership and (self.event_answers or self.sessions or self.late.idle_after):
+            what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         self._check_late()
 
@@ -159,9 +160,19 @@ class Result:
     @property
     def event_answers(self) -> tuple[EventAnswer, ...]:
         """The answers of kept events."""
-        if self.answers is None or isinstance(self.answers, Windows):
+        if self.answers is None or isinstance(self.answers, (Windows, Sessions)):
             return ()
         return self.answers if isinstance(self.answers, tuple) else (self.answers,)
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """The sessions that are published."""
+        return self.answers if isinstance(self.answers, Sessions) else None
+
+    @property
+    def count_column(self) -> str | None:
+        """The column of panes or spells that counts their records; None if a batch gives a row for each record."""
+        return self.panes.count if self.panes else self.sessions.count if self.sessions else None
 
     @property
     def events_by(self) -> tuple[str, ...] | None:
@@ -214,6 +225,8 @@ class Result:
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""
         contract.check_events(self.name, events, self._required_columns(), self.panes, self.membership is not None)
+        if self.sessions:
+            contract.check_sessions(self.name, events, self.sessions)
         if self.events_by is not None:
             contract.check_kept(self.name, self.topic.TOPIC, events, self.events_by)
 
@@ -225,17 +238,19 @@ class Result:
             columns += [*kept_events.PLACE, *self.events_by]
         if self.panes:
             columns += self.panes.columns
+        if self.sessions:
+            columns += self.sessions.spells.columns
         return columns
 
     def needed_columns(self, columns: list[str]) -> list[str]:
-        """Those of the transform's columns that panes and membership need; all of them if rows are stored."""
-        return [name for name in columns if not self.panes or name in self._required_columns()]
+        """Those of the transform's columns that panes, spells and membership need; all of them if rows are stored."""
+        return [name for name in columns if self.count_column is None or name in self._required_columns()]
 
     def table(self, kind: TableKind) -> str:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
@@ -262,6 +277,8 @@ class Result:
         late = {name: value for name, value in _non_default_fields(self.late).items() if name != "allowed"}
         if late:
             constants["late"] = str(late)
+        if self.sessions:
+            constants["answers"] = definition_text(self.sessions)
         if self.event_answers:
             constants["answers"] = "; ".join(map(definition_text, self.event_answers))
             constants["facts_for"] = self.facts_for

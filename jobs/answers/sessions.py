@@ -5,7 +5,7 @@ One that joins two makes a row of both; one before the first event gives its row
 another key. No event splits a session.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,6 +44,10 @@ class Sessions:
 
     def __post_init__(self) -> None:
         self._facts()
+
+    def named(self, name: str) -> "Sessions":
+        """The same in a table of its own, with this name behind the result's."""
+        return replace(self, name=name)
 
     @property
     def spells(self) -> Spells:

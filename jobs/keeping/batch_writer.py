@@ -117,7 +117,7 @@ class BatchWriter:
         if is_due and self.result.windows:
             row = self.schedule.publish_now(self.run.spark, row)
         self.ledger.close(row)
-        if is_due and self.result.event_answers:
+        if is_due and not self.result.windows:
             self.schedule.publish_rest()
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)
@@ -178,6 +178,8 @@ class BatchWriter:
         if result.panes:
             written = self._append(only.output, result.table("panes"), row, Step.PANES)
             self.schedule.record_panes(written)
+        elif result.sessions:
+            self._append(only.output, result.table("spells"), row, Step.SPELLS)
         else:
             self._append(only.output, result.name, row, Step.ROWS)
         if only.filters is None or not only.filters.num_rows:

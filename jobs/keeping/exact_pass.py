@@ -59,7 +59,7 @@ def _output_of_ordered(
         rows = batch_plan.rows_to_answer(result.transform(events), result)
         answered = batch_plan.answer(arrow_step.identity(rows.schema), result, prior, filter_facts)
         output = batch_plan.output(rows, answered, result).persist()
-        written, counted = count_records(output, result.panes), task_facts.total(filter_facts, "records")
+        written, counted = count_records(output, result.count_column), task_facts.total(filter_facts, "records")
         if not result.membership or counted == written:
             cached.callback(output.unpersist)
             return output, batch_plan.changed_filters(result, task_facts.drain(filter_facts))

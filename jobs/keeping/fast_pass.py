@@ -97,7 +97,7 @@ class _Pass:
 
     def _outcome(self, output: DataFrame | pa.Table, tasks: int) -> Outcome | None:
         """None if the output is not to be believed."""
-        written = count_records(output, self._result.panes)
+        written = count_records(output, self._result.count_column)
         is_complete = task_facts.is_complete(self._lateness_facts, tasks)
         answered = task_facts.total(self._filter_facts, "records")
         facts, filters = task_facts.drain(self._lateness_facts), task_facts.drain(self._filter_facts)

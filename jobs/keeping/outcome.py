@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.facts.panes import Panes
 from jobs.running.progress import NONE_GOOD
 
 
@@ -30,11 +29,15 @@ class Outcome:
     """Whether there were records that only the gate can judge."""
 
 
-def count_records(output: DataFrame | pa.Table, panes: Panes | None) -> int:
-    """How many records went into the output. Computes it, if it is a frame to be cached."""
+def count_records(output: DataFrame | pa.Table, count_column: str | None) -> int:
+    """How many records went into the output, whose rows count some each, or are one each if `count_column` is None.
+    Computes it, if it is a frame to be cached.
+    """
     if isinstance(output, pa.Table):
-        return int(pc.sum(output[panes.count]).as_py() or 0) if panes else len(output)
-    return int(output.agg(F.sum(F.col(f"`{panes.count}`"))).collect()[0][0] or 0) if panes else output.count()
+        return int(pc.sum(output[count_column]).as_py() or 0) if count_column else len(output)
+    if count_column is None:
+        return output.count()
+    return int(output.agg(F.sum(F.col(f"`{count_column}`"))).collect()[0][0] or 0)
 
 
 def reasons_of_bad(outcomes: Iterable[Outcome]) -> str:

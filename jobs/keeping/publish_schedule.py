@@ -12,7 +12,7 @@ from jobs.answers.result import Result
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.publishing import publication
+from jobs.publishing import publication, session_publication
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
@@ -87,19 +87,24 @@ class PublishSchedule:
         if not self.result.is_published or (last.published_sequence >= last.sequence and not has_open):
             return
         row = last.next(Kind.PUBLISH)
-        self.ledger.close(
-            self._publish_events(row, ends_run) if self._events else self.publish_now(self.run.spark, row)
-        )
+        if self.result.windows:
+            self.ledger.close(self.publish_now(self.run.spark, row))
+        else:
+            self.ledger.close(self._publish_answers(row, ends_run))
 
-    def _publish_events(self, row: Row, ends_run: bool) -> Row:
-        """Publish the answers of events, never within a batch: what is published must be what the ledger says."""
-        assert self._events
+    def _publish_answers(self, row: Row, ends_run: bool) -> Row:
+        """Publish sessions or answers of events, never within a batch: the ledger must have what is published."""
         last, open_sequence = self.ledger.last, row.sequence if ends_run else row.open_sequence
         before = Moment(last.published_sequence, _micros(last.published_complete_time), last.open_sequence)
         now = Moment(row.sequence, _micros(row.complete_time), open_sequence)
         versions = {name: table["version"] for name, table in last.tables.items()}
         with announce(self.run.step, Step.PUBLISH):
-            self._events.update(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
+            commit = self.ledger.commit(row, Step.PUBLISH)
+            if self._events:
+                self._events.update(versions, before, now, commit)
+            else:
+                version = versions[self.result.table("spells")]
+                session_publication.update(self.run.places, self.result, version, before, now, commit)
         self.published_at = time.monotonic()
         published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
         return replace(published, open_sequence=open_sequence)

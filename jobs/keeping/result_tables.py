@@ -10,7 +10,7 @@ from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, S
 from jobs.answers import contract, merging
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
-from jobs.facts import aggregation, kept_events
+from jobs.facts import aggregation, kept_events, spells
 from jobs.keeping import housekeeping
 from jobs.running import spark_plan
 from schemas import filters, quarantine, straggler
@@ -108,7 +108,14 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
         tables.append(
             Table(result.table("filters"), filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
         )
-    if result.panes:
+    if result.sessions:
+        parts = spells.output(rows, result.sessions.spells)
+        sentence = f"Spells of {result.name}: one for each session, and those of later batches."
+        stored = StructType([*parts.fields, SEQUENCE])
+        tables.append(Table(result.table("spells"), stored, (), sentence, housekeeping.SETTINGS))
+        published = StructType([*map(_with_answer_comment, result.sessions.columns(parts)), *REVISION])
+        tables.append(Table(result.answer_table(result.sessions), published, (), f"Sessions of {result.name}."))
+    elif result.panes:
         partials = aggregation.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])
         tables.append(

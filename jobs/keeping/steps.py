@@ -12,6 +12,7 @@ class Step(StrEnum):
     STRAGGLERS = "stragglers"
     PANES = "panes"
     ROWS = "rows"
+    SPELLS = "spells"
     EVENTS = "events"
     """Kept events of a topic."""
     FILTERS = "filters"

@@ -11,6 +11,9 @@ from deltalake import DeltaTable, QueryBuilder
 LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
 """DataFusion reads the times in a query as nanoseconds since 1970, and 64 bits of these end in 2262."""
 
+LAST_MICROS = (LAST_LITERAL - datetime(1970, 1, 1, tzinfo=UTC)).days * 86_400_000_000
+"""The same, in microseconds since 1970."""
+
 ONE_THREAD = {"datafusion.execution.target_partitions": "1"}
 """Settings of a query over some megabytes, for which more threads take more CPU and memory, and hardly less time. Rows
 come file after file."""

@@ -10,12 +10,12 @@ from pyspark.sql.types import StructField, StructType
 
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.result import Result
-from jobs.lake import commits
-from jobs.publishing import event_plan, event_writing
+from jobs.lake import commits, table_queries
+from jobs.publishing import event_plan, row_writing
 from jobs.publishing.event_cache import EventCache
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_plan import EventSource, Plan
-from jobs.publishing.stored_events import LAST_MICROS, StoredEvents
+from jobs.publishing.stored_events import StoredEvents
 from jobs.running.places import Places
 
 MOST_SLICES = 4
@@ -49,11 +49,11 @@ class EventPublisher:
             if planned:
                 changes = self._changes(answer, source, planned, before, now)
                 path = self._places.table(self._result.answer_table(answer))
-                event_writing.write(path, changes, answer.key, commit)
+                row_writing.write(path, changes, answer.key, "event_time", commit)
         if self._cache:
             first = self._first_kept(now)
             if not is_filled and not self._cache.holds(first):
-                self._cache.fill(stored.read(first, LAST_MICROS, None), first)
+                self._cache.fill(stored.read(first, table_queries.LAST_MICROS, None), first)
             self._cache.trim(first)
 
     def _source(self, stored: StoredEvents, answer: EventAnswer, before: Moment, now: Moment) -> EventSource:

@@ -10,9 +10,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from jobs.facts.kept_events import KEY_HASH
 from jobs.lake import table_queries
-from jobs.running.instants import EPOCH, from_micros, sql_literal
-
-LAST_MICROS = (table_queries.LAST_LITERAL - EPOCH).days * 86_400_000_000
+from jobs.running.instants import from_micros, sql_literal
 
 
 @dataclass(frozen=True)
@@ -61,5 +59,5 @@ class StoredEvents:
 
 
 def _within(first: int, last: int) -> str:
-    times = (sql_literal(from_micros(min(max(micros, 0), LAST_MICROS))) for micros in (first, last))
+    times = (sql_literal(from_micros(min(max(micros, 0), table_queries.LAST_MICROS))) for micros in (first, last))
     return "event_time >= {} and event_time <= {}".format(*times)

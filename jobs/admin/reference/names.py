@@ -29,6 +29,7 @@ NAMES = {
             "quarantine": "Records that could not be read; of a requeue, those that left quarantine.",
             "stragglers": "The late records of a batch.",
             "panes": "Partial panes of a batch.",
+            "spells": "Spells of a batch.",
             "events": "Events of a batch and a topic, which are kept.",
             "rows": "Rows of a batch, of a result without panes.",
             "filters": "Bloom filters that a batch changed.",
@@ -106,6 +107,7 @@ NAMES = {
         "",
         {
             "NAME_panes": "Table of partial panes.",
+            "NAME_spells": "Table of spells.",
             "NAME_filters": "Table of Bloom filters.",
             "NAME_stragglers": "Table of late records.",
             "NAME_TOPIC": "Table of kept events of a topic.",

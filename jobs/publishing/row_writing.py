@@ -18,9 +18,9 @@ TARGET_FILE_BYTES = 4 * 2**20
 _TIME = pa.timestamp("us", "UTC")
 
 
-def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Commit) -> None:
+def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit: commits.Commit) -> None:
     """Append the new rows, put the revised ones in the place of those of their key, and remove the withdrawn ones. A
-    new row gets revision 1, a revised one the next.
+    new row gets revision 1, a revised one the next. `time`: the column of instants by which rows lie in files.
     """
     if not len(changes):
         return
@@ -28,10 +28,10 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Co
     is_new = pc.equal(changes[CHANGE], NEW)
     new, others = changes.filter(is_new), changes.filter(pc.invert(is_new))
     if not len(others):
-        rows = _with_revisions(new, np.ones(len(new), np.int64), now).sort_by("event_time")
+        rows = _with_revisions(new, np.ones(len(new), np.int64), now).sort_by(time)
         delta_tables.append(rows, path, commit, {})
         return
-    where = _spans(others["event_time"].cast(pa.int64()).to_numpy())
+    where = spans(time, others[time].cast(pa.int64()).to_numpy())
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())
     query = QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(f"select * from it where {where}")
@@ -43,7 +43,7 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], commit: commits.Co
     is_revised = pc.not_equal(others[CHANGE], WITHDRAWN)
     revised = _with_revisions(others.filter(is_revised), revisions[is_revised.to_numpy()], now)
     parts = [old.filter(pa.array(stays)), revised, _with_revisions(new, np.ones(len(new), np.int64), now)]
-    rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by("event_time")
+    rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by(time)
     # Rows that are new lie outside of these spans; what they have in common is the time at which they are written.
     where = f"{where} or updated_time = {sql_literal(now)}"
     delta_tables.replace(rows, path, where, commit, TARGET_FILE_BYTES)
@@ -54,13 +54,13 @@ def _with_revisions(rows: pa.Table, revisions: np.ndarray, now: datetime) -> pa.
     return rows.append_column("updated_time", pa.repeat(pa.scalar(now, _TIME), len(rows)))
 
 
-def _spans(micros: np.ndarray) -> str:
-    """SQL that holds for all rows with these event times, and for few others."""
+def spans(column: str, micros: np.ndarray) -> str:
+    """SQL that holds for all rows with these instants in a column, in microseconds since 1970, and for few others."""
     times = np.unique(micros)
     widest = np.sort(np.argsort(np.diff(times))[::-1][: MOST_SPANS - 1])
     firsts, lasts = times[np.append(0, widest + 1)], times[np.append(widest, len(times) - 1)]
     pairs = zip(map(_literal, firsts), map(_literal, lasts), strict=True)
-    return "(" + " or ".join(f"(event_time >= {first} and event_time <= {last})" for first, last in pairs) + ")"
+    return "(" + " or ".join(f"({column} >= {first} and {column} <= {last})" for first, last in pairs) + ")"
 
 
 def _literal(micros: np.int64) -> str:

@@ -1,0 +1,113 @@
+"""Sessions follow from the set of events, whatever the cut and the accident; open ones are shown."""
+
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs.answers.result import Late
+from jobs.answers.sessions import Sessions
+from jobs.keeping import fast_pass
+from tests.jobs.keeping import searches
+from tests.jobs.keeping.searches import ALONE, Visits
+
+GAP = timedelta(minutes=2)
+VISITS = Sessions(("user",), "2 minutes", count="searches", uniques=("words",), counts=("is_last",))
+
+
+def by_hand(world: Visits, only_in_time: bool = False) -> list[dict[str, Any]]:
+    """Each user's searches in order of time, cut where two are the gap apart."""
+    read, complete = world.visits_read(), searches.complete_time(world.visits_read())
+    late = {id(visit) for there in searches.placed(read).values() for visit, _, behind in there
+            if behind > searches.ALLOWED}  # fmt: skip
+    of_user = defaultdict(list)
+    for visit in read:
+        if not (only_in_time and id(visit) in late):
+            of_user[visit.user].append(visit)
+    rows = []
+    for user, visits in of_user.items():
+        visits.sort(key=lambda visit: visit.at)
+        sessions = [[visits[0]]]
+        for visit in visits[1:]:
+            if visit.at - sessions[-1][-1].at >= GAP:
+                sessions.append([])
+            sessions[-1].append(visit)
+        for session in sessions:
+            start, end = session[0].at, session[-1].at
+            row: dict[str, Any] = {"user": user, "session_start": start, "session_end": end, "searches": len(session)}
+            row |= {
+                "words_estimate": len({visit.words for visit in session}),
+                "is_last_count": sum(visit.flag for visit in session),
+            }
+            rows.append(row | {"due_time": end + GAP, "final": end + GAP <= complete})
+    return searches.by_key(rows)
+
+
+def check(world: Visits, only_in_time: bool = False) -> None:
+    expected = by_hand(world, only_in_time)
+    rows = world.rows()
+    found = searches.by_key([{name: row[name] for name in expected[0]} for row in rows])
+    assert found == expected
+    spells = world.rows("_spells")
+    assert len(spells) == len(rows) and sum(row["searches"] for row in spells) == sum(row["searches"] for row in rows)
+
+
+cuts = st.lists(st.integers(1, 89), min_size=0, max_size=2, unique=True).map(sorted)
+accidents = st.lists(
+    st.sampled_from(["", "replay", "lose", "after stragglers", "after spells", "before publish", "after publish"]),
+    min_size=3,
+    max_size=3,
+)
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), seed=st.integers(0, 99),
+       few=st.sampled_from([0, 1000]))  # fmt: skip
+def test_any_cut_and_any_accident(
+    cuts: list[int], accidents: list[str], size: int, seed: int, few: int, spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    world = Visits(spark, tmp_path_factory.mktemp("sessions"), searches.result("r_v1", VISITS, ALONE))
+    written = searches.log(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_pass, "FEW_RECORDS", few)
+        for first, after, accident in zip([0, *cuts], [*cuts, len(written)], accidents, strict=False):
+            world.add(written[first:after])
+            if world.keep(size, crash=accident):
+                {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
+        world.keep(size)
+    check(world)
+
+
+def test_a_continuous_run_shows_open_sessions_and_joins_two_by_a_straggler(spark: SparkSession, tmp_path: Path) -> None:
+    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, ALONE, min_records_per_batch=1))
+    start = searches.START
+    times = [(0, "ann"), (60, "ann"), (240, "ann"), (300, "bob"), (420, "bob")]
+    world.add([searches.Visit("searches", user, start + timedelta(seconds=at), "w0", True) for at, user in times])
+    world.keep_running(batch=2, publish_every="1 second")
+    check(world)
+    before = {(row["user"], row["session_start"]): row["revision"] for row in world.rows()}
+    assert len(before) == 4 and not all(row["final"] for row in world.rows())
+    late = start + timedelta(seconds=150)  # joins the two sessions of ann, which begin 240 seconds apart
+    world.add([searches.Visit("searches", "ann", late, "w0", False)])
+    world.keep_running(batch=2, publish_every="1 second")
+    check(world)
+    rows = {(row["user"], row["session_start"]): row for row in world.rows()}
+    assert len(rows) == 3
+    joined = rows["ann", start]
+    assert (joined["searches"], joined["revision"]) == (4, before["ann", start] + 1)
+
+
+def test_late_events_that_are_dropped_are_in_no_session(spark: SparkSession, tmp_path: Path) -> None:
+    topic = type(searches.SEARCHES)(**vars(searches.SEARCHES) | {"MAX_AHEAD": "1 minute"})
+    reads = type(ALONE)(topic, ALONE.transform)
+    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, reads, late=Late("2 minutes", "drop")))
+    world.add(searches.log(3))
+    world.keep(40)
+    check(world, only_in_time=True)
