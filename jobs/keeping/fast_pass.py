@@ -28,10 +28,14 @@ that is short needs no worker.
 """
 FEW_BYTES = 64 * 2**20
 """Few records that are larger than this are left to tasks all the same."""
+FEW_EVENTS = 500_000
+"""So many records are read by this process, and five times the bytes, if events are kept: all of them come to it, and
+the way from tasks through Java costs several times as much as reading them.
+"""
 
 
 class _TooLarge(Exception):
-    """The records take more than FEW_BYTES."""
+    """The records take too many bytes."""
 
 
 class FastPass:
@@ -46,9 +50,11 @@ class FastPass:
         or if something is missing of what its tasks have reported: also where Spark knows without reading that the
         transform drops everything. The frames of the outcome are in `cached`.
         """
-        if records.offsets <= FEW_RECORDS:
+        keeps_events = self._result.events_by is not None
+        if records.offsets <= (FEW_EVENTS if keeps_events else FEW_RECORDS):
             try:
-                return _Pass(self._result, prior, self._selected, records).here()
+                most_bytes = 5 * FEW_BYTES if keeps_events else FEW_BYTES
+                return _Pass(self._result, prior, self._selected, records).here(most_bytes)
             except _TooLarge:
                 pass
         return _Pass(self._result, prior, self._selected, records).in_tasks(cached)
@@ -62,10 +68,10 @@ class _Pass:
         self._lateness_facts = task_facts.accumulator(records.spark)
         self._filter_facts = task_facts.accumulator(records.spark)
 
-    def here(self) -> Outcome | None:
+    def here(self, most_bytes: int) -> Outcome | None:
         """Raises _TooLarge."""
         events = batch_plan.decode(self._result, self._prior, self._lateness_facts)
-        blocks = _check_size(self._records.here())
+        blocks = _check_size(self._records.here(), most_bytes)
         if self._selected is not None:
             rows = batch_plan.select(events, self._selected, self._result)
         else:
@@ -115,11 +121,11 @@ class _Pass:
         return Outcome(list(facts.values()), output, batch_plan.changed_filters(self._result, filters), None, False)
 
 
-def _check_size(blocks: Batches) -> Batches:
-    """The blocks. Raises _TooLarge once they take more than FEW_BYTES."""
+def _check_size(blocks: Batches, most_bytes: int) -> Batches:
+    """The blocks. Raises _TooLarge once they take more."""
     taken = 0
     for block in blocks:
         taken += block.nbytes
-        if taken > FEW_BYTES:
+        if taken > most_bytes:
             raise _TooLarge
         yield block

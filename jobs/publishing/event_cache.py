@@ -72,9 +72,9 @@ class EventCache:
         """Times and groups of the events that came later than this ledger row, the last one that was published."""
         return self._select("sequence", since_sequence + 1, None)
 
-    def between(self, first: int, last: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970."""
-        return self._select("event_time", first, last)
+    def between(self, first: int, last: int, until_sequence: int) -> Touched:
+        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
+        return self._select("event_time", first, last, until_sequence)
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -87,12 +87,13 @@ class EventCache:
             events[topic] = pa.concat_tables(parts)
         return events
 
-    def _select(self, column: str, first: int, last: int | None) -> Touched:
-        found = [
-            chunk.select(["event_time", KEY_HASH]).filter(_is_within(chunk, column, first, last))
-            for chunks in self._chunks.values()
-            for chunk in chunks
-        ]
+    def _select(self, column: str, first: int, last: int | None, until_sequence: int | None = None) -> Touched:
+        found = []
+        for chunk in [chunk for chunks in self._chunks.values() for chunk in chunks]:
+            inside = _is_within(chunk, column, first, last)
+            if until_sequence is not None:
+                inside = pc.and_(inside, pc.less_equal(chunk["sequence"], until_sequence))
+            found.append(chunk.select(["event_time", KEY_HASH]).filter(inside))
         rows = pa.concat_tables(found)
         return Touched(rows["event_time"].cast(pa.int64()).to_numpy(), rows[KEY_HASH].to_numpy())
 

@@ -28,8 +28,8 @@ class EventSource(Protocol):
     def new(self, since_sequence: int) -> Touched:
         """Times and groups of the events that came later than this ledger row."""
 
-    def between(self, first: int, last: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970."""
+    def between(self, first: int, last: int, until_sequence: int) -> Touched:
+        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -49,13 +49,14 @@ def plan(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) 
     """Which rows may differ between these moments; None if none may."""
     reach_before, reach_after = answer.reach
     new = source.new(before.sequence)
-    due = [source.between(first, last) for first, last in _times_touched(answer, before, now)]
+    due = [source.between(first, last, before.sequence) for first, last in _times_touched(answer, before, now)]
     micros = np.concatenate([new.micros, *(touched.micros for touched in due)])
     if not len(micros):
         return None
     hashes = np.unique(np.concatenate([new.hashes, *(touched.hashes for touched in due)]))
     first, last = int(micros.min()) - reach_after, int(micros.max()) + reach_before
-    return Plan(hashes, _slices(micros, first, last + 1))
+    events = max(len(new.micros), *(len(touched.micros) for touched in due)) if due else len(new.micros)
+    return Plan(hashes, _slices(micros, events, first, last + 1))
 
 
 def first_needed(answer: EventAnswer, new: Touched, before: Moment, now: Moment) -> int | None:
@@ -77,9 +78,9 @@ def _times_touched(answer: EventAnswer, before: Moment, now: Moment) -> Iterator
         yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, table_queries.LAST_MICROS
 
 
-def _slices(micros: np.ndarray, first: int, after: int) -> tuple[tuple[int, int], ...]:
-    """[first, after) in slices that have about as many of the events at these times."""
-    parts = max(1, -(-len(micros) // SLICE_EVENTS))
+def _slices(micros: np.ndarray, events: int, first: int, after: int) -> tuple[tuple[int, int], ...]:
+    """[first, after) in slices that have about as many of the `events` at these times."""
+    parts = max(1, -(-events // SLICE_EVENTS))
     if parts == 1:
         return ((first, after),)
     inner = np.quantile(micros, np.arange(1, parts) / parts, method="lower").astype(np.int64)

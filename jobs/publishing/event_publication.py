@@ -18,8 +18,8 @@ from jobs.publishing.event_plan import EventSource, Plan
 from jobs.publishing.stored_events import StoredEvents
 from jobs.running.places import Places
 
-MOST_SLICES = 4
-"""A publication of more slices than that is left to tasks of Spark."""
+MOST_SLICES = 16
+"""A publication of more slices than that is left to tasks of Spark: what they find has to come back through Java."""
 
 
 class EventPublisher:

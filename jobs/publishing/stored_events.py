@@ -32,9 +32,9 @@ class StoredEvents:
         """Times and groups of the events that came later than this ledger row."""
         return self._select(f"sequence > {since_sequence}")
 
-    def between(self, first: int, last: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970."""
-        return self._select(_within(first, last))
+    def between(self, first: int, last: int, until_sequence: int) -> Touched:
+        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
+        return self._select(f"{_within(first, last)} and sequence <= {until_sequence}")
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""

@@ -14,6 +14,8 @@ from jobs.answers.result import Late
 from jobs.answers.sequences import Sequences
 from jobs.answers.sliding import Sliding
 from jobs.events.lateness_rule import Remedy
+from jobs.keeping import fast_pass
+from jobs.publishing import event_plan, event_publication
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.searches import ALLOWED, ALONE, BOTH, KEPT, Visits
 
@@ -121,6 +123,27 @@ def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession,
     check(world)
     published = [row for row in world.rows("_ledger") if row["kind"] == "publish"]
     assert len(published) > 2
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+def test_the_place_does_not_matter(
+    kind: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slice or many, here or in tasks: the rows are the same to the bit."""
+    answers, reads = ANSWERS[kind]
+    written = searches.log(11)
+    found = []
+    for slice_events, most_slices, few in ((1_000_000, 16, 500_000), (10, 16, 500_000), (10, -1, 0)):
+        monkeypatch.setattr(event_plan, "SLICE_EVENTS", slice_events)
+        monkeypatch.setattr(event_publication, "MOST_SLICES", most_slices)
+        monkeypatch.setattr(fast_pass, "FEW_EVENTS", few)
+        world = Visits(spark, tmp_path / f"{slice_events}-{few}", searches.result("r_v1", answers, reads))
+        for part in (written[:60], written[60:]):
+            world.add(part)
+            world.keep()
+        found.append([world.found(which) for which in range(len(world.result.event_answers))])
+    check(world)
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("then", ["drop", "quarantine"])
