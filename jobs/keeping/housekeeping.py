@@ -1,13 +1,19 @@
-"""Removes what a result that runs for weeks would leave behind: small files of its ledger, and replaced filters.
+"""Removes what a result that runs for weeks would leave behind: small files of its ledger, replaced filters, and kept
+events that no answer needs any more.
 
-Both tables are headrace's own. Panes, windows and rows are for readers: whoever runs the lakehouse optimises and
+These tables are headrace's own. Panes, windows and rows are for readers: whoever runs the lakehouse optimises and
 vacuums those.
 """
 
-from deltalake import DeltaTable
+import json
+from datetime import datetime, timedelta
+
+from deltalake import CommitProperties, DeltaTable
 
 from jobs.answers.result import Result
 from jobs.answers.table_names import TableKind
+from jobs.keeping.steps import Step
+from jobs.running.instants import EPOCH, sql_literal
 from jobs.running.places import Places
 
 EVERY_ROWS = 200
@@ -25,13 +31,41 @@ SETTINGS = {
 of its log stay."""
 
 
-def compact_if_due(places: Places, result: Result, sequence: int) -> None:
-    """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last."""
+def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> None:
+    """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. `stream_time`: the least
+    of all partitions.
+    """
     if sequence % EVERY_ROWS:
         return
     DeltaTable(places.table(result.table("ledger"))).optimize.compact()
+    if result.event_answers and stream_time:
+        for topic in result.topics:
+            _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))
     own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
-    for kind in own:
-        table = DeltaTable(places.table(result.table(kind)))
+    events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
+    for name in [*map(result.table, own), *events]:
+        table = DeltaTable(places.table(name))
         # full: the log no longer names files that were replaced long before
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+
+
+def kept_seconds(result: Result) -> int:
+    """How far behind stream time an event is kept: a record that is just not too late may be so late, and its answers
+    reach back from it, as do rows that fall due a while after it.
+    """
+    kept = result.lateness_rule.kept_seconds
+    assert kept is not None
+    reach = max(sum(answer.reach) for answer in result.event_answers)
+    longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
+    return kept + -(-(2 * reach + longest) // 1_000_000) + 1
+
+
+def _expire(path: str, before: datetime) -> None:
+    """Remove the events before that time, and put small files together."""
+    if before < EPOCH:
+        return
+    table = DeltaTable(path)
+    # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
+    metadata = {"userMetadata": json.dumps({"step": Step.EXPIRE})}
+    table.delete(f"event_time < {sql_literal(before)}", commit_properties=CommitProperties(custom_metadata=metadata))
+    DeltaTable(path).optimize.compact()

@@ -55,7 +55,8 @@ class LedgerWriter:
         positions = self.last.positions(self.result.topics)
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
-        housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence)
+        times = [time for read in positions.values() for time in read.stream_time.values()]
+        housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence, min(times, default=None))
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:

@@ -20,6 +20,8 @@ class Step(StrEnum):
     PUBLISH = "publish"
     """Windows outside of a batch: a step of its own, as the next batch may get the same sequence if the run stops
     before its ledger row."""
+    EXPIRE = "expire"
+    """Kept events that no answer needs any more are removed."""
     WINDOWS_FINAL = "windows final"
     """That windows have become final, if Spark publishes them: else it is in the commit of the windows."""
     PUBLISH_FINAL = "publish final"

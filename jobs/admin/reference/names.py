@@ -40,6 +40,7 @@ NAMES = {
             "remove windows": "The rows of windows that the job file no longer has were removed.",
             "add windows": "The rows of windows that the job file has got were published for all panes.",
             "widen": "The table was written anew with wider columns.",
+            "expire": "Kept events that no answer needs any more were removed.",
             "ledger": "The ledger row itself.",
         },
     ),

@@ -14,7 +14,7 @@ from jobs.answers.result import Late
 from jobs.answers.sequences import Sequences
 from jobs.answers.sliding import Sliding
 from jobs.events.lateness_rule import Remedy
-from jobs.keeping import fast_pass
+from jobs.keeping import fast_pass, housekeeping
 from jobs.publishing import event_plan, event_publication
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.searches import ALLOWED, ALONE, BOTH, KEPT, Visits
@@ -123,6 +123,28 @@ def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession,
     check(world)
     published = [row for row in world.rows("_ledger") if row["kind"] == "publish"]
     assert len(published) > 2
+
+
+def test_events_that_nothing_needs_any_more_are_removed(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "EVERY_ROWS", 2)
+    world = Visits(spark, tmp_path, searches.result("r_v1", (CLICKED, CLOSED)))
+    written = searches.log(13, 400)
+    for part in range(0, 400, 80):
+        world.add(written[part : part + 80])
+        world.keep()
+    found, expected = world.found(), world.expected()
+    assert found == expected
+    kept = [row["event_time"] for topic in world.result.topics for row in world.rows(f"_{topic}")]
+    horizon = searches.complete_time(world.visits) - timedelta(seconds=housekeeping.kept_seconds(world.result))
+    assert len(kept) < 380 and min(kept) >= horizon - timedelta(minutes=25)
+    world.lose_checkpoint()
+    world.add(searches.log(14, 10))
+    world.keep()
+    assert [row for row in world.found() if row["event_time"] > horizon] == [
+        row for row in world.expected() if row["event_time"] > horizon
+    ]
 
 
 @pytest.mark.parametrize("kind", list(ANSWERS))
