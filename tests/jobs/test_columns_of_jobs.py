@@ -12,20 +12,21 @@ WINDOW = ["window", "window_start", "window_end", "origin", "departures"]
 EXPECTED: list[tuple[Result, list[str], set[str]]] = [
     (
         departure_delay.RESULT,
-        [*WINDOW, "delay_minutes_mean", "delay_minutes_min", "delay_minutes_max", "revision", "updated_time"],
-        {"_panes", "_quarantine"},
+        [*WINDOW, "delay_minutes_mean", "delay_minutes_min", "delay_minutes_max", "due_time", "final",
+         "revision", "updated_time"],
+        {"_panes", "_stragglers", "_quarantine"},
     ),
     (
         unique_aircraft.RESULT,
-        [*WINDOW, "tail_number_estimate", "tail_number_standard_error", "tail_number_sketch", "lg_k", "revision",
-         "updated_time"],
-        {"_panes", "_quarantine"},
+        [*WINDOW, "tail_number_estimate", "tail_number_standard_error", "tail_number_sketch", "lg_k", "due_time",
+         "final", "revision", "updated_time"],
+        {"_panes", "_stragglers", "_quarantine"},
     ),
     (
         first_sighting.RESULT,
         ["record_partition", "record_offset", "record_key", "event_time", "origin", "tail_number", "seen_before",
          "sequence"],
-        {"_filters", "_quarantine"},
+        {"_filters", "_stragglers", "_quarantine"},
     ),
 ]  # fmt: skip
 
