@@ -23,7 +23,7 @@ from jobs.facts.statistics.sum import Sum
 from jobs.keeping import result_tables
 from schemas import departure
 
-EXAMPLE = """In the next tables `BY` stands for the columns of the group, `COLUMN` for any other column of the transform,
+EXAMPLE = """In the next tables `BY` stands for columns of the group, `COLUMN` for any other column of the transform,
 `AVERAGES`, `SUMS` and `UNIQUES` for columns that a job file names in these fields, and `BEFORE`, `THEN` and `NEXT` for
 the `name` of a Before and of two Then. The table of an answer is `NAME`, or `NAME_ANSWER` if it is `.named("ANSWER")`.
 """
