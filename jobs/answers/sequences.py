@@ -49,8 +49,10 @@ class Sequences:
     within: str
     """From the first to the last event of a match, at most, such as "10 minutes"."""
     restart: str = "1 day"
-    """See above; `within` or longer."""
+    """In a run of events without a silence that is longer than this the search starts anew at multiples of it since
+    1970, and a match across is lost; `within` or longer."""
     name: str = ""
+    """Of the answer; "": the result's own table."""
     early: bool = False
     """True: a row is shown as soon as there is a match, although further events may still change it."""
 

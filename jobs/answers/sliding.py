@@ -46,6 +46,7 @@ class Sliding:
     least: int = 1
     """Only rows with so many events or more."""
     name: str = ""
+    """Of the answer; "": the result's own table."""
     early: bool = False
     """True: a row is shown as soon as its event is there, although earlier events may still come."""
 

@@ -1,35 +1,54 @@
-"""The three results over real departures around the night on which summer time began, against pandas."""
+"""The results over real flights around the night on which summer time began, against pandas and DuckDB."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from jobs import departure_delay, first_sighting, unique_aircraft
+from jobs import (
+    delay_by_week,
+    delay_passed_on,
+    departure_delay,
+    first_sighting,
+    ground_stop,
+    turnaround,
+    unique_aircraft,
+)
 from jobs.admin import demo_flights
 from jobs.log.archive import writer
+from jobs.log.partitioner import partitions_of
 from jobs.publishing import results
 from jobs.run import Run
-from schemas import departure
+from schemas import arrival, departure
 from tests.altered import altered
 
 ZONE = "America/New_York"
+PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def departures() -> pd.DataFrame:
-    """Some 4,400 departures of 8 to 12 March 2013."""
+def flights() -> pd.DataFrame:
+    """Those of 8 to 12 March 2013."""
     every = demo_flights.table()
-    return demo_flights.departures(every[(every["month"] == 3) & every["day"].between(8, 12)])
+    return every[(every["month"] == 3) & every["day"].between(8, 12)]
+
+
+@pytest.fixture(scope="module")
+def departures(flights: pd.DataFrame) -> pd.DataFrame:
+    """Some 4,400 departures."""
+    return demo_flights.departures(flights)
 
 
 @pytest.fixture
 def job_run(a_run: Callable[..., Run], departures: pd.DataFrame) -> Run:
     """A run in places whose log holds the departures."""
     run = a_run()
-    writer.append(run.places.archive, departure.TOPIC, 4, demo_flights.records(departures))
+    writer.append(run.places.archive, departure.TOPIC, PARTITIONS, demo_flights.records(departures))
     return run
 
 
@@ -97,3 +116,152 @@ def test_first_sighting_is_never_wrongly_no_and_seldom_wrongly_yes(
         times.append(moment)
     assert again > 1000 and fresh > 1000 and forgotten > 100
     assert wrongly_yes <= 0.01 * fresh
+
+
+def placed(events: pd.DataFrame, time: str) -> pd.DataFrame:
+    """The events with their place in the log, and by how much each is behind the largest `time` before it."""
+    keys = pa.array([tail.encode() for tail in events["tail_number"]], pa.binary())
+    events = events.assign(partition=np.asarray(partitions_of(keys, PARTITIONS, 0)))
+    by_partition = events.groupby("partition")
+    largest = by_partition[time].cummax().groupby(events["partition"]).shift()
+    return events.assign(
+        offset=by_partition.cumcount(), behind=(largest - events[time]).fillna(timedelta(0)).clip(timedelta(0))
+    )
+
+
+def complete_time(events: pd.DataFrame, time: str, allowed: str) -> pd.Timestamp:
+    """The least over all partitions of the largest `time`, less what is allowed."""
+    return events.groupby("partition")[time].max().min() - pd.Timedelta(allowed)
+
+
+def by_place(found: pd.DataFrame) -> pd.DataFrame:
+    return found.set_index(["record_partition", "record_offset"]).sort_index()
+
+
+def test_delay_by_week_equals_pandas(job_run: Run, departures: pd.DataFrame) -> None:
+    delay_by_week.main(job_run)
+    found = results.pandas(job_run.places, "delay_by_week_v1").set_index(["window", "origin", "window_start"])
+    midnight = departures["scheduled_time"].dt.tz_convert(ZONE).dt.tz_localize(None).dt.normalize()
+    monday = midnight - pd.to_timedelta(midnight.dt.dayofweek, unit="D")
+    kinds = {
+        "day": (midnight, pd.DateOffset(days=1)),
+        "week": (monday, pd.DateOffset(days=7)),
+        "month": (midnight.dt.to_period("M").dt.start_time, pd.DateOffset(months=1)),
+    }
+    complete = complete_time(placed(departures, "scheduled_time"), "scheduled_time", delay_by_week.LATENESS)
+    windows = 0
+    for kind, (starts, length) in kinds.items():
+        for (origin, begin), delays in departures.groupby(["origin", starts])["delay_minutes"]:
+            start, end = (clock.tz_localize(ZONE).tz_convert("UTC") for clock in (begin, begin + length))
+            row = found.loc[(f"{kind} {ZONE}", origin, start)]
+            assert (row["departures"], row["window_end"]) == (len(delays), end)
+            assert row["delay_minutes_mean"] == pytest.approx(delays.mean())
+            for name, share in (("p50", 0.5), ("p95", 0.95)):
+                exact = np.quantile(delays, share, method="inverted_cdf")
+                assert row[f"delay_minutes_{name}"] == pytest.approx(exact, rel=0.01)
+            assert row["due_time"] == end and row["final"] == (end <= complete)
+            windows += 1
+    assert len(found) == windows
+    assert set(found["final"]) == {True, False}
+
+
+def test_delay_passed_on_equals_duckdb(job_run: Run, departures: pd.DataFrame) -> None:
+    delay_passed_on.main(job_run)
+    found = by_place(results.pandas(job_run.places, "delay_passed_on_v1"))
+    log = placed(departures, "scheduled_time")
+    complete = complete_time(log, "scheduled_time", delay_passed_on.LATENESS)
+    late = pd.Timedelta(delay_passed_on.LATENESS)
+    log = log.assign(straggler=log["behind"] > late)
+    rows = duckdb.execute(
+        """
+        with ordered as (
+            select *, lead(delay_minutes) over flights as next_delay, lead(scheduled_time) over flights as next_time,
+                lead(straggler) over flights as next_straggler
+            from log window flights as (partition by tail_number order by scheduled_time, "offset")
+        ), near as (
+            select *, next_time <= scheduled_time + interval 12 hours as has_next from ordered where delay_minutes >= 15
+        )
+        select "partition", "offset", delay_minutes, scheduled_time, case
+            when has_next and next_delay >= 15 and next_straggler then 'passed_on_corrected'
+            when has_next and next_delay >= 15 then 'passed_on'
+            when has_next then 'broken' else 'none' end as outcome,
+            case when has_next and next_delay >= 15 then next_delay end as next_delay
+        from near
+        """
+    ).df()
+    is_due = rows["scheduled_time"].dt.tz_convert("UTC") + timedelta(hours=12) < complete
+    none = is_due.map({True: "not_again", False: "open"})
+    expected = rows.assign(outcome=rows["outcome"].where(rows["outcome"] != "none", none))
+    expected = expected.set_index(["partition", "offset"]).sort_index()
+    assert found["outcome"].tolist() == expected["outcome"].tolist()
+    assert found.index.tolist() == expected.index.tolist()
+    assert found["delay_minutes"].tolist() == expected["delay_minutes"].tolist()
+    assert found["next_delay_minutes"].fillna(-1).tolist() == expected["next_delay"].fillna(-1).tolist()
+    assert set(found["outcome"]) == {"passed_on", "passed_on_corrected", "broken", "not_again", "open"}
+
+
+def test_turnaround_equals_duckdb(job_run: Run, flights: pd.DataFrame, departures: pd.DataFrame) -> None:
+    arrivals = demo_flights.arrivals(flights)
+    writer.append(job_run.places.archive, arrival.TOPIC, PARTITIONS, demo_flights.arrival_records(arrivals))
+    turnaround.main(job_run)
+    found = by_place(results.pandas(job_run.places, "turnaround_v1"))
+    landed, gone = placed(arrivals, "arrival_time"), placed(departures, "scheduled_time")
+    complete = min(
+        complete_time(landed, "arrival_time", turnaround.LATENESS),
+        complete_time(gone, "scheduled_time", turnaround.LATENESS),
+    )
+    assert (landed["behind"] == timedelta(0)).all(), "an arrival is never late"
+    rows = duckdb.execute(
+        f"""
+        with firsts as (
+            select *, behind > interval '{turnaround.LATENESS}' as straggler from gone
+            qualify row_number() over (partition by tail_number, scheduled_time order by "offset") = 1
+        )
+        select a."partition", a."offset", a.arrival_time, d.scheduled_time as next_time, d.origin as next_origin,
+            d.straggler, d.scheduled_time <= a.arrival_time + interval 1 day as is_back
+        from landed a asof left join firsts d
+            on a.tail_number = d.tail_number and a.arrival_time <= d.scheduled_time
+        order by 1, 2
+        """
+    ).df()
+    is_back = rows["is_back"].fillna(False).astype(bool)
+    is_due = rows["arrival_time"].dt.tz_convert("UTC") + timedelta(days=1) < complete
+    outcomes = np.select(
+        [is_back & rows["straggler"].fillna(False).astype(bool), is_back, is_due],
+        ["back_corrected", "back", "not_back"],
+        "open",
+    )
+    assert found.index.tolist() == list(zip(rows["partition"], rows["offset"], strict=True))
+    assert found["outcome"].tolist() == outcomes.tolist()
+    assert found["next_origin"].fillna("").tolist() == rows["next_origin"].where(is_back, "").tolist()
+    next_times = rows["next_time"].where(is_back).dt.tz_convert("UTC")
+    assert (found["next_time"].dt.tz_convert("UTC").reset_index(drop=True).dropna() == next_times.dropna()).all()
+    assert set(found["outcome"]) == {"back", "back_corrected", "not_back", "open"}
+
+
+def test_ground_stop_equals_duckdb(job_run: Run, departures: pd.DataFrame) -> None:
+    ground_stop.main(job_run)
+    found = by_place(results.pandas(job_run.places, "ground_stop_v1"))
+    log = placed(departures, "scheduled_time")
+    rows = duckdb.execute(
+        """
+        select * from (
+            select "partition", "offset", scheduled_time, count(*) over pile as very_late,
+                count(distinct carrier) over pile as airlines, avg(delay_minutes) over pile as mean,
+                max(delay_minutes) over pile as greatest
+            from log where delay_minutes > 60
+            window pile as (
+                partition by origin order by scheduled_time
+                range between interval 30 minutes preceding and current row
+            )
+        ) where very_late >= 3 order by 1, 2
+        """
+    ).df()
+    assert len(rows) > 50
+    assert found.index.tolist() == list(zip(rows["partition"], rows["offset"], strict=True))
+    assert found["very_late"].tolist() == rows["very_late"].tolist()
+    assert found["carrier_unique"].tolist() == rows["airlines"].tolist()
+    assert found["delay_minutes_mean"].tolist() == pytest.approx(rows["mean"].tolist())
+    assert found["delay_minutes_max"].tolist() == rows["greatest"].tolist()
+    complete = complete_time(log, "scheduled_time", ground_stop.LATENESS)
+    assert found["final"].tolist() == (rows["scheduled_time"].dt.tz_convert("UTC") < complete).tolist()

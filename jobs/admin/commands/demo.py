@@ -4,7 +4,9 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
@@ -38,7 +40,12 @@ EVENING = datetime(2014, 1, 1, 1, tzinfo=UTC)
 second run corrects windows that the first had published, by what left late."""
 
 
-def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
+def demo(
+    places_file: PlacesFile = DEFAULT_PLACES,
+    arrivals: Annotated[
+        bool, typer.Option("--arrivals", help="Fill topic arrivals as well, which jobs/turnaround.py reads.")
+    ] = False,
+) -> None:
     """Fill the log with the real departures of 2013 from New York, run the three jobs, show what they found."""
     from jobs import departure_delay, first_sighting, unique_aircraft
     from jobs.run import LOCAL_PROFILE, Run, session
@@ -51,6 +58,8 @@ def demo(places_file: PlacesFile = DEFAULT_PLACES) -> None:
         places = read_places(places_file)
         if places.log != "archive":
             raise Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
+        if arrivals:
+            _fill_arrivals(places)
         if _is_filled(places) and _is_all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:
@@ -89,6 +98,21 @@ def _fill(places: "Places", evening: bool) -> None:
     departures = demo_flights.departures(demo_flights.table())
     departures = departures[(departures["departure_time"] < EVENING) == evening]
     done = writer.append(places.archive, departure.TOPIC, 4, demo_flights.records(departures))
+    print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+
+
+def _fill_arrivals(places: "Places") -> None:
+    """Fill the log with every arrival, unless it has them."""
+    from jobs.admin import demo_flights
+    from jobs.log.archive import writer
+    from jobs.log.archive.snapshot import extents
+    from schemas import arrival
+
+    if extents(places.archive, arrival.TOPIC):
+        return
+    print(f"Filling topic {arrival.TOPIC} with the arrivals of 2013 ...", file=sys.stderr, flush=True)
+    frame = demo_flights.arrivals(demo_flights.table())
+    done = writer.append(places.archive, arrival.TOPIC, 4, demo_flights.arrival_records(frame))
     print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
 
 

@@ -11,8 +11,12 @@ from pydantic import BaseModel
 from jobs.admin import findings
 from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
-from jobs.answers import days, windows
+from jobs.answers import days, sliding, windows
+from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late, Reads, Result
+from jobs.answers.sequences import Sequences
+from jobs.answers.sessions import Sessions
+from jobs.answers.sliding import Sliding
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
@@ -21,7 +25,7 @@ from jobs.lake import delta_tables
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
-from jobs.publishing import in_process_upsert, near_panes, pane_cache, stored_panes
+from jobs.publishing import event_plan, event_publication, in_process_upsert, near_panes, pane_cache, stored_panes
 from jobs.run import LOCAL_PROFILE
 from jobs.running import durations, java
 from jobs.running.java import profile
@@ -34,6 +38,8 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
+ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions)
+"""Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:
 
@@ -60,7 +66,7 @@ def sections() -> Iterator[tuple[str, str]]:
     """Title and content of each section."""
     yield (
         "Fields of a job file",
-        "\n".join(map(_fields, (Result, Reads, Late, Panes, Membership, *WINDOWS))),
+        "\n".join(map(_fields, (Result, Reads, Late, Panes, *WINDOWS, *ANSWERS, Membership))),
     )
     heads = ("default", "value", "where")
     yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
@@ -182,6 +188,11 @@ def _engine() -> list[Row]:
         _constant("windows that are corrected without Spark, at most", in_process_upsert, "MOST_WINDOWS"),
         _constant(
             "files of windows written without Spark, about", in_process_upsert, "TARGET_FILE_BYTES", "{} MiB", MIB
+        ),
+        _constant("events of a row of Sliding that counts distinct values, at most", sliding, "CROWDED"),
+        _constant("events that are looked at at once to publish, about", event_plan, "SLICE_EVENTS"),
+        _constant(
+            "slices of so many events that are published without Spark, at most", event_publication, "MOST_SLICES"
         ),
         _constant("rows of the archive that Spark gets at once", file_reader, "BATCH_ROWS"),
         _constant("the first batch of a continuous run: its bound divided by", batch_size, "START_DIVISOR"),

@@ -52,6 +52,8 @@ def render_default(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float) and value.is_integer():
         return f"{value:,.0f}"
+    if value == "":
+        return '`""`'
     return (
         f"`{value}`" if isinstance(value, str) else f"`{type(value).__name__}()`" if is_dataclass(value) else str(value)
     )

@@ -14,6 +14,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.admin import remedies
+from jobs.admin.reference import answer_tables
 from jobs.admin.reference.markdown import path, table
 from jobs.admin.reference.names import NAMES, REASONS
 from jobs.answers.result import Reads, Result
@@ -22,7 +23,7 @@ from jobs.decisions.membership import Membership
 from jobs.events import gate
 from jobs.facts.panes import Panes
 from jobs.keeping import result_tables
-from schemas import archive, departure, filters, ledger, quarantine
+from schemas import archive, departure, filters, ledger, quarantine, straggler
 
 COLUMN_HEADS = ("column", "type", "meaning")
 
@@ -86,7 +87,10 @@ def _reasons() -> Iterator[tuple[str, str, str]]:
 
 
 def _tables() -> Iterator[str]:
-    yield "A result with `Panes` has windows; one without has a row for each record. `Membership` adds filters.\n"
+    yield (
+        "A result with `Panes` has windows. One with answers of events has their rows, and keeps events. Any other has "
+        "a row for each record. `Membership` adds filters.\n"
+    )
     panes = _example()
     kinds: dict[str, DataType] = {**{name: IntegerType() for name in panes.columns}, panes.by[0]: StringType()}
     kinds |= {name: StringType() for name in panes.uniques} | {name: BooleanType() for name in panes.counts}
@@ -101,8 +105,12 @@ def _tables() -> Iterator[str]:
     [rows] = [one.columns for one in result_tables.tables_from(filtered, RECORD) if one.name == "NAME"]
     sentence = "One row for each record: the columns that the transform returns, and these."
     yield _columns("NAME of a result without panes", sentence, [f for f in rows if f.name not in RECORD.names])
+    yield answer_tables.EXAMPLE
+    for title, sentence, of_answer in answer_tables.answer_tables():
+        yield _columns(title, sentence, of_answer)
     yield _columns("NAME_filters", "Bloom filters, by bucket of time and partition.", filters.COLUMNS)
-    yield _columns("NAME_quarantine", "Records that could not be read, whole.", quarantine.COLUMNS)
+    yield _columns("NAME_stragglers", "Late records, a row each, whatever became of them.", straggler.COLUMNS)
+    yield _columns("NAME_quarantine", "Records that could not be read, or were late, whole.", quarantine.COLUMNS)
     yield _columns("NAME_ledger", "One row for each batch that is closed.", ledger.COLUMNS)
     yield _columns("The archive", "The records of every topic.", archive.COLUMNS)
 

@@ -30,7 +30,7 @@ def test_a_broken_file_leaves_other_results_alone_and_is_told_when_one_is_missin
     with pytest.raises(Refused) as refused:
         find("rides_v1")
     said = str(refused.value)
-    assert "it has departure_delay_v1, " in said and "Not loaded: " in said and "\n" not in said
+    assert "departure_delay_v1, " in said and "Not loaded: " in said and "\n" not in said
     assert f"{package}/cut_off.py, line 3: this is no Python: " in said
     assert f"{package}/ends.py, line 3: it ends the program while it is loaded" in said
     assert f"{package}/rides.py, line 13: Panes() takes no evry" in said

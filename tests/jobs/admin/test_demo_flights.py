@@ -7,12 +7,21 @@ import pandas as pd
 import pytest
 
 from jobs.admin import demo_flights
+from schemas import arrival
 
 
 def flight(month: int, day: int, scheduled: int, departed: float | None, delay: float | None) -> dict[str, object]:
     """A row as the package has it; clocks are HHMM at the airport."""
     clocks = {"sched_dep_time": scheduled, "dep_time": departed, "dep_delay": delay}
-    rest = {"origin": "JFK", "dest": "LAX", "carrier": "AA", "flight": 1, "tailnum": "N1", "distance": 2475}
+    rest = {
+        "origin": "JFK",
+        "dest": "LAX",
+        "arr_delay": None,
+        "carrier": "AA",
+        "flight": 1,
+        "tailnum": "N1",
+        "distance": 2475,
+    }
     return {"year": 2013, "month": month, "day": day, **clocks, **rest}
 
 
@@ -60,3 +69,40 @@ def test_records_are_in_the_order_of_departure() -> None:
     value = json.loads(batch["value"][0].as_py())
     assert datetime.fromisoformat(value["scheduled_departure_time"]) == pd.Timestamp("2013-01-01T11:30", tz="UTC")
     assert batch["key"][0].as_py() == b"N1"
+
+
+@pytest.mark.parametrize(
+    ("row", "destination", "clock", "arrived"),
+    [
+        (flight(1, 1, 515, 517, 2), "LAX", 830, "2013-01-01T16:30"),  # eight hours behind UTC
+        (flight(1, 1, 2300, 2310, 10), "LAX", 210, "2013-01-02T10:10"),  # past midnight
+        (flight(7, 1, 515, 517, 2), "PHX", 720, "2013-07-01T14:20"),  # no summer time there
+        (flight(7, 1, 515, 517, 2), "SJU", 900, "2013-07-01T13:00"),  # not in the table of airports
+        (flight(3, 9, 2300, 2300, 0), "LAX", 300, "2013-03-10T10:00"),  # the hour from 2 is skipped there
+        (flight(1, 1, 2000, 2000, 0), "ORD", 2400, "2013-01-02T06:00"),  # 24:00
+    ],
+)
+def test_a_flight_arrives_when_the_clock_there_says_so(
+    row: dict[str, object], destination: str, clock: float, arrived: str
+) -> None:
+    found = demo_flights.arrivals(pd.DataFrame([row | {"dest": destination, "arr_time": clock}])).iloc[0]
+    assert found["arrival_time"] == pd.Timestamp(arrived, tz="UTC")
+
+
+def test_every_real_arrival_is_after_its_time_in_the_air_and_a_while_on_the_ground() -> None:
+    every = demo_flights.table()
+    flew = every[every["air_time"].notna()]
+    flew = flew.assign(flight=range(len(flew)))  # tells them apart
+    both = demo_flights.departures(flew).merge(demo_flights.arrivals(flew), on="flight", validate="one_to_one")
+    minutes = (both["arrival_time"] - both["departure_time"]).dt.total_seconds() / 60
+    on_the_ground = minutes - flew["air_time"].iloc[both["flight"]].to_numpy()
+    assert len(both) == len(flew) and on_the_ground.between(1, 240).all()
+
+
+def test_a_flight_that_never_landed_is_no_arrival_and_one_without_a_delay_has_null() -> None:
+    rows = pd.DataFrame([flight(1, 1, 600, 600, 0) | {"arr_time": clock} for clock in (None, 830)])
+    arrivals = demo_flights.arrivals(rows)
+    [record] = next(iter(demo_flights.arrival_records(arrivals))).to_pylist()
+    assert json.loads(record["value"])["delay_minutes"] is None
+    assert record["timestamp"] == arrivals["arrival_time"].iloc[0] == pd.Timestamp("2013-01-01T16:30", tz="UTC")
+    assert {**json.loads(record["value"]), "arrival_time": ""}.keys() == set(arrival.COLUMNS.names)

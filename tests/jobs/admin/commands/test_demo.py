@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.admin import demo_flights
+from jobs.log.archive.snapshot import extents
+from schemas import arrival
 from tests import delta
 
 ROOT = Path(__file__).parents[4]
@@ -23,12 +25,12 @@ from jobs.admin.commands import demo
 demo.EVENING = datetime.fromisoformat("{EVENING.isoformat()}")
 whole = demo_flights.table
 demo_flights.table = lambda: whole().head({FLIGHTS})
-demo.demo(Path(sys.argv[1]))
+demo.demo(Path(sys.argv[1]), arrivals="arrivals" in sys.argv)
 """
 
 
-def demo(places: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SUBSET, str(places)]
+def demo(places: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SUBSET, str(places), *more]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -62,6 +64,10 @@ def test_the_demo_shows_its_numbers_and_a_second_one_finds_nothing_new(tmp_path:
     assert "Nothing new in the log" in second.stdout
     tables = first.stdout[first.stdout.index("Which days") :]
     assert tables in second.stdout
+    landed = len(demo_flights.arrivals(demo_flights.table().head(FLIGHTS)))
+    third, fourth = demo(places, "arrivals"), demo(places, "arrivals")
+    assert f"{landed:,} records in 4 partitions" in third.stderr and "records" not in fourth.stderr
+    assert sum(part.records for part in extents(str(tmp_path / "data" / "archive"), arrival.TOPIC)) == landed
 
 
 def test_the_demo_does_not_fill_kafka(tmp_path: Path) -> None:
