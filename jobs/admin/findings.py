@@ -1,10 +1,11 @@
 """What is wrong with a result, or worth knowing: its ledger, tables, checkpoint and log are compared."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from jobs.admin import remedies, standing
 from jobs.answers import table_names
@@ -86,18 +87,25 @@ def _run_check(check: Check, places: Places, name: str, last: Row) -> list[Findi
 def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """Rows follow one another, and each begins where the one before it ended."""
     columns, table = "sequence, kind, start_offsets, end_offsets, notes", table_names.table(name, "ledger")
+    columns += ", further_topics" if last.further_topics else ""  # the ledger of an older version has no such column
     sql = f'select {columns} from "{table}" order by sequence'
     rows = query(places, sql, table).to_pylist(maps_as_pydicts="strict")
     remedy = f"bring the ledger back from a backup, or move {places.table(name)}* away and run again"
     if [row["sequence"] for row in rows] != list(range(1, len(rows) + 1)):
         yield Finding(True, f"the ledger {ledger.path(places, name)} has rows missing or doubled", remedy)
     for before, after in itertools.pairwise(rows):
-        if (after["start_offsets"] or {}) != (before["end_offsets"] or {}):
+        if _offsets(after, "start_offsets") != _offsets(before, "end_offsets"):
             what = f"row {after['sequence']} of the ledger does not begin where row {before['sequence']} ended"
             yield Finding(True, what, remedy)
     for row in rows:
         if row["kind"] == Kind.GAP:
             yield Finding(False, f"row {row['sequence']} of the ledger: {'; '.join(row['notes'] or [])}", "")
+
+
+def _offsets(row: Mapping[str, Any], which: str) -> dict[tuple[str, int], int]:
+    """These offsets of a ledger row, by topic and partition; "" stands for the first topic."""
+    by_topic = {"": row} | (row.get("further_topics") or {})
+    return {(topic, part): offset for topic, of in by_topic.items() for part, offset in (of[which] or {}).items()}
 
 
 def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
@@ -150,8 +158,12 @@ def _old_checkpoints(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 
 def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    if last.definition.get("windows") and not last.is_published:
+    if last.is_published:
+        return
+    if last.definition.get("windows"):
         yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
+    elif "answers" in last.definition:
+        yield Finding(False, "the answers are behind the events", "run its job: it publishes at its end")
 
 
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:

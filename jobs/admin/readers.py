@@ -8,7 +8,7 @@ from jobs.keeping import ledger
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-COUNTING = ("panes", "membership")
+COUNTING = ("panes", "membership", "answers")
 """A result with one of these needs every record of the topic."""
 
 
@@ -38,11 +38,13 @@ def find(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reade
                 f"the ledger {ledger.path(places, name)} cannot be read, so nobody knows what {name} has read "
                 f"({type(error).__name__}). Mend it, or move the tables of {name} away."
             ) from None
-        if last is None or last.definition.get("topic") != topic:
+        topics = () if last is None else (last.definition.get("topic", ""), *last.further_topics)
+        if last is None or topic not in topics:
             continue
-        if last.log_home in ("", "archive") or keeps(last.topic_id):
+        position = last.positions(topics)[topic]
+        if last.log_home in ("", "archive") or keeps(position.topic_id):
             counts = any(last.definition.get(what, "None") != "None" for what in COUNTING)
-            readers.append(Reader(name, last.end_offsets, counts))
+            readers.append(Reader(name, position.end_offsets, counts))
     return readers
 
 

@@ -17,7 +17,7 @@ AHEAD = (
 )
 EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 
-LATE = "nothing is wrong with it: `headrace requeue` takes it in as a correction"
+LATE = "nothing is wrong with it: a requeue takes it in as a correction"
 TOO_LATE = "a new version of the result with longer facts_for, filled from the log"
 REMEDIES = {
     "null_value": PRODUCER,
@@ -48,17 +48,18 @@ def advice(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str
     for reason, field in waiting:
         reasons.setdefault(_remedy(reason, field, definition), []).append(reason)
     words = [f"{', '.join(dict.fromkeys(alike))}: {remedy}" for remedy, alike in reasons.items()]
-    requeue = [f"then: headrace requeue {name}"] if any("schema file" in remedy for remedy in reasons) else []
-    return "; ".join([*words, *requeue])
+    is_mended = any("schema file" in remedy or remedy == LATE for remedy in reasons)
+    return "; ".join([*words, *([f"then: headrace requeue {name}"] if is_mended else [])])
 
 
 def _remedy(reason: str, field: str | None, definition: Mapping[str, str]) -> str:
     remedy = REMEDIES.get(reason, PRODUCER)
-    if remedy in (OPTIONAL, WIDER) and field == definition.get("event_time", "").split(" (")[0]:
+    topics = [definition, *_further_topics(definition)]
+    if remedy in (OPTIONAL, WIDER) and field in [topic.get("event_time", "").split(" (")[0] for topic in topics]:
         remedy = EVENT_TIME
     if remedy != WIDER or field is None:
         return remedy.format(field=field)
-    kind = _kind(field, definition.get("columns", ""))
+    kind = next(filter(None, (_kind(field, topic.get("columns", "")) for topic in topics)), None)
     if kind is None:
         return ANY_WIDER.format(field=field)
     wider = "a decimal of more digits" if kind.startswith("decimal") else _WIDER.get(kind)
@@ -71,6 +72,11 @@ def _kind(field: str, columns: str) -> str | None:
     """The type of a column that the result uses; None if it is not known."""
     found = re.search(rf"(?:^|, )`?{re.escape(field)}`? ([a-z]+(?:\(\d+,\d+\))?)", columns)
     return found[1] if found else None
+
+
+def _further_topics(definition: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Of the topics beside the first, how they are read, as a definition has it."""
+    return [ast.literal_eval(text) for name, text in definition.items() if name.startswith("topic ")]
 
 
 def _groups(definition: Mapping[str, str]) -> tuple[str, ...]:

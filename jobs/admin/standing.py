@@ -1,9 +1,12 @@
 """How a result stands, found without Java: from its ledger, quarantine and tables, and the ends of the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.admin import completeness
+from jobs.admin.completeness import Completeness, Extents
 from jobs.answers import table_names
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
@@ -22,8 +25,8 @@ COLUMNS = "sequence, kind, generation, records, quarantined, out_of_order, late,
 class Lag:
     """What the job has not read yet. None stands for unknown: the log cannot be read."""
 
-    offsets: dict[int, tuple[int, int | None]]
-    """By partition, the next offset of the job and that of the log."""
+    offsets: dict[tuple[str, int], tuple[int, int | None]]
+    """By topic and partition, the next offset of the job and that of the log."""
     records: int | None
     minutes: float | None
     """Of record time."""
@@ -47,7 +50,7 @@ class Facts:
 
     name: str
     last: Row
-    topic: str
+    topics: tuple[str, ...]
     records: int
     """Records read from the log, good and bad; those that were requeued are counted once."""
     waiting: int
@@ -55,11 +58,15 @@ class Facts:
     requeued: int
     out_of_order: int
     late: int
+    stragglers: list[tuple[str, int]]
+    """What became of late records, and of how many of them."""
     lateness: tuple[float, float, float]
     """p50, p99 and maximum of all good records, seconds."""
     batch_time: datetime | None
     unpublished: int
-    """Batches whose panes are not in the windows yet."""
+    """Batches that are not published yet."""
+    completeness: Completeness | None
+    """None: it publishes nothing, or has read nothing."""
     notes: tuple[str, ...]
     lag: Lag
     reasons: list[tuple[str, str | None, int, int]]
@@ -73,9 +80,9 @@ class Facts:
         return "-" if self.batch_time is None else f"{self.batch_time:%Y-%m-%d %H:%M:%S}"
 
     @property
-    def windows_state(self) -> str:
-        """Whether the windows hold every batch."""
-        if not self.last.definition.get("windows"):
+    def published_state(self) -> str:
+        """Whether what is published holds every batch."""
+        if not _is_published(self.last):
             return "-"
         return {0: "up to date", 1: "1 batch behind"}.get(self.unpublished, f"{self.unpublished} batches behind")
 
@@ -103,6 +110,11 @@ def read(places: Places, name: str) -> Facts | str:
         return f"cannot be read: {why}"
 
 
+def _is_published(last: Row) -> bool:
+    """Whether the result publishes anything."""
+    return bool(last.definition.get("windows")) or "answers" in last.definition
+
+
 def _facts(places: Places, name: str, last: Row) -> Facts:
     table = table_names.table(name, "ledger")
     rows = query(places, f'select {COLUMNS} from "{table}" order by sequence', table).to_pylist()
@@ -112,44 +124,66 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
     good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
+    topics = (last.definition.get("topic", ""), *last.further_topics)
+    extents = _extents(places, topics)
     unpublished = [
         r for r in rows if r["kind"] in (Kind.BATCH, Kind.REQUEUE) and r["sequence"] > last.published_sequence
     ]
     return Facts(
         name,
         last,
-        last.definition.get("topic", ""),
+        topics,
         records,
         waiting,
         again,
         sum(row["out_of_order"] for row in rows),
         sum(row["late"] for row in rows),
+        _stragglers(places, name),
         (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
         batches[-1]["committed_time"] if batches else None,
-        len(unpublished) if last.definition.get("windows") else 0,
+        len(unpublished) if _is_published(last) else 0,
+        completeness.read(last, topics, extents),
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
-        _lag(places, last),
+        _lag(places, last, topics, extents),
         _reasons(places, name),
-        [_table(places, each) for each in table_names.all_tables(name) if delta_tables.find(places.table(each))],
+        [_table(places, each) for each in _tables(name, last) if delta_tables.find(places.table(each))],
     )
 
 
-def _lag(places: Places, last: Row) -> Lag:
-    topic, read = last.definition.get("topic", ""), last.end_offsets
+def _tables(name: str, last: Row) -> list[str]:
+    """The names of the tables that the result may have; what it publishes comes first."""
+    return list(dict.fromkeys((name, *last.tables, *table_names.all_tables(name))))
+
+
+def _extents(places: Places, topics: Sequence[str]) -> Extents | None:
+    """What the log holds of each topic; None if it cannot be read."""
     try:
-        extents = home.extents(places, topic)
-        deleted = home.retention_deadline(places, topic, read)
+        return {topic: home.extents(places, topic) for topic in topics}
     except Exception:  # the log is away or damaged: what the ledger says is shown all the same
-        return Lag({partition: (offset, None) for partition, offset in read.items()}, None, None, None)
-    after = {each.partition: _end(each, read) for each in extents}
-    at = {each.partition: max(read.get(each.partition, 0), each.first_offset or 0) for each in extents}
-    waiting = sum(max(0, after[partition] - at[partition]) for partition in after)
-    offsets: dict[int, tuple[int, int | None]]
-    offsets = {partition: (read.get(partition, 0), end) for partition, end in after.items()}
-    newest = max((each.last_time for each in extents if each.last_time), default=None)
-    begun = last.record_time or min((each.first_time for each in extents if each.first_time), default=None)
+        return None
+
+
+def _lag(places: Places, last: Row, topics: Sequence[str], extents: Extents | None) -> Lag:
+    read = {topic: position.end_offsets for topic, position in last.positions(topics).items()}
+    try:
+        deadlines = [home.retention_deadline(places, topic, read[topic]) for topic in topics] if extents else []
+    except Exception:
+        extents = None
+    if extents is None:
+        known = {(topic, part): (offset, None) for topic, ends in read.items() for part, offset in ends.items()}
+        return Lag(dict(known), None, None, None)
+    offsets: dict[tuple[str, int], tuple[int, int | None]] = {}
+    waiting = 0
+    for topic, each in ((topic, one) for topic, of_topic in extents.items() for one in of_topic):
+        after, next_offset = _end(each, read[topic]), read[topic].get(each.partition, 0)
+        offsets[topic, each.partition] = (next_offset, after)
+        waiting += max(0, after - max(next_offset, each.first_offset or 0))
+    held = [each for of_topic in extents.values() for each in of_topic]
+    newest = max((each.last_time for each in held if each.last_time), default=None)
+    begun = last.record_time or min((each.first_time for each in held if each.first_time), default=None)
     if not waiting or newest is None or begun is None:
         return Lag(offsets, waiting, 0.0, None)
+    deleted = min((time for time in deadlines if time), default=None)
     return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds() / 60), deleted)
 
 
@@ -167,6 +201,15 @@ def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]
         quarantine,
     )
     return [(r["reason"], r["field"], r["records"] - r["requeued"], r["requeued"]) for r in counted.to_pylist()]
+
+
+def _stragglers(places: Places, name: str) -> list[tuple[str, int]]:
+    """(what was done, records) of late records; none if an earlier version kept no account of them."""
+    table = table_names.table(name, "stragglers")
+    if delta_tables.find(places.table(table)) is None:
+        return []
+    counted = query(places, f'select done, count(*) as records from "{table}" group by done order by done', table)
+    return [(row["done"], row["records"]) for row in counted.to_pylist()]
 
 
 def _table(places: Places, name: str) -> tuple[str, int | None, int, str]:

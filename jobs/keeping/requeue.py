@@ -1,5 +1,8 @@
 """Quarantined records read again: those that the topic's schema accepts today go into the tables, each once.
 
+Records that were quarantined because they were late go in as corrections; those that were too late stay, as the events
+beside them may be gone.
+
 Nothing is measured again: stream time, lateness and the Bloom filters stay as they were when the log was read. So in a
 result with membership a requeued record gets `seen_before` null, which means too late to say, and the filters do not
 learn its key. The ledger row counts requeued records as `records` n and `quarantined` -n. So, over the whole ledger:
@@ -7,23 +10,40 @@ the log had as many records as the sum of `records` of batches, the sum of `quar
 quarantine, and the rest is good.
 """
 
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import reduce
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.answers import batch_plan
 from jobs.answers.result import Result
-from jobs.events import gate
+from jobs.events import arrow_step, gate, stragglers
 from jobs.facts import aggregation
-from jobs.keeping import ledger, locks, recovery
+from jobs.keeping import late_records, ledger, locks, recovery
 from jobs.keeping.ledger import Row
+from jobs.keeping.manual_change import ManualChange
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.lake import commits, delta_tables
-from jobs.publishing import publication
-from jobs.publishing.finality import Finality
+from jobs.lake import delta_tables
 from jobs.run import Run
 from jobs.running import mistakes
 from jobs.running.errors import Refused
+
+
+@dataclass(frozen=True)
+class _Readable:
+    """What can be read now of the waiting records of one topic."""
+
+    reading: Result
+    """The result, as if it read this topic alone."""
+    events: DataFrame
+    """The good ones, cached."""
+    good: int
+    """How many they are."""
+    late: pa.Table
+    """Places of all waiting records of the topic that were late: partition and offset."""
 
 
 def requeue(run: Run, result: Result) -> Row:
@@ -41,17 +61,14 @@ def requeue(run: Run, result: Result) -> Row:
         for note in start.notes:
             run.say(f"{result.name}: {note}")
         waiting = _waiting_rows(run, result, start.last)
-        decoded = gate.decode(waiting, result.topic).persist()
-        try:
-            read, good = decoded.count(), gate.good_events(decoded).count()
-            run.say(_summary(result.name, read, good))
-            return (
-                _Requeue(run, result, start.last).close(waiting, gate.good_events(decoded), good)
-                if good
-                else start.last
-            )
-        finally:
-            decoded.unpersist()
+        in_time = waiting.where(F.col("reason") != stragglers.TOO_LATE)
+        with ExitStack() as cached:
+            readable = [_read_again(in_time, reading, cached) for reading in result.readings]
+            good = sum(one.good for one in readable)
+            run.say(_summary(result.name, waiting, good))
+            if not good:
+                return start.last
+            return _write(ManualChange(run, result, start.last), waiting, [one for one in readable if one.good])
 
 
 def _waiting_rows(run: Run, result: Result, last: Row) -> DataFrame:
@@ -61,61 +78,76 @@ def _waiting_rows(run: Run, result: Result, last: Row) -> DataFrame:
     return reader.load(run.places.table(name)).where(F.col("requeued_sequence").isNull())
 
 
-def _summary(name: str, read: int, good: int) -> str:
+def _read_again(waiting: DataFrame, reading: Result, cached: ExitStack) -> _Readable:
+    """What the schema of one topic accepts today; `cached` gets the frame."""
+    of_topic = waiting.where(F.col("topic") == reading.topic.TOPIC)
+    decoded = gate.decode(of_topic, reading.topic).persist()
+    cached.callback(decoded.unpersist)
+    events = gate.good_events(decoded)
+    late = of_topic.where(F.col("reason") == stragglers.LATE).select("partition", "offset")
+    return _Readable(reading, events, events.count(), late.toArrow())
+
+
+def _summary(name: str, waiting: DataFrame, good: int) -> str:
+    counts = {row.reason: row["count"] for row in waiting.groupBy("reason").count().collect()}
+    read, too_late = sum(counts.values()), counts.get(stragglers.TOO_LATE, 0)
     if not read:
         return f"{name}: nothing waits in quarantine"
     if not good:
-        return f"{name}: nothing to requeue, {read:,} records wait in quarantine and none can be read yet"
-    return f"{name}: {good:,} of {read:,} records can be read now, {read - good:,} go on waiting"
+        words = f"nothing to requeue, {read:,} records wait in quarantine and none can be read yet"
+    else:
+        words = f"{good:,} of {read:,} records can be read now, {read - good:,} go on waiting"
+    return f"{name}: {words}" + (f"; too late to correct an answer: {too_late:,}" if too_late else "")
 
 
-@dataclass
-class _Requeue:
-    """The commits of one requeue, and the ledger row that closes it."""
+def _write(change: ManualChange, waiting: DataFrame, readable: list[_Readable]) -> Row:
+    """The commits of one requeue, and its ledger row. There is a good record in each of `readable`."""
+    good = sum(one.good for one in readable)
+    row = change.last.next(Kind.REQUEUE, records=good, quarantined=-good)
+    for one in readable:
+        with mistakes.note_location(one.reading.transform):
+            _append(change, row, one)
+    _mark_requeued(change, row, waiting, readable)
+    return change.close(change.publish(row))
 
-    run: Run
-    result: Result
-    last: Row
 
-    def close(self, waiting: DataFrame, events: DataFrame, good: int) -> Row:
-        row = self.last.next(Kind.REQUEUE, records=good, quarantined=-good)
-        self._append(row, self.result.transform(events))
-        self._mark_requeued(row, waiting, events)
-        if self.result.windows:
-            commit, since = self._commit(row, Step.WINDOWS), self.last.published_sequence
-            finality = Finality(self.last.published_complete_time, row.complete_time)
-            with announce(self.run.step, Step.WINDOWS):
-                publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
-            row = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
-        row = ledger.close(self.run, row, self._commit(row, Step.LEDGER))
-        self.run.closed(self.result.name, row, None)
-        return row
+def _append(change: ManualChange, row: Row, readable: _Readable) -> None:
+    """Append the records to the panes, to the kept events, or to the table of a result that keeps rows."""
+    result = readable.reading
+    rows = result.transform(readable.events)
+    if result.membership:
+        rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
+    if result.panes:
+        step, name = Step.PANES, result.table("panes")
+        rows = aggregation.aggregate(rows, result.panes)
+    elif result.event_answers:
+        step, name = Step.EVENTS, result.events_table(result.topic.TOPIC)
+        rows = batch_plan.rows_to_answer(rows, result)
+        rows = batch_plan.output(rows, arrow_step.identity(rows.schema), result)
+        rows = late_records.mark(rows, readable.late)
+    else:
+        step, name = Step.ROWS, result.name
+    with announce(change.run.step, step):
+        path = change.run.places.table(name)
+        delta_tables.append(rows, path, change.commit(row, step), {"sequence": row.sequence})
 
-    def _append(self, row: Row, rows: DataFrame) -> None:
-        """Append the records to the panes, or to the table of a result that keeps rows."""
-        if self.result.membership:
-            rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
-        step, name = Step.ROWS, self.result.name
-        if self.result.panes:
-            step, name = Step.PANES, self.result.table("panes")
-            rows = aggregation.aggregate(rows, self.result.panes)
-        with announce(self.run.step, step):
-            path = self.run.places.table(name)
-            delta_tables.append(rows, path, self._commit(row, step), {"sequence": row.sequence})
 
-    def _mark_requeued(self, row: Row, waiting: DataFrame, events: DataFrame) -> None:
-        """Write into their rows of the quarantine which ledger row has read them again."""
-        places = events.select("record_partition", "record_offset")
-        same = (F.col("partition") == F.col("record_partition")) & (F.col("offset") == F.col("record_offset"))
-        source = waiting.join(places, same, "left_semi")
-        source = source.withColumn("requeued_sequence", F.lit(row.sequence).cast("bigint"))
-        condition = "t.partition = s.partition and t.offset = s.offset and t.requeued_sequence is null"
-        update = {"requeued_sequence": "s.requeued_sequence"}
-        with announce(self.run.step, Step.QUARANTINE):
-            path = self.run.places.table(self.result.table("quarantine"))
-            delta_tables.merge(source, path, condition, "true", update, self._commit(row, Step.QUARANTINE))
+def _mark_requeued(change: ManualChange, row: Row, waiting: DataFrame, readable: list[_Readable]) -> None:
+    """Write into their rows of the quarantine which ledger row has read them again."""
+    places = reduce(DataFrame.unionByName, map(_places, readable))
+    source = waiting.join(places, ["topic", "partition", "offset"], "left_semi")
+    source = source.withColumn("requeued_sequence", F.lit(row.sequence).cast("bigint"))
+    same = "t.topic = s.topic and t.partition = s.partition and t.offset = s.offset"
+    condition = f"{same} and t.requeued_sequence is null"
+    update = {"requeued_sequence": "s.requeued_sequence"}
+    with announce(change.run.step, Step.QUARANTINE):
+        path = change.run.places.table(change.result.table("quarantine"))
+        delta_tables.merge(source, path, condition, "true", update, change.commit(row, Step.QUARANTINE))
 
-    def _commit(self, row: Row, step: Step) -> commits.Commit:
-        # No batch has this generation, so that the next run recognises an unfinished requeue and takes it back.
-        generation = f"requeue-{row.sequence}"
-        return commits.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)
+
+def _places(readable: _Readable) -> DataFrame:
+    return readable.events.select(
+        F.lit(readable.reading.topic.TOPIC).alias("topic"),
+        F.col("record_partition").alias("partition"),
+        F.col("record_offset").alias("offset"),
+    )

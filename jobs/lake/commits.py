@@ -63,7 +63,9 @@ class Commit:
 
 
 def metadata_since(path: str, version: int) -> list[dict[str, object]]:
-    """The metadata of the commits after `version`, see Commit.metadata, oldest first; {} for foreign ones."""
+    """The metadata of the commits after `version`, see Commit.metadata, oldest first; {} for foreign ones. Those that
+    were taken back are left out.
+    """
     return _metadata_since(DeltaTable(path), version)
 
 
@@ -73,8 +75,17 @@ def _metadata_since(table: DeltaTable, version: int) -> list[dict[str, object]]:
 
 
 def _metadata(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
-    """The metadata of the `newest` commits (None: of all), newest first; {} for foreign ones."""
-    return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
+    """The metadata of the `newest` commits (None: of all), newest first; {} for foreign ones. Without those that a
+    restore has taken back: they may be made again.
+    """
+    found, before = [], None
+    for entry in table.history(newest):
+        if before is not None and int(entry["version"]) > before:
+            continue
+        if entry.get("operation") == "RESTORE" and "version" in entry.get("operationParameters", {}):
+            before = int(entry["operationParameters"]["version"])
+        found.append(json.loads(entry.get("userMetadata") or "{}"))
+    return found
 
 
 def foreign_commits(path: str) -> list[tuple[int, str]]:

@@ -9,10 +9,21 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from jobs.admin.completeness import Completeness, Holder
     from jobs.admin.standing import Facts
 
 WIDTH = 150
 """Columns of the output when it goes to no terminal."""
+NARROW = 130
+"""On a terminal with fewer columns than that, results are shown without WIDE_COLUMNS."""
+COLUMNS = (
+    *("last batch (UTC)", "records", "lag", "lag minutes", "quarantined", "late", "p99 late", "false positives"),
+    "published",
+)
+"""Of the overview, beside the name of the result."""
+WIDE_COLUMNS = ("last batch (UTC)", "lag minutes", "late", "p99 late", "false positives")
+TEXTS = ("last batch (UTC)", "published")
+"""Columns that are no numbers."""
 
 
 def status(
@@ -52,23 +63,26 @@ def status(
         console.print(f"no results yet in {home.tables}: run a job.", soft_wrap=True)
         return
     by_name = {result: standing.read(home, result) for result in names}
-    console.print(_summary([facts for facts in by_name.values() if not isinstance(facts, str)]))
+    readable = [facts for facts in by_name.values() if not isinstance(facts, str)]
+    console.print(_summary(readable, is_narrow=console.width < NARROW))
     for result, facts in by_name.items():
         if isinstance(facts, str):
             console.print(f"{result}: {facts}", soft_wrap=True)
+        elif facts.completeness is not None:
+            console.print(f"{result}: complete {_complete_text(facts.completeness)}", soft_wrap=True)
 
 
-def _summary(results: "list[Facts]") -> "Table":
+def _summary(results: "list[Facts]", is_narrow: bool) -> "Table":
+    """A row for each result; `is_narrow`: without the columns that would not fit."""
     from rich.table import Table
 
-    table = Table("result", "last batch (UTC)")
-    for heading in ("records", "lag", "lag minutes", "quarantined", "late", "p99 late", "false positives"):
-        table.add_column(heading, justify="right")
-    table.add_column("windows")
+    table = Table("result")
+    columns = [column for column in COLUMNS if column not in WIDE_COLUMNS or not is_narrow]
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading in TEXTS else "right")
     for facts in results:
         rate = facts.last.filter_false_positive_rate
-        table.add_row(
-            facts.name,
+        cells = (
             facts.last_batch,
             f"{facts.records:,}",
             facts.lag.records_shown,
@@ -77,8 +91,10 @@ def _summary(results: "list[Facts]") -> "Table":
             f"{facts.late:,}",
             seconds(facts.lateness[1]),
             "-" if rate is None else f"{rate:.2g}",
-            facts.windows_state,
+            facts.published_state,
         )
+        by_heading = dict(zip(COLUMNS, cells, strict=True))
+        table.add_row(facts.name, *(by_heading[heading] for heading in columns))
     return table
 
 
@@ -89,15 +105,18 @@ def _details(facts: "Facts") -> "list[Table]":
     half, most, latest = facts.lateness
     last = facts.last
     lines = [
-        ("topic", facts.topic),
+        ("topic" if len(facts.topics) == 1 else "topics", ", ".join(facts.topics)),
         ("last batch", f"generation {last.generation}, batch {last.batch_id}, {facts.last_batch} UTC"),
         ("records", f"{facts.records:,} read, {facts.records - facts.waiting:,} good"),
         ("lag", f"{facts.lag.records_shown} records, {facts.lag.minutes_shown} minutes of record time"),
         ("quarantined", f"{facts.waiting:,} waiting, {facts.requeued:,} requeued"),
-        ("out of order", f"{facts.out_of_order:,}, late {facts.late:,}"),
+        ("out of order", f"{facts.out_of_order:,}"),
+        ("late", f"{facts.late:,}" + "".join(f", {count:,} {done}" for done, count in facts.stragglers)),
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
-        ("windows", facts.windows_state),
+        ("published", facts.published_state),
     ]
+    if facts.completeness is not None:
+        lines.append(("complete", _complete_text(facts.completeness)))
     if last.filter_fill is not None:
         rate = f"{last.filter_false_positive_rate or 0:.2g}"
         lines.append(("filters", f"{last.filter_fill:.1%} of the bits are set in the fullest, false positives {rate}"))
@@ -109,8 +128,9 @@ def _details(facts: "Facts") -> "list[Table]":
     for line in lines:
         first.add_row(*line)
     partitions = Table("partition", "read to offset", "log ends at", "waiting")
-    for partition, (read, end) in sorted(facts.lag.offsets.items()):
-        partitions.add_row(str(partition), f"{read:,}", "-" if end is None else f"{end:,}", _unread(read, end))
+    for (topic, partition), (read, end) in sorted(facts.lag.offsets.items()):
+        shown = str(partition) if len(facts.topics) == 1 else f"{topic}/{partition}"
+        partitions.add_row(shown, f"{read:,}", "-" if end is None else f"{end:,}", _unread(read, end))
     reasons = Table("quarantined for", "field", "waiting", "requeued")
     for reason, field, waiting, requeued in facts.reasons:
         reasons.add_row(reason, field or "-", f"{waiting:,}", f"{requeued:,}")
@@ -118,6 +138,21 @@ def _details(facts: "Facts") -> "list[Table]":
     for name, rows, version, path in facts.tables:
         tables.add_row(name, "-" if rows is None else f"{rows:,}", str(version), path)
     return [first, partitions, *([reasons] if facts.reasons else []), tables]
+
+
+def _complete_text(found: "Completeness") -> str:
+    """To when a result is complete, and who holds it back, such as: to TIME, held by clicks/3, silent for 2 h."""
+    when = f"to {found.time:%Y-%m-%d %H:%M:%S} UTC"
+    if found.is_set:
+        return f"{when}, set by headrace complete"
+    return when if found.holder is None else f"{when}, held by {_holder_text(found.holder)}"
+
+
+def _holder_text(holder: "Holder") -> str:
+    place = f"{holder.topic}/{holder.partition}"
+    if holder.unread:
+        return f"{place}, which has {holder.unread:,} unread records"
+    return f"{place}, silent for {seconds(holder.silent_seconds)}" if holder.silent_seconds else place
 
 
 def _unread(read: int, end: int | None) -> str:

@@ -21,6 +21,7 @@ DEFINITION = {
     "event_time": "at",
     "panes": str({"every": "1 hour", "by": ("tare",), "averages": ("cents",)}),
     "columns": "at timestamp, cents int, `net sum` decimal(5,2), place struct<ok: int>, tare float, weight float",
+    "topic rides": str({"key": "None", "event_time": "left_at", "columns": "left_at timestamp, seats tinyint"}),
 }
 
 
@@ -43,12 +44,19 @@ DEFINITION = {
         (("not_json", None), "only what writes the topic can be mended"),
         (("time_after_record", "at"), "set MAX_AHEAD in the topic's schema file: a longer time if at may be"),
         (("time_after_9998", "at"), "only what writes the topic can be mended"),
+        (("wrong_type", "seats"), "make column seats smallint, int or bigint"),
+        (("missing_field", "left_at"), "only what writes the topic can be mended, as each record needs its event time"),
+        (
+            ("late", "at"),
+            "nothing is wrong with it: a requeue takes it in as a correction; then: headrace requeue r_v1",
+        ),
+        (("too_late", "at"), "a new version of the result with longer facts_for, filled from the log"),
     ],
 )
 def test_a_remedy_fits_its_reason(waiting: tuple[str, str | None], said: str) -> None:
     words = remedies.advice("r_v1", DEFINITION, [waiting])
     assert words.startswith(f"{waiting[0]}: ") and said in words
-    assert ("requeue" in words) == ("schema file" in words)
+    assert ("headrace requeue" in words) == ("schema file" in words or waiting[0] == "late")
 
 
 def test_each_reason_has_a_remedy() -> None:

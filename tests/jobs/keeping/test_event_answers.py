@@ -108,6 +108,15 @@ def test_any_cut_and_any_accident(
     check(world)
 
 
+def test_a_publication_that_was_taken_back_is_made_again(spark: SparkSession, tmp_path: Path) -> None:
+    """By a run that finds no new records, under the same ledger row."""
+    world = Visits(spark, tmp_path, searches.result("r_v1", BURSTS, ALONE))
+    world.add(searches.log(3))
+    assert not world.keep(crash="after publish")
+    world.keep()
+    check(world)
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession, tmp_path: Path) -> None:
     from dataclasses import replace

@@ -1,5 +1,6 @@
 """headrace doctor says what is wrong after each fault, and is content again when its remedy was followed."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,11 +13,13 @@ from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin import findings
+from jobs.answers.outcomes import Outcomes, Then
+from jobs.answers.result import Late
 from jobs.keeping import ledger, locks, microbatch
 from jobs.log import home
 from jobs.log.archive import writer
 from tests.jobs.admin import command
-from tests.jobs.keeping import readings
+from tests.jobs.keeping import readings, searches
 from tests.jobs.keeping.harms import cut_short, delete, gone, of_another_query, older, replaced
 from tests.jobs.keeping.small import LOG, RESULT, counted, expected, keep
 from tests.jobs.keeping.world import places_in
@@ -45,6 +48,28 @@ def test_a_result_that_is_well(folder: Path, capsys: pytest.CaptureFixture[str])
     waiting = sum(record.bad is not None for record in LOG[:9])
     assert waiting and f"small_v1: note: {waiting} records wait in quarantine (" in said
     assert "not_json: only what writes the topic can be mended" in said
+
+
+def test_a_result_of_several_topics(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is well but for the late records; a row that does not begin where the one before ended is found."""
+    for topic in (searches.SEARCHES, searches.CLICKS):
+        monkeypatch.setattr(topic, "MAX_AHEAD", "2 minutes", raising=False)
+    clicked = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),))
+    world = searches.Visits(spark, tmp_path, searches.result("r_v1", clicked, late=Late("2 minutes", "quarantine")))
+    world.add(searches.log(7))
+    world.keep(40)
+    [waiting] = findings.examine(world.places, "r_v1")
+    assert not waiting.wrong and re.search(r"wait in quarantine \(\d+ late, \d+ too_late\)", waiting.what)
+    assert waiting.remedy == (
+        "late: nothing is wrong with it: a requeue takes it in as a correction; too_late: a new version of the result "
+        "with longer facts_for, filled from the log; then: headrace requeue r_v1"
+    )
+    last = ledger.last(world.places, "r_v1")
+    assert last
+    jumped = replace(last.further_topics["clicks"], start_offsets={0: 1})
+    ledger.write(world.places, "r_v1", replace(last.next("publish"), further_topics={"clicks": jumped}))
+    wrong = [each.what for each in findings.examine(world.places, "r_v1") if each.wrong]
+    assert wrong == [f"row {last.sequence + 1} of the ledger does not begin where row {last.sequence} ended"]
 
 
 @pytest.mark.parametrize(

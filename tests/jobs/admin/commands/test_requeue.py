@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jobs.admin.catalogue import find
 from jobs.admin.headrace import main
+from jobs.answers.result import Late
 from jobs.keeping import ledger, microbatch
 from jobs.keeping.requeue import requeue
 from jobs.publishing.results import query
@@ -106,6 +108,21 @@ def test_a_batch_that_stopped_half_way_does_not_come_twice(a_run: Callable[..., 
     assert requeue(a_run(), mended).records == 3
     microbatch.keep(a_run(), mended)
     assert found(places) == expected(25, without_site=True)
+    assert counts(places) == (25, 4)
+
+
+def test_late_records_go_in_as_corrections(a_run: Callable[..., Run], places: Places) -> None:
+    """The first twelve visits are written last, and so more than ten minutes late."""
+    near = SimpleNamespace(**vars(MENDED), MAX_AHEAD="10 minutes")
+    waiting = altered(COUNTED, topic=near, late=Late("10 minutes", "quarantine"))
+    write(places, 12, 25)
+    write(places, 0, 12)
+    microbatch.keep(a_run(), waiting)
+    assert sum(visits for visits, _ in found(places).values()) == 11  # of 13, and 2 are no JSON
+    assert quarantine(places) == (14, 0)
+    assert requeue(a_run(), waiting).records == 10
+    assert found(places) == expected(25, without_site=True)
+    assert quarantine(places) == (4, 10)
     assert counts(places) == (25, 4)
 
 

@@ -17,7 +17,7 @@ from jobs.answers.result import Reads, Result
 from jobs.answers.windows import Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.keeping import ledger
-from jobs.keeping.ledger import Row
+from jobs.keeping.ledger import Position, Row
 from jobs.log.archive import compaction, rewrite, writer
 from jobs.log.archive.snapshot import Snapshot, records
 from jobs.running.places import Places
@@ -53,6 +53,15 @@ def reads(places: Places, name: str, offset: int, **definition: str) -> None:
     first = Row(1, "start", 1, -1, definition={"topic": "visits", "panes": "None", "membership": "None"} | definition)
     ledger.write(places, name, first)
     ledger.write(places, name, first.next("batch", batch_id=0, end_offsets={0: offset}))
+
+
+def reads_further(places: Places, name: str, offset: int) -> None:
+    """A result that has read another topic to some offset, and this one, beside it, up to `offset`."""
+    ledger.create(places, name)
+    first = Row(1, "start", 1, -1, definition={"topic": "searches", "answers": "Outcomes()"})
+    ledger.write(places, name, first)
+    read = {"visits": Position(end_offsets={0: offset})}
+    ledger.write(places, name, first.next("batch", batch_id=0, end_offsets={0: 99}, further_topics=read))
 
 
 def held(places: Places) -> list[int]:
@@ -102,6 +111,15 @@ def test_what_a_result_has_not_read_stays_unless_it_is_forced(
     assert run("retain", "visits", "--older-than", "30 days", "--force") == 0
     assert held(places) == [4]
     assert "4 records left the archive" in capsys.readouterr().out
+
+
+def test_what_a_result_reads_beside_another_topic_stays(
+    laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(places, [50, 40, 35, 2])
+    reads_further(places, "joined_v1", 2)
+    assert run("retain", "visits", "--older-than", "30 days") == 1
+    assert "(joined_v1, partition 0: 1)" in capsys.readouterr().err
 
 
 def test_headrace_log_says_where_a_partition_begins(
