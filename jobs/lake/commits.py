@@ -63,7 +63,9 @@ class Commit:
 
 
 def metadata_since(path: str, version: int) -> list[dict[str, object]]:
-    """The metadata of the commits after `version`, see Commit.metadata, oldest first; {} for foreign ones."""
+    """The metadata of the commits after `version` that no restore has undone, see Commit.metadata, oldest first; {} for
+    foreign ones.
+    """
     return _metadata_since(DeltaTable(path), version)
 
 
@@ -73,8 +75,17 @@ def _metadata_since(table: DeltaTable, version: int) -> list[dict[str, object]]:
 
 
 def _metadata(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
-    """The metadata of the `newest` commits (None: of all), newest first; {} for foreign ones."""
-    return [json.loads(entry.get("userMetadata") or "{}") for entry in table.history(newest)]
+    """The metadata of the `newest` commits (None: of all), newest first, without those that a restore has undone; {}
+    for foreign ones.
+    """
+    valid, undone_after = [], table.version()
+    for entry in table.history(newest):
+        if int(entry["version"]) > undone_after:
+            continue
+        valid.append(json.loads(entry.get("userMetadata") or "{}"))
+        if entry.get("operation") == "RESTORE" and "version" in entry.get("operationParameters", {}):
+            undone_after = int(entry["operationParameters"]["version"])
+    return valid
 
 
 def foreign_commits(path: str) -> list[tuple[int, str]]:

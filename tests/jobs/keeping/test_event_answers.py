@@ -106,6 +106,16 @@ def test_any_cut_and_any_accident(
     check(world)
 
 
+def test_a_publication_that_was_taken_back_is_made_again(spark: SparkSession, tmp_path: Path) -> None:
+    """Nothing new is in the log: it gets the number that the one before it had."""
+    world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED))
+    world.add(searches.log(1))
+    for _ in range(2):
+        assert not world.keep(crash="after publish")
+    assert world.keep()
+    check(world)
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession, tmp_path: Path) -> None:
     from dataclasses import replace
