@@ -9,10 +9,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Result
+from jobs.keeping.deliveries import Deliveries
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.publishing import publication
+from jobs.publishing import feed, publication
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
@@ -40,8 +41,10 @@ class PublishSchedule:
     """None if the result has no windows, or publishes them once, at the end."""
     _events: EventPublisher | None = field(init=False, default=None)
     """None if the result has no answers of events."""
+    _deliveries: Deliveries = field(init=False)
 
     def __post_init__(self) -> None:
+        self._deliveries = Deliveries(self.run, self.result)
         if self.result.windows and self.run.continuous:
             self._pane_cache = PaneCache(self.run.places.table(self.result.table("panes")), self.result)
         if self.result.event_answers:
@@ -79,14 +82,18 @@ class PublishSchedule:
         return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 
     def publish_rest(self, ends_run: bool = False) -> None:
-        """Publish what batches have written since the last time, under a ledger row of its own. A run that ends shows
-        the rows of events that nothing decides yet, too.
+        """Publish what batches have written since the last time, under a ledger row of its own, and deliver what
+        waits. A run that ends shows the rows of events that nothing decides yet, too.
         """
+        self._publish_rest(ends_run)
+        self._deliveries.send(self.ledger, ends_run)
+
+    def _publish_rest(self, ends_run: bool) -> None:
         last = self.ledger.last
         has_open = bool(self._events) and ends_run and last.open_sequence < last.published_sequence
         if not self.result.is_published or (last.published_sequence >= last.sequence and not has_open):
             return
-        row = last.next(Kind.PUBLISH)
+        row = last.next(Kind.PUBLISH, notes=self._deliveries.take_notes())
         self.ledger.close(
             self._publish_events(row, ends_run) if self._events else self.publish_now(self.run.spark, row)
         )
@@ -99,7 +106,12 @@ class PublishSchedule:
         now = Moment(row.sequence, _micros(row.complete_time), open_sequence)
         versions = {name: table["version"] for name, table in last.tables.items()}
         with announce(self.run.step, Step.PUBLISH):
-            self._events.update(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
+            changes = self._events.update(versions, before, now, self.ledger.commit(row, Step.PUBLISH))
+        if self.result.deliver:
+            with announce(self.run.step, Step.FEED):
+                begins = not last.delivered_sequence
+                feed.write(self.run.places, self.result, changes, begins, self.ledger.commit(row, Step.FEED))
+        row = self._deliveries.begin(row, last)
         self.published_at = time.monotonic()
         published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
         return replace(published, open_sequence=open_sequence)

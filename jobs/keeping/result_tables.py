@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import contract, merging
+from jobs.answers import contract, delivery, merging
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events
@@ -91,6 +91,10 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
         contract.check_answer(result.name, answer, given)
         rows = StructType([*(_with_answer_comment(field) for field in answer.columns(given)), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
+        if result.deliver:
+            feed = delivery.feed_columns(result.name, result.deliver, answer.name, rows)
+            sentence = f"What each publish changed in {result.answer_table(answer)}."
+            tables.append(Table(result.feed_table(answer.name), feed, (), sentence))
     return tables
 
 

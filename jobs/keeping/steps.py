@@ -19,6 +19,8 @@ class Step(StrEnum):
     PUBLISH = "publish"
     """Windows outside of a batch: a step of its own, as the next batch may get the same sequence if the run stops
     before its ledger row."""
+    FEED = "feed"
+    """What a publish has changed in one answer."""
     WINDOWS_FINAL = "windows final"
     """That windows have become final, if Spark publishes them: else it is in the commit of the windows."""
     PUBLISH_FINAL = "publish final"
@@ -41,6 +43,8 @@ class Kind(StrEnum):
     REQUEUE = "requeue"
     COMPLETE = "complete"
     """A person has said that time has come."""
+    DELIVER = "deliver"
+    """What is delivered is noted, at the end of a run."""
     GAP = "gap"
     """Records that the log has lost, and that was accepted."""
     WIDEN = "widen"

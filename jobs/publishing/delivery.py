@@ -1,0 +1,48 @@
+"""A delivery sends what waits in the feed of an answer, publish by publish."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pyarrow as pa
+
+from jobs.answers.delivery import Delivery, Topic
+from jobs.answers.result import Result
+from jobs.lake import delta_tables
+from jobs.publishing.feed import Feed
+from jobs.publishing.to_archive import ToArchive
+from jobs.running.places import Places
+
+__all__ = ["Delivery", "Sender", "send_waiting", "sender"]
+
+
+class Sender(Protocol):
+    """Sends the changes of one answer to one place."""
+
+    def last_sent(self) -> int:
+        """The ledger row of the last publish that the place is known to have; 0 if it does not tell."""
+
+    def send(self, changes: pa.Table, sequence: int) -> None:
+        """Send all changes of one publish, of that ledger row. Raises whatever keeps it from being sent."""
+
+
+def sender(places: Places, result: Result, delivery: Delivery) -> Sender:
+    """What sends this delivery. Raises Refused if the places file does not say where to."""
+    [answer] = [each for each in result.event_answers if each.name == delivery.answer]
+    table = result.answer_table(answer)
+    if isinstance(delivery, Topic):
+        feed_id, _ = delta_tables.identity(places.table(result.feed_table(answer.name)))
+        return ToArchive(places, delivery.topic, table, delivery.key or answer.key, feed_id, answer.key)
+    raise NotImplementedError
+
+
+def send_waiting(
+    sender: Sender, places: Places, result: Result, delivery: Delivery, after: int, until: int
+) -> Iterator[int]:
+    """Send the publishes later than the ledger row `after` and up to `until` that the place does not have yet. Gives,
+    again and again, the ledger row up to which all is there.
+    """
+    feed = Feed(places.table(result.feed_table(delivery.answer)))
+    for sequence in feed.sequences(max(after, sender.last_sent()), until):
+        sender.send(feed.changes(sequence), sequence)
+        yield sequence
+    yield until
