@@ -8,8 +8,10 @@ import pyarrow as pa
 from jobs.answers.delivery import Delivery, Topic
 from jobs.answers.result import Result
 from jobs.lake import delta_tables
+from jobs.log.kafka.transaction import TransactionalProducer
 from jobs.publishing.feed import Feed
 from jobs.publishing.to_archive import ToArchive
+from jobs.publishing.to_kafka import ToKafka
 from jobs.running.places import Places
 
 __all__ = ["Delivery", "Sender", "send_waiting", "sender"]
@@ -30,8 +32,13 @@ def sender(places: Places, result: Result, delivery: Delivery) -> Sender:
     [answer] = [each for each in result.event_answers if each.name == delivery.answer]
     table = result.answer_table(answer)
     if isinstance(delivery, Topic):
+        key, topic = delivery.key or answer.key, delivery.topic
         feed_id, _ = delta_tables.identity(places.table(result.feed_table(answer.name)))
-        return ToArchive(places, delivery.topic, table, delivery.key or answer.key, feed_id, answer.key)
+        if places.log == "archive":
+            return ToArchive(places, topic, table, key, feed_id, answer.key)
+        assert places.kafka
+        producer = TransactionalProducer(places.kafka, topic, f"{table}:{topic}", f"{table}.delivered", feed_id)
+        return ToKafka(producer, key, answer.key)
     raise NotImplementedError
 
 

@@ -125,7 +125,7 @@ NAMES = {
             "headrace.covers": "In the footer of a file copied from Kafka: FROM-TO, the offsets [FROM, TO) it covers.",
             "NAME": "Kafka's consumer group of a result; the groups of its readers begin so.",
             "TABLE.delivered": "Kafka's consumer group that tells how far an answer is delivered.",
-            "TABLE.TOPIC": "Kafka's transactional id of a delivery.",
+            "TABLE:TOPIC": "Kafka's transactional id of a delivery.",
         },
     ),
 }
