@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from jobs.answers.delivery import Topic
 from jobs.answers.result import Result
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
@@ -38,6 +39,12 @@ class Deliveries:
     """By label, why it failed, until a ledger row has it."""
     _noted_after: int = 0
     """What is delivered is in the ledger's rows after this one."""
+
+    def __post_init__(self) -> None:
+        """Raises Refused if the places file does not say where to deliver."""
+        for each in self.result.deliver:
+            if not isinstance(each, Topic):
+                delivery.find_place(self.run.places, each)
 
     def begin(self, row: Row, last: Row) -> Row:
         """`row`, of a publish after `last`, with all deliveries; one that comes to a feed that is there begins with

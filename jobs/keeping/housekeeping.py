@@ -25,13 +25,16 @@ SETTINGS = {
 of its log stay."""
 
 
-def compact_if_due(places: Places, result: Result, sequence: int) -> None:
-    """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last."""
+def compact_if_due(places: Places, result: Result, sequence: int) -> bool:
+    """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. Returns whether it was
+    one.
+    """
     if sequence % EVERY_ROWS:
-        return
+        return False
     DeltaTable(places.table(result.table("ledger"))).optimize.compact()
     own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
     for kind in own:
         table = DeltaTable(places.table(result.table(kind)))
         # full: the log no longer names files that were replaced long before
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+    return True

@@ -1,20 +1,25 @@
 """A delivery sends what waits in the feed of an answer, publish by publish."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
-from jobs.answers.delivery import Delivery, Topic
+from jobs.answers import table_names
+from jobs.answers.delivery import Delivery, File, Topic, Webhook
 from jobs.answers.result import Result
 from jobs.lake import delta_tables
 from jobs.log.kafka.transaction import TransactionalProducer
 from jobs.publishing.feed import Feed
 from jobs.publishing.to_archive import ToArchive
+from jobs.publishing.to_file import ToFile
 from jobs.publishing.to_kafka import ToKafka
+from jobs.publishing.to_webhook import ToWebhook
+from jobs.running.delivery_access import DeliveryPlace
+from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-__all__ = ["Delivery", "Sender", "send_waiting", "sender"]
+__all__ = ["Delivery", "Sender", "find_place", "send_waiting", "sender"]
 
 
 class Sender(Protocol):
@@ -29,17 +34,36 @@ class Sender(Protocol):
 
 def sender(places: Places, result: Result, delivery: Delivery) -> Sender:
     """What sends this delivery. Raises Refused if the places file does not say where to."""
-    [answer] = [each for each in result.event_answers if each.name == delivery.answer]
-    table = result.answer_table(answer)
+    [key] = [each.key for each in result.event_answers if each.name == delivery.answer]
+    table = table_names.part(result.name, delivery.answer)
     if isinstance(delivery, Topic):
-        key, topic = delivery.key or answer.key, delivery.topic
-        feed_id, _ = delta_tables.identity(places.table(result.feed_table(answer.name)))
-        if places.log == "archive":
-            return ToArchive(places, topic, table, key, feed_id, answer.key)
-        assert places.kafka
-        producer = TransactionalProducer(places.kafka, topic, f"{table}:{topic}", f"{table}.delivered", feed_id)
-        return ToKafka(producer, key, answer.key)
-    raise NotImplementedError
+        feed_id, _ = delta_tables.identity(places.table(result.feed_table(delivery.answer)))
+        return _to_topic(places, delivery, table, feed_id, key)
+    place = find_place(places, delivery)
+    if place.path is not None:
+        return ToFile(place.path, table, key)
+    return ToWebhook(delivery.name, place, table, key)
+
+
+def find_place(places: Places, delivery: Webhook | File) -> DeliveryPlace:
+    """What the places file says of it. Raises Refused if that is nothing."""
+    wanted = "url" if isinstance(delivery, Webhook) else "path"
+    place = places.deliveries.get(delivery.name)
+    if place is None or getattr(place, wanted) is None:
+        raise Refused(
+            f"the places file does not say where {type(delivery).__name__}({delivery.name!r}) is: it needs a table "
+            f"[deliveries.{delivery.name}] with {wanted} = ..."
+        )
+    return place
+
+
+def _to_topic(places: Places, delivery: Topic, table: str, feed_id: str, rows_key: Sequence[str]) -> Sender:
+    key, topic = delivery.key or rows_key, delivery.topic
+    if places.log == "archive":
+        return ToArchive(places, topic, table, key, feed_id, rows_key)
+    assert places.kafka
+    producer = TransactionalProducer(places.kafka, topic, f"{table}:{topic}", f"{table}.delivered", feed_id)
+    return ToKafka(producer, key, rows_key)
 
 
 def send_waiting(

@@ -54,15 +54,16 @@ class Feed:
         """What this publish has changed."""
         return _query(self.path, f"select * from it where sequence = {sequence}")
 
-    def remove(self, until: int, before_time: str) -> None:
-        """Remove what is delivered, up to the ledger row `until`, and is older than this SQL literal of a time; and
-        put small files together. In commits of their own, which no recovery takes for a step.
+    def remove(self, until: int | None, before_time: str) -> None:
+        """Remove what is older than this SQL literal of a time, up to the ledger row `until` (None: all), and put small
+        files together. In commits of their own, which no recovery takes for a step.
         """
         table = DeltaTable(self.path)
         metadata = {"userMetadata": '{"step":"retain"}'}
-        where = f"sequence <= {until} and updated_time < {before_time}"
+        where = f"updated_time < {before_time}" + ("" if until is None else f" and sequence <= {until}")
         table.delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
         table.optimize.compact(commit_properties=CommitProperties(custom_metadata=metadata))
+        table.vacuum(dry_run=False)  # files that were removed a week ago
 
 
 def _query(path: str, sql: str) -> pa.Table:
