@@ -45,7 +45,7 @@ COLUMNS = StructType(
             "kind",
             StringType(),
             "start: a generation begins; batch; publish: windows only; requeue; gap: lost; widen: wider columns; "
-            "complete: complete time was set by hand.",
+            "complete: complete time was set by hand; deliver: what is delivered was noted.",
         ),
         _column("generation", LongType(), "Counts the checkpoints of the result; batch numbers start again in each."),
         _column("log_home", StringType(), "Where the log was read: archive or kafka."),
@@ -80,6 +80,11 @@ COLUMNS = StructType(
         _column("published_complete_time", TimestampType(), "Complete time when it was last published, UTC."),
         _column(
             "open_sequence", LongType(), "Rows are shown of events up to this ledger row that nothing decides yet."
+        ),
+        _column(
+            "delivered_sequence",
+            MapType(StringType(), LongType()),
+            "By delivery, the ledger row up to which the feed is delivered.",
         ),
         _column("tables", MapType(StringType(), TABLE), "By name, the result's tables after the batch."),
         _column("definition", MapType(StringType(), StringType()), "Constants that give the numbers their meaning."),

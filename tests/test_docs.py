@@ -137,7 +137,21 @@ def test_each_path_it_names_exists(path: Path) -> None:
 
 NAMES_OF_OTHERS = ("spark.", "fs.", "io.delta.", "message.", "delete.", "headrace.", "os.", "pd.")
 """Settings of Spark, Hadoop, Kafka and Delta, and keys that are stored: how they begin."""
-FILE_ENDINGS = (".py", ".md", ".toml", ".conf", ".ndjson", ".csv", ".tsv", ".gz", ".jsa", ".lock", ".zip", ".log")
+FILE_ENDINGS = (
+    ".py",
+    ".md",
+    ".toml",
+    ".conf",
+    ".ndjson",
+    ".csv",
+    ".tsv",
+    ".gz",
+    ".jsa",
+    ".lock",
+    ".zip",
+    ".log",
+    ".delivered",
+)
 
 
 def definitions(path: Path) -> Iterator[str]:

@@ -170,7 +170,7 @@ def strings(path: Path) -> Iterator[str]:
 
 def test_only_one_module_spells_a_mark_of_the_archive() -> None:
     """Nor the footer key of a copied file: both are stored, and read by other modules than those that set them."""
-    kinds = "partitions|end|first|compacted|tombstones|tombstones_time|kept|kafka|covered|lost"
+    kinds = "partitions|end|first|compacted|tombstones|tombstones_time|kept|kafka|covered|fed|lost"
     spelled = re.compile(rf"({kinds}):|headrace\.covers")
     places = {path.stem for path in SOURCES if any(spelled.match(text) for text in strings(path))}
     assert places == {"marks", "data_file", "names"}, "names.py of the reference lists what is stored"

@@ -7,7 +7,8 @@ from typing import Any, get_args
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from jobs.answers import contract, table_names
+from jobs.answers import contract, delivery, table_names
+from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
@@ -88,6 +89,11 @@ class Result:
     facts_for: str = "1 hour"
     """So much later than `Late.allowed` a record may be and still correct an answer of events, which are kept so long.
     One that is later is quarantined, with reason `too_late`."""
+    deliver: tuple[Delivery, ...] = ()
+    """Where the changes of answers are sent: Topic, Webhook, File. If it names any, the table NAME_feed has a row for
+    each row that a publish wrote or withdrew."""
+    feed_for: str = "7 days"
+    """So long rows of the feed stay at least, and until they are delivered."""
     publish_every: str = "1 minute"
     """A continuous run merges windows into their table at most this often; a scheduled run does so once, at its end."""
     max_records_per_batch: int = 500_000
@@ -110,7 +116,7 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
-        for duration in (self.publish_every, self.batch_target, self.facts_for):
+        for duration in (self.publish_every, self.batch_target, self.facts_for, self.feed_for):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
             raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
@@ -127,6 +133,7 @@ class Result:
         if self.membership and (self.event_answers or self.sessions or self.late.idle_after):
             what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
+        delivery.check(self.name, self.deliver, self.topics, tuple(answer.name for answer in self.keyed_answers))
         self._check_late()
 
     def _check_late(self) -> None:
@@ -163,6 +170,11 @@ class Result:
         if self.answers is None or isinstance(self.answers, (Windows, Sessions)):
             return ()
         return self.answers if isinstance(self.answers, tuple) else (self.answers,)
+
+    @property
+    def keyed_answers(self) -> tuple[EventAnswer | Sessions, ...]:
+        """The answers whose rows have keys, and so may have feeds."""
+        return (self.sessions,) if self.sessions else self.event_answers
 
     @property
     def sessions(self) -> Sessions | None:
@@ -253,6 +265,15 @@ class Result:
     def answer_table(self, answer: EventAnswer | Sessions) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
+
+    def feed_table(self, answer: str) -> str:
+        """The name of the table with the changes of the answer of this name."""
+        return table_names.part(table_names.part(self.name, answer), FEED)
+
+    @property
+    def feed_tables(self) -> tuple[str, ...]:
+        """The tables with the changes of its answers; none if it delivers nothing."""
+        return tuple(self.feed_table(answer.name) for answer in self.keyed_answers) if self.deliver else ()
 
     def events_table(self, topic: str) -> str:
         """The name of the table with the kept events of a topic."""

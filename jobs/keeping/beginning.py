@@ -83,7 +83,9 @@ def forget(places: Places, name: str, since: datetime) -> None:
     if last is not None and not is_blank(places, name, last):
         return
     home = ledger.path(places, name)
-    paths = [places.table(table) for table in table_names.all_tables(name)]
+    # Kept events and answers have names that only the ledger tells.
+    names = dict.fromkeys([*table_names.all_tables(name), *(last.tables if last else ())])
+    paths = [places.table(table) for table in names]
     found = [path for path in paths if path != home and _is_ours(path)]
     paths = [home, *found] if delta_tables.find(home) is not None else found
     if not all(_is_empty(path) for path in found) or not all(_created_time(path) >= since for path in paths):

@@ -70,6 +70,8 @@ def last_due(result: Result, latest: datetime) -> datetime:
     micros = to_micros(latest)
     if result.windows:
         return from_micros(windows.last_end(result.windows, micros // 1_000_000) * 1_000_000)
+    if result.sessions:
+        return EPOCH + timedelta(seconds=-(-(micros + result.sessions.spells.gap_micros) // 1_000_000))
     longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
     return EPOCH + timedelta(seconds=-(-(micros + longest + 1) // 1_000_000))
 

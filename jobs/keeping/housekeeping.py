@@ -31,12 +31,12 @@ SETTINGS = {
 of its log stay."""
 
 
-def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> None:
+def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> bool:
     """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. `stream_time`: the least
-    of all partitions.
+    of all partitions. Returns whether it was such a row.
     """
     if sequence % EVERY_ROWS:
-        return
+        return False
     DeltaTable(places.table(result.table("ledger"))).optimize.compact()
     if result.event_answers and stream_time:
         for topic in result.topics:
@@ -47,6 +47,7 @@ def compact_if_due(places: Places, result: Result, sequence: int, stream_time: d
         table = DeltaTable(places.table(name))
         # full: the log no longer names files that were replaced long before
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+    return True
 
 
 def kept_seconds(result: Result) -> int:

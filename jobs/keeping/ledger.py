@@ -63,6 +63,7 @@ class Row:
     published_sequence: int = 0
     published_complete_time: datetime | None = None
     open_sequence: int = 0
+    delivered_sequence: dict[str, int] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     definition: dict[str, str] = field(default_factory=dict)
     transform: str = ""

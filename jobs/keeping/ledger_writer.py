@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.answers.result import Result
-from jobs.keeping import housekeeping, ledger
+from jobs.keeping import feed_retention, housekeeping, ledger
 from jobs.keeping.definition import fingerprint
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step
@@ -56,7 +57,9 @@ class LedgerWriter:
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
         times = [time for read in positions.values() for time in read.stream_time.values()]
-        housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence, min(times, default=None))
+        if housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence, min(times, default=None)):
+            delivered = self.last.delivered_sequence
+            feed_retention.remove(self.run.places, self.result, delivered, datetime.now(UTC))
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:

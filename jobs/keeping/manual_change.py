@@ -1,19 +1,17 @@
 """A change of a result's tables that a person asks for, not the log: its commits, and the ledger row that closes it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from jobs.answers.result import Result
 from jobs.keeping import ledger
+from jobs.keeping.answer_publication import publish_answers
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits
 from jobs.publishing import publication
-from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
 from jobs.run import Run
-from jobs.running.instants import to_micros
 
 
 @dataclass(frozen=True)
@@ -35,32 +33,24 @@ class ManualChange:
         """Publish what the change has written, and what complete time has made final; returns the row that says so.
         Like a run that ends, it shows the rows of events that nothing decides yet.
         """
-        published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
         if self.result.windows:
             commit, since = self.commit(row, Step.WINDOWS), self.last.published_sequence
             finality = Finality(self.last.published_complete_time, row.complete_time)
             with announce(self.run.step, Step.WINDOWS):
                 publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
-            return published
-        if not self.result.event_answers:
+            return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+        if not self.result.keyed_answers:
             return row
-        last, commit = self.last, self.commit(row, Step.PUBLISH)
-        tables = ledger.with_versions(self.run.places, row, commit).tables
+        tables = ledger.with_versions(self.run.places, row, self.commit(row, Step.PUBLISH)).tables
         versions = {name: table["version"] for name, table in tables.items()}
-        before = Moment(last.published_sequence, _micros(last.published_complete_time), last.open_sequence)
-        now = Moment(row.sequence, _micros(row.complete_time), row.sequence)
-        with announce(self.run.step, Step.PUBLISH):
-            publisher = EventPublisher(self.run.spark, self.run.places, self.result, has_cache=False)
-            publisher.update(versions, before, now, commit)
-        return replace(published, open_sequence=row.sequence)
+        events = None
+        if self.result.event_answers:
+            events = EventPublisher(self.run.spark, self.run.places, self.result, has_cache=False)
+        row = replace(row, open_sequence=row.sequence)
+        return publish_answers(self.run, self.result, self.last, row, versions, self.commit, events)
 
     def close(self, row: Row) -> Row:
         """Write `row`. Raises Refused if another run has written to the tables."""
         row = ledger.close(self.run, row, self.commit(row, Step.LEDGER))
         self.run.closed(self.result.name, row, None)
         return row
-
-
-def _micros(complete_time: datetime | None) -> int:
-    """In microseconds since 1970, and that if nothing is complete."""
-    return max(0, to_micros(complete_time)) if complete_time else 0

@@ -3,23 +3,22 @@
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Result
+from jobs.keeping.answer_publication import publish_answers
+from jobs.keeping.deliveries import Deliveries
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.publishing import publication, session_publication
-from jobs.publishing.event_difference import Moment
+from jobs.publishing import publication
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
 from jobs.publishing.pane_cache import PaneCache
 from jobs.run import Run
 from jobs.running import durations
-from jobs.running.instants import to_micros
 
 
 @dataclass
@@ -40,8 +39,10 @@ class PublishSchedule:
     """None if the result has no windows, or publishes them once, at the end."""
     _events: EventPublisher | None = field(init=False, default=None)
     """None if the result has no answers of events."""
+    _deliveries: Deliveries = field(init=False)
 
     def __post_init__(self) -> None:
+        self._deliveries = Deliveries(self.run, self.result)
         if self.result.windows and self.run.continuous:
             self._pane_cache = PaneCache(self.run.places.table(self.result.table("panes")), self.result)
         if self.result.event_answers:
@@ -79,14 +80,18 @@ class PublishSchedule:
         return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 
     def publish_rest(self, ends_run: bool = False) -> None:
-        """Publish what batches have written since the last time, under a ledger row of its own. A run that ends shows
-        the rows of events that nothing decides yet, too.
+        """Publish what batches have written since the last time, under a ledger row of its own, and deliver what
+        waits. A run that ends shows the rows of events that nothing decides yet, too.
         """
+        self._publish_rest(ends_run)
+        self._deliveries.send(self.ledger, ends_run)
+
+    def _publish_rest(self, ends_run: bool) -> None:
         last = self.ledger.last
         has_open = bool(self._events) and ends_run and last.open_sequence < last.published_sequence
         if not self.result.is_published or (last.published_sequence >= last.sequence and not has_open):
             return
-        row = last.next(Kind.PUBLISH)
+        row = last.next(Kind.PUBLISH, notes=self._deliveries.take_notes())
         if self.result.windows:
             self.ledger.close(self.publish_now(self.run.spark, row))
         else:
@@ -94,20 +99,12 @@ class PublishSchedule:
 
     def _publish_answers(self, row: Row, ends_run: bool) -> Row:
         """Publish sessions or answers of events, never within a batch: the ledger must have what is published."""
-        last, open_sequence = self.ledger.last, row.sequence if ends_run else row.open_sequence
-        before = Moment(last.published_sequence, _micros(last.published_complete_time), last.open_sequence)
-        now = Moment(row.sequence, _micros(row.complete_time), open_sequence)
+        last = self.ledger.last
+        row = replace(row, open_sequence=row.sequence if ends_run else row.open_sequence)
         versions = {name: table["version"] for name, table in last.tables.items()}
-        with announce(self.run.step, Step.PUBLISH):
-            commit = self.ledger.commit(row, Step.PUBLISH)
-            if self._events:
-                self._events.update(versions, before, now, commit)
-            else:
-                version = versions[self.result.table("spells")]
-                session_publication.update(self.run.places, self.result, version, before, now, commit)
+        row = publish_answers(self.run, self.result, last, row, versions, self.ledger.commit, self._events)
         self.published_at = time.monotonic()
-        published = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
-        return replace(published, open_sequence=open_sequence)
+        return row
 
     def publish_while_idle(self) -> None:
         """Publish what is due, if no batch is at work: it may be long until the next one comes."""
@@ -118,8 +115,3 @@ class PublishSchedule:
                 self.publish_rest()
         finally:
             self.write_lock.release()
-
-
-def _micros(complete_time: datetime | None) -> int:
-    """In microseconds since 1970, and that if nothing is complete."""
-    return max(0, to_micros(complete_time)) if complete_time else 0

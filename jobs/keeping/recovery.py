@@ -153,21 +153,20 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
     """`last`, with the tables that a result has now, and had not under the version that began it. They are made here;
     from their version 0 on, as the batch at work may have written to them already.
     """
-    later = result.table("stragglers")
-    if later in last.tables:
-        return last
-    [table] = [one for one in expected if one.name == later]
-    delta_tables.create(places.table(later), table.columns, table.partitioned_by, table.sentence)
-    return replace(
-        last, tables=last.tables | {later: {"id": delta_tables.identity(places.table(later))[0], "version": 0}}
-    )
+    later = {result.table("stragglers"), *result.feed_tables} - last.tables.keys()
+    for table in (one for one in expected if one.name in later):
+        path = places.table(table.name)
+        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence)
+        last = replace(last, tables=last.tables | {table.name: {"id": delta_tables.identity(path)[0], "version": 0}})
+    return last
 
 
 def _take_back_publications(places: Places, last: Row, uncommitted: list[dict[str, object]]) -> list[dict[str, object]]:
     """Undo a publication of answers of events that has no ledger row: the next one works out the difference to what the
     ledger knows. Returns the commits that are left.
     """
-    published = {str(commit["table"]) for commit in uncommitted if commit["step"] == Step.PUBLISH}
+    of_publication = (Step.PUBLISH, Step.FEED)
+    published = {str(commit["table"]) for commit in uncommitted if commit["step"] in of_publication}
     for name in published:
         delta_tables.restore(places.table(name), last.tables[name]["version"])
     return [commit for commit in uncommitted if commit["table"] not in published]

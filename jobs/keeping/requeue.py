@@ -112,7 +112,7 @@ def _write(change: ManualChange, waiting: DataFrame, readable: list[_Readable]) 
 
 
 def _append(change: ManualChange, row: Row, readable: _Readable) -> None:
-    """Append the records to the panes, to the kept events, or to the table of a result that keeps rows."""
+    """Append the records to the panes, the spells, the kept events, or to the table of a result that keeps rows."""
     result = readable.reading
     rows = result.transform(readable.events)
     if result.membership:
@@ -120,6 +120,10 @@ def _append(change: ManualChange, row: Row, readable: _Readable) -> None:
     if result.panes:
         step, name = Step.PANES, result.table("panes")
         rows = aggregation.aggregate(rows, result.panes)
+    elif result.sessions:
+        step, name = Step.SPELLS, result.table("spells")
+        rows = batch_plan.rows_to_answer(rows, result)
+        rows = batch_plan.output(rows, arrow_step.identity(rows.schema), result)
     elif result.event_answers:
         step, name = Step.EVENTS, result.events_table(result.topic.TOPIC)
         rows = batch_plan.rows_to_answer(rows, result)

@@ -7,8 +7,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import contract, merging
+from jobs.answers import contract, delivery, merging
+from jobs.answers.event_answer import EventAnswer
 from jobs.answers.result import Result
+from jobs.answers.sessions import Sessions
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
 from jobs.keeping import housekeeping
@@ -91,7 +93,17 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
         contract.check_answer(result.name, answer, given)
         rows = StructType([*(_with_answer_comment(field) for field in answer.columns(given)), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
+        tables += _feed_of(result, answer, rows)
     return tables
+
+
+def _feed_of(result: Result, answer: EventAnswer | Sessions, rows: StructType) -> list[Table]:
+    """The table with the changes of an answer, if they are delivered."""
+    if not result.deliver:
+        return []
+    columns = delivery.feed_columns(result.name, result.deliver, answer.name, rows)
+    sentence = f"What each publish changed in {result.answer_table(answer)}."
+    return [Table(result.feed_table(answer.name), columns, (), sentence)]
 
 
 def _with_answer_comment(field: StructField) -> StructField:
@@ -115,6 +127,7 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
         tables.append(Table(result.table("spells"), stored, (), sentence, housekeeping.SETTINGS))
         published = StructType([*map(_with_answer_comment, result.sessions.columns(parts)), *REVISION])
         tables.append(Table(result.answer_table(result.sessions), published, (), f"Sessions of {result.name}."))
+        tables += _feed_of(result, result.sessions, published)
     elif result.panes:
         partials = aggregation.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])

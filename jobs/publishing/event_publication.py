@@ -35,10 +35,13 @@ class EventPublisher:
         if self._cache:
             self._cache.record_append(topic, rows)
 
-    def update(self, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit) -> None:
+    def update(
+        self, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit
+    ) -> dict[str, pa.Table | None]:
         """Bring the tables of the answers from one moment to the other, each in one commit. `versions`: of the tables
-        of events, by name.
+        of events, by name. Returns what has changed, by the name of the answer, if the result delivers anything.
         """
+        changed: dict[str, pa.Table | None] = {}
         tables = {topic: self._result.events_table(topic) for topic in self._result.topics}
         stored = StoredEvents({topic: (self._places.table(name), versions[name]) for topic, name in tables.items()})
         is_filled = True
@@ -49,12 +52,14 @@ class EventPublisher:
             if planned:
                 changes = self._changes(answer, source, planned, before, now)
                 path = self._places.table(self._result.answer_table(answer))
-                row_writing.write(path, changes, answer.key, "event_time", commit)
+                written = row_writing.write(path, changes, answer.key, "event_time", commit)
+                changed |= {answer.name: written} if self._result.deliver else {}
         if self._cache:
             first = self._first_kept(now)
             if not is_filled and not self._cache.holds(first):
                 self._cache.fill(stored.read(first, table_queries.LAST_MICROS, None), first)
             self._cache.trim(first)
+        return changed
 
     def _source(self, stored: StoredEvents, answer: EventAnswer, before: Moment, now: Moment) -> EventSource:
         """The cache, if it has all that the answer needs; else the tables."""

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from jobs.lake import commits, delta_tables, table_queries
-from jobs.publishing.event_difference import CHANGE, NEW, WITHDRAWN, places_among
+from jobs.publishing.event_difference import CHANGE, NEW, REVISED, WITHDRAWN, places_among
 from jobs.running.instants import from_micros, sql_literal
 
 MOST_SPANS = 100
@@ -18,19 +18,20 @@ TARGET_FILE_BYTES = 4 * 2**20
 _TIME = pa.timestamp("us", "UTC")
 
 
-def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit: commits.Commit) -> None:
+def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit: commits.Commit) -> pa.Table | None:
     """Append the new rows, put the revised ones in the place of those of their key, and remove the withdrawn ones. A
-    new row gets revision 1, a revised one the next. `time`: the column of instants by which rows lie in files.
+    new row gets revision 1, a revised or withdrawn one the next. `time`: the column of instants by which rows lie in
+    files. Returns the changes with their revisions, for a feed; None if there are none.
     """
     if not len(changes):
-        return
+        return None
     now = datetime.now(UTC)
     is_new = pc.equal(changes[CHANGE], NEW)
     new, others = changes.filter(is_new), changes.filter(pc.invert(is_new))
     if not len(others):
         rows = _with_revisions(new, np.ones(len(new), np.int64), now).sort_by(time)
         delta_tables.append(rows, path, commit, {})
-        return
+        return _with_change(rows, NEW)
     where = spans(time, others[time].cast(pa.int64()).to_numpy())
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())
@@ -42,11 +43,20 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
     stays[at[at >= 0]] = False
     is_revised = pc.not_equal(others[CHANGE], WITHDRAWN)
     revised = _with_revisions(others.filter(is_revised), revisions[is_revised.to_numpy()], now)
-    parts = [old.filter(pa.array(stays)), revised, _with_revisions(new, np.ones(len(new), np.int64), now)]
+    new = _with_revisions(new, np.ones(len(new), np.int64), now)
+    parts = [old.filter(pa.array(stays)), revised, new]
     rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by(time)
     # Rows that are new lie outside of these spans; what they have in common is the time at which they are written.
     where = f"{where} or updated_time = {sql_literal(now)}"
     delta_tables.replace(rows, path, where, commit, TARGET_FILE_BYTES)
+    withdrawn = _with_revisions(others.filter(pc.invert(is_revised)), revisions[~is_revised.to_numpy()], now)
+    return pa.concat_tables(
+        [_with_change(new, NEW), _with_change(revised, REVISED), _with_change(withdrawn, WITHDRAWN)]
+    )
+
+
+def _with_change(rows: pa.Table, change: str) -> pa.Table:
+    return rows.append_column(CHANGE, pa.repeat(change, len(rows)))
 
 
 def _with_revisions(rows: pa.Table, revisions: np.ndarray, now: datetime) -> pa.Table:

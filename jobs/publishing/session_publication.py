@@ -25,8 +25,12 @@ SPAN_MICROS = 86_400_000_000
 """Sessions that new spells may meet are looked for day by day: a straggler of three days ago reads that day alone."""
 
 
-def update(places: Places, result: Result, version: int, before: Moment, now: Moment, commit: commits.Commit) -> None:
-    """Bring the tables of spells and sessions from one moment to the other. `version`: of the table of spells."""
+def update(
+    places: Places, result: Result, version: int, before: Moment, now: Moment, commit: commits.Commit
+) -> dict[str, pa.Table | None]:
+    """Bring the tables of spells and sessions from one moment to the other. `version`: of the table of spells. Returns
+    by the name of the answer what has changed, for a feed.
+    """
     sessions = result.sessions
     assert sessions
     path, rows_path = places.table(result.table("spells")), places.table(result.answer_table(sessions))
@@ -40,11 +44,12 @@ def update(places: Places, result: Result, version: int, before: Moment, now: Mo
     turned = _finality_changes(rows_path, sessions, before, now)
     at = event_difference.places_among(turned, changes, sessions.key)
     changes = pa.concat_tables([changes, turned.filter(pa.array(at < 0)).cast(changes.schema)])
-    row_writing.write(rows_path, changes, sessions.key, "session_start", commit)
+    written = row_writing.write(rows_path, changes, sessions.key, "session_start", commit)
     if len(new):
         merged = merged.drop_columns(["sequence"])
         merged = merged.append_column("sequence", pa.repeat(pa.scalar(commit.sequence, pa.int64()), len(merged)))
         _replace(path, stored, sessions.by, carried, merged, before.sequence, commit)
+    return {sessions.name: written}
 
 
 def _near(stored: DeltaTable, new: pa.Table, sessions: Sessions, since_sequence: int) -> pa.Table:

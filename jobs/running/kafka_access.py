@@ -58,17 +58,7 @@ class Kafka(BaseModel):
     @field_validator("password", "certificate_password")
     @classmethod
     def _check_reference(cls, secret: str | None, info: ValidationInfo) -> str | None:
-        if secret is None:
-            return None
-        found = REFERENCE.fullmatch(secret)
-        if not found:
-            raise ValueError("a secret does not belong into this file: give ${file:PATH:NAME} or ${env:NAME}")
-        if not found["path"]:
-            return secret
-        path = _below(info, found["path"])
-        if re.search("[:}]", path):
-            raise ValueError(f"the path {path!r} has a colon or a brace, and Kafka ends it there: move it elsewhere")
-        return f"${{file:{path}:{found['name']}}}"
+        return None if secret is None else absolute_reference(secret, info)
 
     @field_validator("authorities", "certificate")
     @classmethod
@@ -80,7 +70,7 @@ class Kafka(BaseModel):
         if self.security.startswith("SASL") and not (self.username and self.password):
             raise ValueError(f"{self.security} needs a username and a password")
         if not self.security.endswith("SSL") and not self.allow_plaintext:
-            away = [server.strip() for server in self.servers.split(",") if not _loopback(server)]
+            away = [server.strip() for server in self.servers.split(",") if not is_loopback(server)]
             if away:
                 raise ValueError(
                     f"{away[0]} is another machine and {self.security} is not encrypted: use SSL or SASL_SSL, or say "
@@ -138,12 +128,26 @@ def resolve_reference(reference: str | None) -> str:
     raise KeyError(f"{found['path']} has no line {found['name']}=...")
 
 
+def absolute_reference(secret: str, info: ValidationInfo) -> str:
+    """The reference with the absolute path of its file. Raises ValueError if it is none."""
+    found = REFERENCE.fullmatch(secret)
+    if not found:
+        raise ValueError("a secret does not belong into this file: give ${file:PATH:NAME} or ${env:NAME}")
+    if not found["path"]:
+        return secret
+    path = _below(info, found["path"])
+    if re.search("[:}]", path):
+        raise ValueError(f"the path {path!r} has a colon or a brace, and Kafka ends it there: move it elsewhere")
+    return f"${{file:{path}:{found['name']}}}"
+
+
 def _below(info: ValidationInfo, path: str) -> str:
     folder = (info.context or {}).get("folder", ".")
     return str((Path(folder) / path).resolve())
 
 
-def _loopback(server: str) -> bool:
+def is_loopback(server: str) -> bool:
+    """Whether host:port is of this machine."""
     host = server.strip().rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback

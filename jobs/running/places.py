@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -33,6 +34,8 @@ class Places(BaseModel):
     """The home of the log."""
     kafka: Kafka | None = None
     """How the broker is reached, if one is used."""
+    deliveries: dict[str, DeliveryPlace] = {}
+    """Where results deliver to: a table [deliveries.NAME] for each Webhook("NAME") and File("NAME")."""
     archive: str
     """Delta table that holds the records of every topic."""
     tables: str

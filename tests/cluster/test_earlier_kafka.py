@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -46,7 +47,7 @@ def test_a_result_and_a_copy_go_on_in_kafka_until_the_topic_is_another(
 ) -> None:
     broker, folder = left
     kafka = Kafka(servers=broker.servers)
-    there = {name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")}
+    there: dict[str, Any] = {name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")}
     places = run.Places(log="kafka", kafka=kafka, **there)
     job = run.Run(spark, places, topics=("readings",), say=lambda _: None)
     before = ledger.last(places, CARRIED.name)

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -120,7 +121,7 @@ def main(folder: Path) -> None:
     broker = Broker(folder / "running").start()
     try:
         kafka = Kafka(servers=broker.servers)
-        there = {name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")}
+        there: dict[str, Any] = {name: f"{folder}/{name}" for name in ("archive", "tables", "checkpoints")}
         places = run.Places(log="kafka", kafka=kafka, **there)
         job = run.Run(run.session(run.profile(Path("conf") / run.LOCAL_PROFILE)), places, topics=("readings",))
         make(broker, "readings", PARTITIONS)

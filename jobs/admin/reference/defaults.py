@@ -12,6 +12,7 @@ from jobs.admin import findings
 from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
 from jobs.answers import days, sliding, windows
+from jobs.answers.delivery import File, Topic, Webhook
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late, Reads, Result
 from jobs.answers.sequences import Sequences
@@ -20,14 +21,23 @@ from jobs.answers.sliding import Sliding
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
-from jobs.keeping import batch_size, fast_pass, first_records, housekeeping, locks
+from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks
 from jobs.lake import delta_tables
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
-from jobs.publishing import event_plan, event_publication, in_process_upsert, near_panes, pane_cache, stored_panes
+from jobs.publishing import (
+    event_plan,
+    event_publication,
+    in_process_upsert,
+    near_panes,
+    pane_cache,
+    stored_panes,
+    to_webhook,
+)
 from jobs.run import LOCAL_PROFILE
 from jobs.running import durations, java
+from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.java import profile
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
@@ -47,6 +57,7 @@ SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-s
 KEYS = (
     ("Relative paths start at the folder of the file. Unknown keys are refused.\n\n{}", Places),
     ("In the table `[kafka]`:\n\n{}", Kafka),
+    ("In a table `[deliveries.NAME]`:\n\n{}", DeliveryPlace),
 )
 SPARK = "From `conf/spark-local.conf`, where there are more, each with its reason.\n\n"
 SETTINGS = {
@@ -66,7 +77,7 @@ def sections() -> Iterator[tuple[str, str]]:
     """Title and content of each section."""
     yield (
         "Fields of a job file",
-        "\n".join(map(_fields, (Result, Reads, Late, Panes, *WINDOWS, *ANSWERS, Membership))),
+        "\n".join(map(_fields, (Result, Reads, Late, Panes, *WINDOWS, *ANSWERS, Membership, Topic, Webhook, File))),
     )
     heads = ("default", "value", "where")
     yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())
@@ -153,6 +164,8 @@ def _times() -> list[Row]:
         _constant("wait for the Java of a killed run to let go of its lock", locks, "WAIT_SECONDS", "{} seconds"),
         _limit("time that a topic of Kafka keeps records, if nobody has changed it", days_kept, topic_retention),
         _constant("time for a broker to answer", topics, "TIMEOUT_SECONDS", "{} seconds"),
+        _constant("time for the receiver of a Webhook to answer", to_webhook, "TIMEOUT_SECONDS", "{} seconds"),
+        _constant("time between two tries of a delivery that failed", deliveries, "AGAIN_SECONDS", "{} seconds"),
         _constant("wait for a broker that starts, before offsets are shown", groups, "STARTING_SECONDS", "{} seconds"),
         _constant("time between two tries to show offsets in Kafka", groups, "AGAIN_SECONDS", "{} seconds"),
         _limit("tries to learn Kafka's offsets", f"{retries}, a second apart", home),

@@ -51,6 +51,13 @@ def covered_end(topic: str, partition: int) -> str:
     return f"covered:{topic}:{partition}"
 
 
+def feed_end(topic: str, table: str, feed_id: str) -> str:
+    """The ledger row up to which the changes of this table are in the topic. `feed_id`: of its feed, which is another
+    one when the result is built anew and counts from 1 again.
+    """
+    return f"fed:{topic}:{table}:{feed_id}"
+
+
 def loss(topic: str, partition: int, start: int) -> str:
     """The end of a gap that begins at offset `start`: its records were gone from Kafka before they were copied, and a
     person accepted the loss.

@@ -36,13 +36,16 @@ def append(
     partitions: int | None,
     records: Iterable[pa.RecordBatch],
     records_per_commit: int | None = None,
+    once: tuple[str, int] | None = None,
 ) -> Appended:
     """Append `records` (key, value, timestamp, optionally headers) to the topic, in their order in each partition.
 
     The key chooses the partition as in Kafka; records without a key go round the partitions. `partitions` counts for
     the first records of a topic and is fixed from then on; None takes what is there, else 4. All is one commit, or one
-    commit after each `records_per_commit` records. Whatever is raised while `records` are read, nothing of the open
-    commit is written. Raises Refused for a wrong name or number, OSError and deltalake's DeltaError from the store.
+    commit after each `records_per_commit` records. With `once`, a mark and a number, the commit sets this mark, and
+    nothing is appended if the mark is at this number already, or beyond. Whatever is raised while `records` are read,
+    nothing of the open commit is written. Raises Refused for a wrong name or number, OSError and deltalake's DeltaError
+    from the store.
     """
     check_name(topic)
     log = Snapshot(path, topic).refresh()
@@ -66,7 +69,7 @@ def append(
             if records_per_commit is not None and staged >= records_per_commit:
                 _close(stage)
                 full, stage = stage, {}
-                _commit(path, topic, count, full, done)
+                _commit(path, topic, count, full, done, once)
                 staged = 0
         _close(stage)
     except BaseException:
@@ -74,7 +77,7 @@ def append(
             files.discard()
         raise
     if staged:
-        _commit(path, topic, count, stage, done)
+        _commit(path, topic, count, stage, done, once)
     return done
 
 
@@ -108,7 +111,14 @@ def _close(stage: dict[int, PartitionFiles]) -> None:
         files.close()
 
 
-def _commit(path: str, topic: str, count: int, stage: dict[int, PartitionFiles], done: Appended) -> None:
+def _commit(
+    path: str,
+    topic: str,
+    count: int,
+    stage: dict[int, PartitionFiles],
+    done: Appended,
+    once: tuple[str, int] | None = None,
+) -> None:
     """Make the files part of the table; where another append took their offsets, give them new ones first."""
     filled = {partition: files for partition, files in stage.items() if files.written}
 
@@ -117,24 +127,30 @@ def _commit(path: str, topic: str, count: int, stage: dict[int, PartitionFiles],
 
     def write(log: Snapshot) -> None:
         partition_count(topic, f"in {path}", count, log.partitions)
+        if once and (log.mark(once[0]) or 0) >= once[1]:
+            for files in filled.values():
+                files.discard()
+            return
         for partition, files in filled.items():
             if files.written[0].start != log.ends.get(partition, 0):
                 files.rebase(log.ends.get(partition, 0))
-        _write(log.table, topic, count, new_files())
+        _write(log.table, topic, count, new_files(), once)
 
     transaction.retry_on_conflict(path, topic, new_files, write)
     for partition, files in filled.items():
+        if not files.written:  # somebody has appended them already
+            continue
         start, end = files.written[0].start, files.written[-1].end
         done.records += end - start
         done.ranges[partition] = (done.ranges.get(partition, (start, end))[0], end)
 
 
-def _write(table: DeltaTable, topic: str, count: int, written: list[NewFile]) -> None:
+def _write(table: DeltaTable, topic: str, count: int, written: list[NewFile], once: tuple[str, int] | None) -> None:
     """One Delta commit. Raises CommitFailedError if somebody else has committed to the topic since `table` was read."""
     spans: dict[int, list[int]] = {}
     for file in written:  # in the metadata of the commit the end of a span is its last offset
         spans.setdefault(file.partition, [file.start, file.end - 1])[1] = file.end - 1
-    new_marks = {marks.partitions(topic): count}
+    new_marks = dict([once] if once else ()) | {marks.partitions(topic): count}
     new_marks |= {marks.end(topic, partition): last + 1 for partition, (_, last) in spans.items()}
     metadata = {"offsets": {str(partition): span for partition, span in spans.items()}}
     transaction.commit_files(table, topic, written, new_marks, metadata)

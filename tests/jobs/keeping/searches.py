@@ -90,6 +90,24 @@ def keys_of(visits: list[Visit]) -> pa.Array:
     return pa.array([f"{visit.words}".encode() for visit in visits], pa.binary())
 
 
+def batch(topic: str, visits: list[Visit]) -> pa.RecordBatch:
+    """Visits of this topic as its records."""
+    flag = "is_last" if topic == "searches" else "is_close"
+    text = "words" if topic == "searches" else "item"
+    values = [
+        json.dumps(
+            {"at": f"{v.at:%Y-%m-%dT%H:%M:%SZ}", "user": v.user, text: v.words, flag: v.flag, "is_search": True}
+        ).encode()
+        for v in visits
+    ]
+    columns = {
+        "key": keys_of(visits),
+        "value": pa.array(values, pa.binary()),
+        "timestamp": pa.array([v.at + timedelta(hours=1) for v in visits], pa.timestamp("us", "UTC")),
+    }
+    return pa.record_batch(columns)
+
+
 def events(visits: list[Visit], rule: str = "correct") -> dict[str, pa.Table]:
     """The kept events, by topic: those that are not too late, and with another rule than "correct" those not late."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
@@ -143,21 +161,8 @@ class Visits(World):
         self.visits += visits
         for topic in COLUMNS:
             some = [visit for visit in visits if visit.topic == topic]
-            flag = "is_last" if topic == "searches" else "is_close"
-            text = "words" if topic == "searches" else "item"
-            values = [
-                json.dumps(
-                    {"at": f"{v.at:%Y-%m-%dT%H:%M:%SZ}", "user": v.user, text: v.words, flag: v.flag, "is_search": True}
-                ).encode()
-                for v in some
-            ]
             if some:
-                columns = {
-                    "key": keys_of(some),
-                    "value": pa.array(values, pa.binary()),
-                    "timestamp": pa.array([v.at + timedelta(hours=1) for v in some], pa.timestamp("us", "UTC")),
-                }
-                writer.append(self.places.archive, topic, PARTITIONS, [pa.record_batch(columns)])
+                writer.append(self.places.archive, topic, PARTITIONS, [batch(topic, some)])
 
     def expected(self, which: int = 0, rule: str = "correct") -> list[dict[str, Any]]:
         """The rows of an answer over all that was written: what the function of the set of events gives."""

@@ -22,6 +22,7 @@ STORED = [
     ("kept:orders", marks.kafka_copy("orders")),
     ("kafka:orders:x7", marks.kafka_topic("orders", "x7")),
     ("covered:orders:3", marks.covered_end("orders", 3)),
+    ("fed:orders:clicks_v1:x7", marks.feed_end("orders", "clicks_v1", "x7")),
     ("lost:orders:3:12", marks.loss("orders", 3, 12)),
 ]
 

@@ -43,6 +43,17 @@ def data_files(path: Path) -> list[Path]:
     return list(path.rglob("*.parquet"))
 
 
+def test_records_that_are_appended_once_are_not_appended_again(tmp_path: Path) -> None:
+    path = str(tmp_path)
+    assert append(path, TOPIC, 1, [batch(["a", "b"])], once=("fed:t:r_v1", 7)).records == 2
+    for number in (7, 3):
+        assert append(path, TOPIC, 1, [batch(["a", "b"])], once=("fed:t:r_v1", number)) == Appended(0, {})
+    assert append(path, TOPIC, 1, [batch(["c"])], once=("fed:t:r_v1", 8)).ranges == {0: (2, 3)}
+    assert append(path, TOPIC, 1, [batch(["c"])], once=("fed:t:other_v1", 8)).records == 1
+    assert held(tmp_path) == {0: [(0, "a"), (1, "b"), (2, "c"), (3, "c")]}
+    assert len(data_files(tmp_path)) == 3, "files of what was not appended are gone"
+
+
 def test_records_keep_their_order_in_a_partition_and_keys_stay_together(tmp_path: Path) -> None:
     first = [f"{number % 7}:{number}" for number in range(100)]
     second = [f"{number % 7}:{number}" for number in range(100, 150)]
@@ -114,14 +125,14 @@ def test_a_commit_in_between_moves_the_offsets(tmp_path: Path, monkeypatch: pyte
     append(str(tmp_path), TOPIC, 1, [batch(["first"])])
     ours, interfered = writer._write, list[bool]()
 
-    def late(table: DeltaTable, topic: str, count: int, written: list[file_writer.NewFile]) -> None:
+    def late(table: DeltaTable, topic: str, count: int, written: list[file_writer.NewFile], once: None) -> None:
         if not interfered:
             interfered.append(True)
             other = file_writer.PartitionFiles(str(tmp_path), TOPIC, 0, 1)
             other.add(writer._normalize(batch(["theirs 1", "theirs 2"])))
             other.close()
-            ours(DeltaTable(str(tmp_path)), topic, count, other.written)
-        ours(table, topic, count, written)
+            ours(DeltaTable(str(tmp_path)), topic, count, other.written, once)
+        ours(table, topic, count, written, once)
 
     monkeypatch.setattr(writer, "_write", late)
     done = append(str(tmp_path), TOPIC, None, [batch(["mine 1", "mine 2"])])

@@ -1,0 +1,50 @@
+"""Answers of events, or sessions, and their feeds: published together, under one ledger row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from jobs.answers.result import Result
+from jobs.keeping import deliveries
+from jobs.keeping.ledger import Row
+from jobs.keeping.steps import Step, announce
+from jobs.lake import commits
+from jobs.publishing import feed, session_publication
+from jobs.publishing.event_difference import Moment
+from jobs.publishing.event_publication import EventPublisher
+from jobs.run import Run
+from jobs.running.instants import to_micros
+
+
+def publish_answers(
+    run: Run,
+    result: Result,
+    last: Row,
+    row: Row,
+    versions: Mapping[str, int],
+    commit: Callable[[Row, Step], commits.Commit],
+    events: EventPublisher | None,
+) -> Row:
+    """Bring answers and feeds from what ledger row `last` says to what `row` will say; returns `row` with that.
+
+    Rows are shown of all events up to `row.open_sequence`, decided or not. `versions`: of the tables, by name.
+    `events`: publishes the answers of events, if there are any.
+    """
+    before = Moment(last.published_sequence, _micros(last.published_complete_time), last.open_sequence)
+    now = Moment(row.sequence, _micros(row.complete_time), row.open_sequence)
+    with announce(run.step, Step.PUBLISH):
+        if events:
+            changes = events.update(versions, before, now, commit(row, Step.PUBLISH))
+        else:
+            version = versions[result.table("spells")]
+            changes = session_publication.update(run.places, result, version, before, now, commit(row, Step.PUBLISH))
+    if result.deliver:
+        with announce(run.step, Step.FEED):
+            feed.write(run.places, result, changes, not last.delivered_sequence, commit(row, Step.FEED))
+    row = deliveries.begin(result, row, last)
+    return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+
+
+def _micros(complete_time: datetime | None) -> int:
+    """In microseconds since 1970, and that if nothing is complete."""
+    return max(0, to_micros(complete_time)) if complete_time else 0

@@ -1,0 +1,73 @@
+"""The feed of an answer: a row for each row that a publish wrote or withdrew, in a table beside that of the answer.
+
+Its rows in order of `sequence` give the answer's table: new and revised ones take the place of the one of their key,
+withdrawn ones remove it. The answer and its feed are written by two commits; if a run ends between them, both are
+taken back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, QueryBuilder
+
+from jobs.answers.delivery import CHANGE, FEED
+from jobs.answers.result import Result
+from jobs.lake import commits, delta_tables, table_queries
+from jobs.publishing import event_difference
+from jobs.running.places import Places
+
+
+def write(
+    places: Places, result: Result, changes: Mapping[str, pa.Table | None], begins: bool, commit: commits.Commit
+) -> None:
+    """Append what a publish has changed, by the name of the answer, each in one commit. `begins`: nothing is in the
+    feeds yet, so they begin with all rows that the answers have now.
+    """
+    commit = replace(commit, step=FEED)
+    for answer in result.keyed_answers:
+        changed = _all_rows(places.table(result.answer_table(answer))) if begins else changes.get(answer.name)
+        if changed is not None and len(changed):
+            names = [CHANGE if name == event_difference.CHANGE else name for name in changed.column_names]
+            path = places.table(result.feed_table(answer.name))
+            delta_tables.append(changed.rename_columns(names), path, commit, {"sequence": commit.sequence})
+
+
+def _all_rows(path: str) -> pa.Table:
+    rows = _query(path, "select * from it")
+    return rows.append_column(CHANGE, pa.repeat(event_difference.NEW, len(rows)))
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The feed of one answer."""
+
+    path: str
+
+    def sequences(self, after: int, until: int) -> list[int]:
+        """The publishes that changed something, later than the ledger row `after` and up to `until`, in order."""
+        where = f"sequence > {after} and sequence <= {until}"
+        found = _query(self.path, f"select distinct sequence from it where {where} order by sequence")
+        return [int(sequence) for sequence in found["sequence"].to_pylist()]
+
+    def changes(self, sequence: int) -> pa.Table:
+        """What this publish has changed."""
+        return _query(self.path, f"select * from it where sequence = {sequence}")
+
+    def remove(self, until: int | None, before_time: str) -> None:
+        """Remove what is older than this SQL literal of a time, up to the ledger row `until` (None: all), and put small
+        files together. In commits of their own, which no recovery takes for a step.
+        """
+        table = DeltaTable(self.path)
+        metadata = {"userMetadata": '{"step":"retain"}'}
+        where = f"updated_time < {before_time}" + ("" if until is None else f" and sequence <= {until}")
+        table.delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
+        table.optimize.compact(commit_properties=CommitProperties(custom_metadata=metadata))
+        table.vacuum(dry_run=False)  # files that were removed a week ago
+
+
+def _query(path: str, sql: str) -> pa.Table:
+    table = DeltaTable(path)
+    rows = pa.table(QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(sql).read_all())
+    kinds = pa.schema(table.schema().to_arrow())
+    return rows.cast(pa.schema([kinds.field(name) for name in rows.column_names]))

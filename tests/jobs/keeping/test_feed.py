@@ -1,0 +1,135 @@
+"""The feed says what each publish has changed, and a topic gets each change once: whatever the cut and the accident."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs.answers.delivery import Topic
+from jobs.answers.outcomes import Before, Outcomes, Then
+from jobs.log.archive import snapshot
+from tests.jobs.keeping import searches
+from tests.jobs.keeping.searches import Visits
+
+CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
+CLOSED = Outcomes(
+    "clicks", ("user",), (Then("is_last", "2 minutes", without="is_close"),), (Before("searches", "1 minute"),)
+).named("closed")
+PLACE = ("record_partition", "record_offset")
+DELIVER = (Topic("outcomes"), Topic("by_user", key=("user",)), Topic("closings", answer="closed"))
+
+
+def apply(feed: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """The rows that a feed leaves, by key, with their revisions."""
+    rows: dict[Any, dict[str, Any]] = {}
+    for row in sorted(feed, key=lambda one: int(one["sequence"])):
+        key = tuple(row[name] for name in PLACE)
+        if row["change"] == "withdrawn":
+            del rows[key]
+        else:
+            assert (key in rows) == (row["change"] == "revised")
+            rows[key] = {name: value for name, value in row.items() if name not in ("change", "sequence")}
+    return rows
+
+
+def records(world: Visits, topic: str) -> list[dict[str, Any]]:
+    """The records of a topic in the archive, partition by partition."""
+    found = []
+    for extent in snapshot.extents(world.places.archive, topic):
+        found += snapshot.records(world.places.archive, topic, extent.partition, 0, 1_000_000).to_pylist()
+    return found
+
+
+def header(record: dict[str, Any], name: str) -> str:
+    [value] = [pair["value"] for pair in record["headers"] if pair["key"] == name]
+    return bytes(value).decode()
+
+
+def check_feed(world: Visits, suffix: str = "") -> list[dict[str, Any]]:
+    """The feed's rows, which lead to the table."""
+    feed = world.rows(f"{suffix}_feed")
+    assert max(Counter((row["sequence"], *(row[name] for name in PLACE)) for row in feed).values()) == 1
+    table = {tuple(row[name] for name in PLACE): row for row in world.rows(suffix)}
+    assert apply(feed) == table
+    published = {row["sequence"] for row in world.rows("_ledger") if row["kind"] == "publish"}
+    assert {row["sequence"] for row in feed} <= published
+    return feed
+
+
+def check_topic(world: Visits, topic: str, feed: list[dict[str, Any]]) -> None:
+    """The topic has each change of the feed once, those of a key in order, and leads to the same rows."""
+    found = records(world, topic)
+    sent = Counter((record["key"], int(header(record, "sequence")), header(record, "change")) for record in found)
+    wanted = Counter((key_of(row), row["sequence"], row["change"]) for row in feed)
+    assert sent == wanted
+    latest: dict[bytes, Any] = {}
+    for record in found:
+        if record["value"] is None:
+            del latest[record["key"]]
+        else:
+            value = json.loads(record["value"])
+            assert str(value["revision"]) == header(record, "revision")
+            latest[record["key"]] = (value["outcome"], value["final"], value["revision"])
+    rows = apply(feed).values()
+    assert latest == {key_of(row): (row["outcome"], row["final"], row["revision"]) for row in rows}
+
+
+def key_of(row: dict[str, Any]) -> bytes:
+    return b'{"record_partition":%d,"record_offset":%d}' % tuple(row[name] for name in PLACE)
+
+
+def check(world: Visits) -> None:
+    for which in range(2):
+        assert world.found(which) == world.expected(which)
+    feed = check_feed(world)
+    check_topic(world, "outcomes", feed)
+    check_topic(world, "closings", check_feed(world, "_closed"))
+    assert len(records(world, "by_user")) == len(feed)
+    last = max(world.rows("_ledger"), key=lambda row: row["sequence"])
+    assert set(dict(last["delivered_sequence"])) == {"topic:outcomes", "topic:by_user", "topic:closings:closed"}
+    assert all(sequence >= max(row["sequence"] for row in feed) for _, sequence in last["delivered_sequence"])
+
+
+cuts = st.lists(st.integers(1, 89), min_size=0, max_size=2, unique=True).map(sorted)
+MOMENTS = [f"{when} {what}" for what in ("publish", "feed", "delivery", "ledger") for when in ("before", "after")]
+accidents = st.lists(st.sampled_from(["", "lose", "after events", *MOMENTS]), min_size=3, max_size=3)
+
+
+@settings(max_examples=4, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(cuts=cuts, accidents=accidents, size=st.sampled_from([29, 1000]), seed=st.integers(0, 99))
+def test_any_cut_and_any_accident(
+    cuts: list[int], accidents: list[str], size: int, seed: int, spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    world = Visits(spark, tmp_path_factory.mktemp("feed"), searches.result("r_v1", (CLICKED, CLOSED), deliver=DELIVER))
+    written = searches.log(seed)
+    for first, after, accident in zip([0, *cuts], [*cuts, len(written)], accidents, strict=False):
+        world.add(written[first:after])
+        if world.keep(size, crash=accident) and accident == "lose":
+            world.lose_checkpoint()
+    world.keep(size)
+    check(world)
+
+
+def test_a_run_that_ends_anywhere_in_a_publish(spark: SparkSession, tmp_path: Path) -> None:
+    """One run for each moment, over a log that grows, and one more without anything new."""
+    world = Visits(spark, tmp_path, searches.result("r_v1", (CLICKED, CLOSED), deliver=DELIVER))
+    written, moments = searches.log(11, 160), [moment for moment in MOMENTS if "ledger" not in moment]
+    for number, moment in enumerate(moments):
+        world.add(written[number * 20 : (number + 1) * 20])
+        assert not world.keep(crash=moment)
+    world.add(written[len(moments) * 20 :])
+    assert world.keep()
+    check(world)
+    rows = len(world.rows("_ledger"))
+    assert world.keep()
+    assert len(world.rows("_ledger")) == rows, "a run without anything new writes nothing"
+    check(world)
+    feed = world.rows("_feed")
+    assert {row["change"] for row in feed} == {"new", "revised"}
