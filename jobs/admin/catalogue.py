@@ -25,7 +25,7 @@ def find(name: str, file: Path | None = None) -> Result:
         try:
             result = getattr(load(), "RESULT", None)
         except (Exception, SystemExit) as error:
-            broken.append(_why(error))
+            broken.append(why_not_loaded(error))
             continue
         if isinstance(result, Result):
             results[result.name] = result
@@ -44,7 +44,7 @@ def _no_result(name: str, results: dict[str, Result], broken: list[str], file: P
     return f"no job file of {where} has a RESULT with the name {name}; {there}{advice}{unread}."
 
 
-def _why(error: BaseException) -> str:
+def why_not_loaded(error: BaseException) -> str:
     """Why a job file could not be loaded: file, line, what is wrong."""
     if isinstance(error, SystemExit):
         return f"{mistakes.innermost(error.__traceback__)}: it ends the program while it is loaded"

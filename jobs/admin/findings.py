@@ -105,7 +105,10 @@ def _rows(places: Places, name: str, last: Row) -> Iterator[Finding]:
 def _offsets(row: Mapping[str, Any], which: str) -> dict[tuple[str, int], int]:
     """These offsets of a ledger row, by topic and partition; "" stands for the first topic."""
     by_topic = {"": row} | (row.get("further_topics") or {})
-    return {(topic, part): offset for topic, ends in by_topic.items() for part, offset in (ends[which] or {}).items()}
+    return {
+        (topic, partition): offset for topic, position in by_topic.items()
+        for partition, offset in (position[which] or {}).items()
+    }  # fmt: skip
 
 
 def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:

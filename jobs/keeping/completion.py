@@ -37,7 +37,7 @@ def complete(run: Run, result: Result, until: datetime) -> Row:
         _check(result, start.last, until)
         change = ManualChange(run, result, start.last)
         row = start.last.next(Kind.COMPLETE, until_time=until, complete_time=until)
-        closed = change.close(change.publish(row))
+        closed = change.close(change.publish_all(row))
         run.say(f"{result.name}: complete to {_text(until)}: what falls due by then is final")
         return closed
 

@@ -29,7 +29,7 @@ class ManualChange:
         generation = f"{row.kind}-{row.sequence}"
         return commits.Commit(self.result.name, generation, row.sequence, step, row.start_offsets, row.end_offsets)
 
-    def publish(self, row: Row) -> Row:
+    def publish_all(self, row: Row) -> Row:
         """Publish what the change has written, and what complete time has made final; returns the row that says so.
         Like a run that ends, it shows the rows of events that nothing decides yet.
         """

@@ -108,7 +108,7 @@ def _write(change: ManualChange, waiting: DataFrame, readable: list[_Readable]) 
         with mistakes.note_location(one.reading.transform):
             _append(change, row, one)
     _mark_requeued(change, row, waiting, readable)
-    return change.close(change.publish(row))
+    return change.close(change.publish_all(row))
 
 
 def _append(change: ManualChange, row: Row, readable: _Readable) -> None:

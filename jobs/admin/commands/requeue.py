@@ -12,10 +12,11 @@ def requeue(
     job: JobFile = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Read the quarantine of a result again, after its topic's schema was mended; each record goes in once.
+    """Read the quarantine of a result again, after a topic's schema was mended; each record goes in once.
 
-    Records that are good now go into the tables and windows are corrected; the others go on waiting. In a result with
-    membership they get seen_before null (too late to say), and the filters do not learn of them.
+    Records that are good now, and those that were only late, go into the tables, and what was published is corrected;
+    the others go on waiting, as do those that are too late to correct an answer of events. In a result with membership
+    requeued records get seen_before null (too late to say), and the filters do not learn of them.
     """
     from jobs.admin.catalogue import find
     from jobs.keeping import requeue as keeping_requeue

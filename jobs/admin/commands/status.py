@@ -110,11 +110,12 @@ def _details(facts: "Facts") -> "list[Table]":
         ("records", f"{facts.records:,} read, {facts.records - facts.waiting:,} good"),
         ("lag", f"{facts.lag.records_shown} records, {facts.lag.minutes_shown} minutes of record time"),
         ("quarantined", f"{facts.waiting:,} waiting, {facts.requeued:,} requeued"),
-        ("out of order", f"{facts.out_of_order:,}"),
-        ("late", f"{facts.late:,}" + "".join(f", {count:,} {done}" for done, count in facts.stragglers)),
+        ("out of order", f"{facts.out_of_order:,}, late {facts.late:,}"),
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
         ("published", facts.published_state),
     ]
+    if facts.stragglers:
+        lines.append(("stragglers", ", ".join(f"{count:,} {done}" for done, count in facts.stragglers)))
     if facts.completeness is not None:
         lines.append(("complete", _complete_text(facts.completeness)))
     if last.filter_fill is not None:

@@ -163,7 +163,14 @@ def test_who_holds_a_result_back(laptop: Path, places: Places, capsys: pytest.Ca
     assert said == "joined_v1: complete to 2024-05-01 12:04:00 UTC, held by clicks/1, silent for 2.0 h"
     assert run("status", "joined_v1") == 0
     shown = capsys.readouterr().out
-    for words in ("searches, clicks", "clicks/1", "searches/0", "3, 2 corrected, 1 quarantined", "1 batch behind"):
+    for words in (
+        "searches, clicks",
+        "clicks/1",
+        "searches/0",
+        "late 3",
+        "2 corrected, 1 quarantined",
+        "1 batch behind",
+    ):
         assert words in shown
     assert "to 2024-05-01 12:04:00 UTC, held by clicks/1, silent for 2.0 h" in shown
 

@@ -1,0 +1,124 @@
+"""headrace check says all mistakes of a job file at once, and each only where it was made."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.admin import job_check
+from jobs.run import LOCAL_PROFILE
+from tests.jobs.admin import command
+from tests.jobs.running import job_files
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a schema file of its own."""
+    monkeypatch.delitem(sys.modules, "rides_schema", raising=False)
+
+
+def no_session() -> SparkSession:
+    raise AssertionError("no result, and so nothing for Spark to look at")
+
+
+def changed(file: Path, *changes: tuple[str, str]) -> Path:
+    """The job file with one text put in the place of another, several times."""
+    text = file.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    file.write_text(text)
+    return file
+
+
+def test_mistakes_that_do_not_follow_from_each_other_are_all_told(tmp_path: Path) -> None:
+    """The windows and the result only lack names that earlier mistakes have left undefined."""
+    file = changed(
+        job_files.write(tmp_path),
+        ("import CalendarDay, Tumbling", "import CalendarDay, Tumblin"),
+        ("import Reads, Result", "import Late, Reads, Result"),
+        ("every=", "evry="),
+        ("def transform", 'LATE = Late("5 min")\n\n\ndef transform'),
+    )
+    found = job_check.check(file, no_session)
+    places = [job_files.line_of(file, text) for text in ("Tumblin,", "PANES =", "LATE =")]
+    assert [fault.partition(": ")[0] for fault in found.faults] == [f"{file}, line {line}" for line in places]
+    assert [fault.partition(": ")[2][:40] for fault in found.faults] == [
+        "cannot import name 'Tumblin' from 'jobs.",
+        "Panes() takes no evry; did you mean ever",
+        '"5 min" is not a duration: write a posit',
+    ]
+    assert not found.results and not found.tables
+
+
+def test_a_file_that_python_cannot_read_or_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = job_files.write(tmp_path, change=("RESULT = Result(", "RESULT = Result(("))
+    assert command.run("check", str(file)) == 1
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{file}, line {job_files.line_of(file, 'RESULT =')}: this is no Python: ")
+    assert command.run("check", f"{tmp_path}/none.py") == 1
+    assert "there is no job file" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_schema_file_and_one_in_the_job_file(tmp_path: Path) -> None:
+    file = job_files.write(tmp_path, change=("every=", "evry="), schema=("KEY = None", "KEY = Non"))
+    found = job_check.check(file, no_session)
+    assert [fault.partition(": ")[0] for fault in found.faults] == [
+        f"{tmp_path}/rides_schema.py, line {job_files.line_of(tmp_path / 'rides_schema.py', 'KEY')}",
+        f"{file}, line {job_files.line_of(file, 'evry=')}",
+    ]
+    assert "did you mean None?" in found.faults[0]
+
+
+def test_the_search_path_stays_as_it_was(tmp_path: Path) -> None:
+    before = list(sys.path)
+    job_check.check(job_files.write(tmp_path, change=("every=", "evry=")), no_session)
+    assert sys.path == before
+
+
+EVENTS = """
+def whole(events: DataFrame) -> DataFrame:
+    is_a = F.col("bike") == "a"
+    return events.select("event_time", "record_partition", "record_offset", "bike", is_a.alias("is_a"))
+
+
+def wrong(events: DataFrame) -> DataFrame:
+    return events.select("event_time", "bik")
+
+
+KEPT = Result(
+    "kept_v1",
+    Reads(rides, whole),
+    (
+        Outcomes("rides", ("bike",), (Then("is_a", "2 minutes"),)).named("a"),
+        Outcomes("rides", ("bike",), (Then("is_b", "2 minutes"),)).named("b"),
+        Outcomes("rides", ("bike",), (Then("is_c", "2 minutes"),)).named("c"),
+    ),
+)
+BROKEN = Result("broken_v1", Reads(rides, wrong), Windows(PANES, *WINDOWS))
+"""
+
+
+def test_spark_looks_at_each_transform_and_its_answers(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = changed(
+        job_files.write(tmp_path),
+        ("\n\ndef main", f"{EVENTS}\n\ndef main"),
+        ("from jobs.answers.windows", "from jobs.answers.outcomes import Outcomes, Then\nfrom jobs.answers.windows"),
+    )
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
+    assert command.run("check", str(file), "--places", f"{tmp_path}/conf/local.toml") == 1
+    lines = capsys.readouterr().out.splitlines()
+    whole, select = (job_files.line_of(file, text) for text in ("def whole", '"bik")'))
+    assert len(lines) == 4
+    for line, column in zip(lines, ("is_b", "is_c"), strict=False):
+        assert line.startswith(f"{file}, line {whole}: kept_v1: ") and column in line
+    assert lines[2].startswith(f"{file}, line {select}: there is no column bik; did you mean bike, ")
+    assert lines[3] == (
+        "rides_v1: no mistake found; its tables: rides_v1_panes, rides_v1, rides_v1_stragglers, rides_v1_quarantine"
+    )
