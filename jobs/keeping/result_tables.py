@@ -1,7 +1,8 @@
 """Which tables a result has beside its ledger, and what each column of theirs means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from jobs.answers.result import Result
 from jobs.answers.sessions import Sessions
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
+from jobs.facts.statistics.statistic import Statistic
 from jobs.keeping import housekeeping
 from jobs.running import spark_plan
 from schemas import filters, quarantine, straggler
@@ -24,10 +26,22 @@ REVISION = (
 )
 
 
-DUE = {
+OWN = {
+    "window": "Which kind of window.",
+    "window_start": "First instant of the window, UTC.",
+    "window_end": "First instant after the window, UTC.",
+    "session_start": "Time of the first event of the session, UTC.",
+    "session_end": "Time of its last event, UTC.",
+    "event_time": "When the event happened at which the row is anchored, UTC.",
+    "record_partition": "Partition of its record.",
+    "record_offset": "Offset of its record.",
+    "outcome": "What became of it.",
+    "steps": "How many steps were reached.",
+    "crowded": "Whether there are too many events to count the distinct values.",
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",
 }
+"""Columns of headrace's own in tables of answers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,8 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
         )
     for answer in result.event_answers:
         contract.check_answer(result.name, answer, given)
-        rows = StructType([*(_with_answer_comment(field) for field in answer.columns(given)), *REVISION])
+        topics = [reads.topic for reads in result.all_reads]
+        rows = StructType([*_with_comments(answer.columns(given), answer.by, (), topics), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
         tables += _feed_of(result, answer, rows)
     return tables
@@ -104,11 +119,6 @@ def _feed_of(result: Result, answer: EventAnswer | Sessions, rows: StructType) -
     columns = delivery.feed_columns(result.name, result.deliver, answer.name, rows)
     sentence = f"What each publish changed in {result.answer_table(answer)}."
     return [Table(result.feed_table(answer.name), columns, (), sentence)]
-
-
-def _with_answer_comment(field: StructField) -> StructField:
-    comment = DUE.get(field.name)
-    return StructField(field.name, field.dataType, True, {"comment": comment} if comment else {})
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
@@ -125,7 +135,9 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
         sentence = f"Spells of {result.name}: one for each session, and those of later batches."
         stored = StructType([*parts.fields, SEQUENCE])
         tables.append(Table(result.table("spells"), stored, (), sentence, housekeeping.SETTINGS))
-        published = StructType([*map(_with_answer_comment, result.sessions.columns(parts)), *REVISION])
+        facts = result.sessions.spells
+        published = _with_comments(result.sessions.columns(parts), facts.by, facts.statistics, [result.topic])
+        published = StructType([*published, *REVISION])
         tables.append(Table(result.answer_table(result.sessions), published, (), f"Sessions of {result.name}."))
         tables += _feed_of(result, result.sessions, published)
     elif result.panes:
@@ -135,7 +147,9 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             Table(result.table("panes"), pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
         )
         merged = merging.output(partials, result.panes)
-        commented = StructType([_with_comment(field, result) for field in merged.fields] + list(REVISION))
+        commented = StructType(
+            [*_with_comments(merged, result.panes.by, result.panes.statistics, [result.topic]), *REVISION]
+        )
         tables.append(Table(result.name, commented, (), f"Published windows of {result.name}."))
     else:
         tables.append(
@@ -149,15 +163,17 @@ def _seen_comment(result: Result) -> str:
     return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say, or no key."
 
 
-def _with_comment(field: StructField, result: Result) -> StructField:
-    comments = {
-        "window": "Which kind of window.",
-        "window_start": "First instant of the window, UTC.",
-        "window_end": "First instant after the window, UTC.",
-    } | DUE
-    assert result.panes
-    of_topic = {f.name: f.metadata.get("comment", "") for f in result.topic.COLUMNS}
-    for statistic in result.panes.statistics:
-        comments |= statistic.comments(of_topic.get(statistic.column or "", statistic.column or ""))
-    comment = comments.get(field.name) or of_topic.get(field.name) or "Group."
-    return StructField(field.name, field.dataType, True, {"comment": comment})
+def _with_comments(
+    columns: StructType, by: Iterable[str], statistics: Iterable[Statistic], topics: Iterable[Any]
+) -> StructType:
+    """The columns of an answer, each with what it means: its own, or what the schema file of a topic says."""
+    of_topics = {f.name: f.metadata.get("comment", "") for topic in topics for f in topic.COLUMNS}
+    comments = dict(OWN)
+    for statistic in statistics:
+        comments |= statistic.comments(of_topics.get(statistic.column or "", statistic.column or ""))
+    groups = dict.fromkeys(by, "Group.")
+    commented = StructType()
+    for name, kind in ((column.name, column.dataType) for column in columns):
+        comment = comments.get(name) or of_topics.get(name) or groups.get(name)
+        commented.add(StructField(name, kind, True, {"comment": comment} if comment else {}))
+    return commented

@@ -4,6 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import (
+    aircraft_day,
     delay_by_week,
     delay_passed_on,
     departure_delay,
@@ -43,6 +44,16 @@ EXPECTED: list[tuple[Result, list[str], set[str]]] = [
         {"_filters", "_stragglers", "_quarantine"},
     ),
 ]  # fmt: skip
+
+ENDS_OF_SESSIONS = ["due_time", "final", "revision", "updated_time"]
+EXPECTED.append(
+    (
+        aircraft_day.RESULT,
+        ["tail_number", "session_start", "session_end", "departures", "delay_minutes_mean", "delay_minutes_min",
+         "delay_minutes_max", "origin_estimate", "origin_standard_error", "origin_sketch", "lg_k", *ENDS_OF_SESSIONS],
+        {"_spells", "_stragglers", "_quarantine"},
+    )
+)  # fmt: skip
 
 ANCHOR = ["event_time", "record_partition", "record_offset"]
 ENDS = ["due_time", "final", "revision", "updated_time"]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from jobs import (
+    aircraft_day,
     delay_by_week,
     delay_passed_on,
     departure_delay,
@@ -265,3 +266,33 @@ def test_ground_stop_equals_duckdb(job_run: Run, departures: pd.DataFrame) -> No
     assert found["delay_minutes_max"].tolist() == rows["greatest"].tolist()
     complete = complete_time(log, "scheduled_time", ground_stop.LATENESS)
     assert found["final"].tolist() == (rows["scheduled_time"].dt.tz_convert("UTC") < complete).tolist()
+
+
+def test_aircraft_day_equals_pandas(job_run: Run, departures: pd.DataFrame) -> None:
+    aircraft_day.main(job_run)
+    found = results.pandas(job_run.places, "aircraft_day_v1").sort_values(["tail_number", "session_start"])
+    log = placed(departures, "scheduled_time").sort_values(["tail_number", "scheduled_time"])
+    log = log.assign(tail_number=log["tail_number"].fillna(""))
+    new = (log["tail_number"] != log["tail_number"].shift()) | (log["scheduled_time"].diff() >= timedelta(hours=6))
+    days = log.groupby(new.cumsum()).agg(
+        tail_number=("tail_number", "first"),
+        start=("scheduled_time", "min"),
+        end=("scheduled_time", "max"),
+        departures=("offset", "size"),
+        mean=("delay_minutes", "mean"),
+        greatest=("delay_minutes", "max"),
+        origins=("origin", "nunique"),
+    )
+    days = days.sort_values(["tail_number", "start"])
+    found = found.assign(tail_number=found["tail_number"].fillna("")).sort_values(["tail_number", "session_start"])
+    assert found["tail_number"].tolist() == days["tail_number"].tolist()
+    assert (found["session_start"].to_numpy() == days["start"].dt.tz_convert("UTC").to_numpy()).all()
+    assert (found["session_end"].to_numpy() == days["end"].dt.tz_convert("UTC").to_numpy()).all()
+    assert found["departures"].tolist() == days["departures"].tolist()
+    assert found["delay_minutes_mean"].tolist() == pytest.approx(days["mean"].tolist(), rel=1e-9)
+    assert found["delay_minutes_max"].tolist() == days["greatest"].tolist()
+    assert found["origin_estimate"].tolist() == days["origins"].tolist()
+    complete = complete_time(log, "scheduled_time", aircraft_day.LATENESS)
+    due = days["end"].dt.tz_convert("UTC") + timedelta(hours=6)
+    assert found["final"].tolist() == (due <= complete).tolist()
+    assert set(found["final"]) == {True, False}
