@@ -103,7 +103,7 @@ def batch(topic: str, visits: list[Visit]) -> pa.RecordBatch:
     columns = {
         "key": keys_of(visits),
         "value": pa.array(values, pa.binary()),
-        "timestamp": pa.array([v.at + timedelta(hours=1) for v in visits], pa.timestamp("us", "UTC")),
+        "timestamp": pa.array([v.at + self.delay for v in visits], pa.timestamp("us", "UTC")),
     }
     return pa.record_batch(columns)
 
@@ -152,8 +152,10 @@ def result(name: str, answers: Any, reads: Any = BOTH, **more: Any) -> Result:
 class Visits(World):
     """The topics and the tables of one result over them, with accidents."""
 
-    def __init__(self, spark: SparkSession, folder: Path, kept: Result) -> None:
+    def __init__(self, spark: SparkSession, folder: Path, kept: Result, delay: timedelta = timedelta(hours=1)) -> None:
+        """`delay`: from the time of an event to the timestamp of its record."""
         super().__init__(spark, folder, kept)
+        self.delay = delay
         self.visits: list[Visit] = []
 
     def add(self, visits: list[Visit]) -> None:
