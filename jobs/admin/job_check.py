@@ -98,7 +98,7 @@ def check(file: Path, open_session: Callable[[], SparkSession]) -> JobCheck:
     if not file.is_file():
         raise Refused(f"there is no job file {file}.")
     found = JobCheck()
-    with _search_path_of(file):
+    with search_path_of(file):
         found.load(file)
         spark = open_session() if found.results else None
         for result in found.results.values():
@@ -108,7 +108,7 @@ def check(file: Path, open_session: Callable[[], SparkSession]) -> JobCheck:
 
 
 @contextmanager
-def _search_path_of(file: Path) -> Iterator[None]:
+def search_path_of(file: Path) -> Iterator[None]:
     """Python looks for modules beside the file first, as when it is run, and in the current folder."""
     before = list(sys.path)
     sys.path[:] = [str(file.absolute().parent), *before, str(Path.cwd())]

@@ -81,6 +81,27 @@ def append(
     return done
 
 
+def append_to_partitions(
+    path: str, topic: str, partitions: int, records: Iterable[tuple[int, pa.RecordBatch]]
+) -> Appended:
+    """Append batches of records, each to the partition that stands beside it, in one commit. The topic exists then,
+    with this number of partitions, even if there were no records. Otherwise as `append`.
+    """
+    check_name(topic)
+    done = Appended(0, {})
+    stage = _stage(path, topic, partitions)
+    try:
+        for partition, batch in records:
+            stage[partition].add(_normalize(batch))
+        _close(stage)
+    except BaseException:
+        for files in stage.values():
+            files.discard()
+        raise
+    _commit(path, topic, partitions, stage, done)
+    return done
+
+
 def _normalize(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch in the columns and types of the archive; headers are null if it has none."""
     columns = [

@@ -1,0 +1,144 @@
+"""A result over a span of the log, in a folder of its own: a copy of the records, and the tables that they give."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import SparkSession
+
+from jobs.admin import standing
+from jobs.answers.result import Result
+from jobs.keeping import microbatch
+from jobs.log import home
+from jobs.log.archive import writer
+from jobs.log.topic import Topic
+from jobs.publishing.results import query
+from jobs.run import Run
+from jobs.running.errors import Refused
+from jobs.running.places import FOLDERS, Places, read_places
+from jobs.running.progress import Progress
+
+PLACES_FILE = "places.toml"
+"""In the folder of a backtest: with it all commands look into its tables."""
+COLUMNS = ("partition", "timestamp", "key", "value", "headers")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Record timestamps in [start, end). Without an end: up to the end of the log."""
+
+    start: datetime
+    end: datetime | None
+
+    def __str__(self) -> str:
+        until = "the end of the log" if self.end is None else f"before {self.end:%Y-%m-%dT%H:%M:%SZ}"
+        return f"from {self.start:%Y-%m-%dT%H:%M:%SZ} to {until}"
+
+    def select(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The records of the span, in their order."""
+        times = batch["timestamp"]
+        within = pc.greater_equal(times, pa.scalar(self.start, times.type))
+        if self.end is not None:
+            within = pc.and_(within, pc.less(times, pa.scalar(self.end, times.type)))
+        return batch.filter(within)
+
+
+@dataclass(frozen=True)
+class TableCounts:
+    """What a table of answers holds."""
+
+    name: str
+    rows: int
+    final: int | None
+    """None: its rows are never corrected, and so have no such column."""
+    outcomes: dict[str, int]
+    """How many rows have each outcome; empty if the table has no such column."""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What came of it."""
+
+    records: dict[str, int]
+    """How many were copied, by topic."""
+    tables: list[TableCounts]
+    late: int
+    became_of_late: list[tuple[str, int]]
+    """What became of late records, and of how many of them."""
+    quarantined: int
+
+
+def prepare(folder: Path) -> Places:
+    """Make the folder, with a places file of its own. Raises Refused if it is not empty or cannot be used."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"--folder {folder} is not an empty folder: name another one, or remove what is in it.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / PLACES_FILE).write_text("".join(f'{name} = "{name}"\n' for name in FOLDERS))
+        return read_places(folder / PLACES_FILE)
+    except BaseException:
+        remove(folder)
+        raise
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder that `prepare` has made, with all that a backtest has written into it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy_records(places: Places, result: Result, span: Span, into: Places) -> dict[str, int]:
+    """Copy the records of the span, of each topic that the result reads, into the archive of `into`; how many, by
+    topic. Their offsets begin at 0 there. Raises Refused if there are none, or if a topic is not there.
+    """
+    topics = {name: home.topic(places, name) for name in result.topics}
+    copied = {}
+    for name, now in topics.items():
+        found = _records(places, name, now, span, result.name)
+        copied[name] = writer.append_to_partitions(into.archive, name, len(now.ends), found).records
+    if not any(copied.values()):
+        raise Refused(f"{', '.join(copied)}: no records with a record timestamp {span}; see headrace log.")
+    return copied
+
+
+def _records(places: Places, name: str, now: Topic, span: Span, group: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The records of the span, with their partitions. Record timestamps need not be in order, so those before the end
+    of the span may come up to the end of the log.
+    """
+    starts = home.starting_offsets(places, name, span.start.isoformat())
+    reader = home.range_reader(places, name, group)
+    try:
+        for block in reader.read(reader.plan(starts, now.ends), COLUMNS):
+            if selected := span.select(block):
+                yield selected["partition"][0].as_py(), selected
+    finally:
+        reader.close()
+
+
+def compute(spark: SparkSession, places: Places, result: Result, say: Callable[[str], None]) -> None:
+    """Keep the result over the copied records. Nothing is delivered."""
+    microbatch.keep(Run(spark, places, say=say, closed=Progress().count), replace(result, deliver=()))
+
+
+def read(places: Places, result: Result, records: dict[str, int]) -> Backtest:
+    """What the tables of a backtest hold. Raises Refused if they cannot be read."""
+    facts = standing.read(places, result.name)
+    if isinstance(facts, str):
+        raise Refused(f"{result.name}: {facts}")
+    names = [result.answer_table(answer) for answer in result.keyed_answers] or [result.name]
+    counts = [_count(places, name) for name in names]
+    return Backtest(records, counts, facts.late, facts.stragglers, facts.waiting)
+
+
+def _count(places: Places, name: str) -> TableCounts:
+    columns = query(places, f'select * from "{name}" limit 0', name).column_names
+    rows, final, outcomes = query(places, f'select count(*) as n from "{name}"', name)["n"][0].as_py(), None, {}
+    if "final" in columns:
+        final = query(places, f'select count(*) as n from "{name}" where final', name)["n"][0].as_py()
+    if "outcome" in columns:
+        sql = f'select outcome, count(*) as n from "{name}" group by outcome order by outcome'
+        outcomes = {row["outcome"]: row["n"] for row in query(places, sql, name).to_pylist()}
+    return TableCounts(name, rows, final, outcomes)
