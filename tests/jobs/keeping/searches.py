@@ -90,8 +90,8 @@ def keys_of(visits: list[Visit]) -> pa.Array:
     return pa.array([f"{visit.words}".encode() for visit in visits], pa.binary())
 
 
-def batch(topic: str, visits: list[Visit]) -> pa.RecordBatch:
-    """Visits of this topic as its records."""
+def batch(topic: str, visits: list[Visit], delay: timedelta = timedelta(hours=1)) -> pa.RecordBatch:
+    """Visits of this topic as its records; `delay`: from the time of an event to the timestamp of its record."""
     flag = "is_last" if topic == "searches" else "is_close"
     text = "words" if topic == "searches" else "item"
     values = [
@@ -103,7 +103,7 @@ def batch(topic: str, visits: list[Visit]) -> pa.RecordBatch:
     columns = {
         "key": keys_of(visits),
         "value": pa.array(values, pa.binary()),
-        "timestamp": pa.array([v.at + self.delay for v in visits], pa.timestamp("us", "UTC")),
+        "timestamp": pa.array([v.at + delay for v in visits], pa.timestamp("us", "UTC")),
     }
     return pa.record_batch(columns)
 
@@ -164,7 +164,7 @@ class Visits(World):
         for topic in COLUMNS:
             some = [visit for visit in visits if visit.topic == topic]
             if some:
-                writer.append(self.places.archive, topic, PARTITIONS, [batch(topic, some)])
+                writer.append(self.places.archive, topic, PARTITIONS, [batch(topic, some, self.delay)])
 
     def expected(self, which: int = 0, rule: str = "correct") -> list[dict[str, Any]]:
         """The rows of an answer over all that was written: what the function of the set of events gives."""
