@@ -128,8 +128,9 @@ def ledger_rows(places: run.Places, name: str) -> list[dict[str, Any]]:
 
 
 def test_folders_and_files(stored: run.Places) -> None:
-    names = {"stored_v1", "stored_v1_panes", "stored_v1_filters", "stored_v1_quarantine", "stored_v1_ledger"}
-    names |= {"rows_v1", "rows_v1_filters", "rows_v1_quarantine", "rows_v1_ledger"}
+    kinds = ("filters", "stragglers", "quarantine", "ledger")
+    names = {"stored_v1", "stored_v1_panes", *(f"stored_v1_{kind}" for kind in kinds)}
+    names |= {"rows_v1", *(f"rows_v1_{kind}" for kind in kinds)}
     assert {folder.name for folder in Path(stored.tables).iterdir()} == names
     checkpoints = Path(stored.checkpoints)
     locks = {f"{name}.{which}" for name in ("stored_v1", "rows_v1") for which in ("lock", "java.lock")}
@@ -198,7 +199,8 @@ def test_the_ledger(stored: run.Places) -> None:
         (8, "requeue", 2, 0),
     ]
     assert {row["log_home"] for row in rows[1:]} == {"archive"} and {row["topic_id"] for row in rows} == {""}
-    names = {"stored_v1", "stored_v1_panes", "stored_v1_filters", "stored_v1_quarantine"}
+    kinds = ("panes", "filters", "stragglers", "quarantine")
+    names = {"stored_v1", *(f"stored_v1_{kind}" for kind in kinds)}
     assert all({name for name, _ in row["tables"]} == names for row in rows)
     commits = delta_log.metadata(table(stored, "stored_v1_ledger"))
     assert [(one["step"], one.get("sequence")) for one in commits] == [
@@ -291,6 +293,7 @@ LEDGER = {
     "quarantined": "long",
     "out_of_order": "long",
     "late": "long",
+    "dropped": "long",
     "lateness_p50_seconds": "double",
     "lateness_p99_seconds": "double",
     "lateness_max_seconds": "double",
@@ -299,7 +302,15 @@ LEDGER = {
     "record_time": "timestamp",
     "filter_fill": "double",
     "filter_false_positive_rate": "double",
+    "complete_time": "timestamp",
+    "reopened": "long",
+    "until_time": "timestamp",
+    "further_topics": f"map<string, struct<topic_id string, start_offsets {COUNTS}, end_offsets {COUNTS}, "
+    "stream_time map<integer, timestamp>>>",
     "published_sequence": "long",
+    "published_complete_time": "timestamp",
+    "open_sequence": "long",
+    "delivered_sequence": "map<string, long>",
     "tables": "map<string, struct<id string, version long>>",
     "definition": "map<string, string>",
     "transform": "string",
@@ -307,6 +318,16 @@ LEDGER = {
     "notes": "array<string>",
     "started_time": "timestamp",
     "committed_time": "timestamp",
+}
+STRAGGLERS = {
+    "topic": "string",
+    "partition": "integer",
+    "offset": "long",
+    "event_time": "timestamp",
+    "stream_time": "timestamp",
+    "lateness_seconds": "double",
+    "done": "string",
+    "sequence": "long",
 }
 QUARANTINE = {
     "topic": "string",
@@ -366,6 +387,8 @@ WINDOWS = {
     "site_sketch": "binary",
     "seen_before_count": "long",
     "lg_k": "integer",
+    "due_time": "timestamp",
+    "final": "boolean",
     "revision": "integer",
     "updated_time": "timestamp",
 }
@@ -390,6 +413,7 @@ ROW_COLUMNS = {
         ("stored_v1_panes", PANES),
         ("stored_v1_ledger", LEDGER),
         ("stored_v1_quarantine", QUARANTINE),
+        ("stored_v1_stragglers", STRAGGLERS),
         ("stored_v1_filters", FILTERS),
         ("rows_v1", ROW_COLUMNS),
     ],

@@ -45,8 +45,9 @@ def test_a_result_that_has_read_nothing_is_defined_anew(spark: SparkSession, pla
     assert "size" not in [field.name for field in DeltaTable(places.table("sales_v1")).schema().fields]
     shutil.rmtree(places.table("sales_v1_panes"))  # as if the next change had been broken off
     kept = recovery.resume(spark, places, SEEN)
-    assert left(places) == ["sales_v1", "sales_v1_filters", "sales_v1_ledger", "sales_v1_quarantine"]
-    assert set(kept.last.tables) == {"sales_v1", "sales_v1_filters", "sales_v1_quarantine"}
+    names = ["sales_v1", *(f"sales_v1_{kind}" for kind in ("filters", "ledger", "quarantine", "stragglers"))]
+    assert left(places) == names
+    assert set(kept.last.tables) == {*names} - {"sales_v1_ledger"}
     assert recovery.resume(spark, places, SEEN).notes == ()
     ledger.write(places, "sales_v1", kept.last.next("batch"))
     with pytest.raises(Refused, match=r"means something else .*\(panes: was none, is now "):
@@ -71,7 +72,7 @@ def test_a_first_run_that_is_refused_leaves_nothing(spark: SparkSession, places:
 
 def test_only_what_the_run_has_made_is_forgotten(spark: SparkSession, places: Places) -> None:
     begun = datetime.now(UTC) - timedelta(seconds=1)
-    made = ["sales_v1", "sales_v1_ledger", "sales_v1_panes", "sales_v1_quarantine"]
+    made = ["sales_v1", *(f"sales_v1_{kind}" for kind in ("ledger", "panes", "quarantine", "stragglers"))]
     start = recovery.resume(spark, places, RESULT)
     beginning.forget(places, "sales_v1", datetime.now(UTC) + timedelta(seconds=1))
     assert left(places) == made, "made before"
