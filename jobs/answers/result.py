@@ -11,7 +11,7 @@ from jobs.answers import contract, delivery, table_names
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.table_names import TableKind
-from jobs.answers.windows import Window, Windows
+from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
 from jobs.events.lateness_rule import LatenessRule, Remedy
@@ -132,7 +132,7 @@ class Result:
         if self.membership and (self.event_answers or self.late.idle_after):
             what = "answers of events" if self.event_answers else "idle_after"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
-        delivery.check(self.name, self.deliver, self.topics, tuple(answer.name for answer in self.event_answers))
+        delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
 
     def _check_late(self) -> None:
@@ -253,7 +253,14 @@ class Result:
     @property
     def feed_tables(self) -> tuple[str, ...]:
         """The tables with the changes of its answers; none if it delivers nothing."""
-        return tuple(self.feed_table(answer.name) for answer in self.event_answers) if self.deliver else ()
+        return tuple(map(self.feed_table, self.answer_keys)) if self.deliver else ()
+
+    @property
+    def answer_keys(self) -> dict[str, tuple[str, ...]]:
+        """By the name of each answer whose rows are corrected, the columns that tell one row from another."""
+        if self.panes:
+            return {"": (*KEYS, *self.panes.by)}
+        return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:
         """The name of the table with the kept events of a topic."""

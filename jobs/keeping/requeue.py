@@ -81,7 +81,7 @@ class _Requeue:
         row = self.last.next(Kind.REQUEUE, records=good, quarantined=-good)
         self._append(row, self.result.transform(events))
         self._mark_requeued(row, waiting, events)
-        if self.result.windows:
+        if self.result.windows and not self.result.deliver:  # else the next run publishes them, with their feed
             commit, since = self._commit(row, Step.WINDOWS), self.last.published_sequence
             finality = Finality(self.last.published_complete_time, row.complete_time)
             with announce(self.run.step, Step.WINDOWS):

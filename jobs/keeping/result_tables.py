@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import contract, delivery, merging
+from jobs.answers import contract, delivery, merging, table_names
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events
@@ -64,6 +64,11 @@ def tables_from(result: Result, *columns: StructType) -> list[Table]:
     Raises Mistake if its answers need other columns.
     """
     tables = _tables_of_events(result, columns) if result.event_answers else _tables_of_records(result, columns[0])
+    by_name = {table.name: table.columns for table in tables}
+    for answer in result.answer_keys if result.deliver else ():
+        changed = table_names.part(result.name, answer)
+        feed = delivery.feed_columns(result.name, result.deliver, answer, by_name[changed])
+        tables.append(Table(result.feed_table(answer), feed, (), f"What each publish changed in {changed}."))
     sentence = f"Late records of {result.name}, whatever became of them."
     tables.append(Table(result.table("stragglers"), straggler.COLUMNS, (), sentence))
     sentence = f"Records that {result.name} could not read."
@@ -91,10 +96,6 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
         contract.check_answer(result.name, answer, given)
         rows = StructType([*(_with_answer_comment(field) for field in answer.columns(given)), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
-        if result.deliver:
-            feed = delivery.feed_columns(result.name, result.deliver, answer.name, rows)
-            sentence = f"What each publish changed in {result.answer_table(answer)}."
-            tables.append(Table(result.feed_table(answer.name), feed, (), sentence))
     return tables
 
 
