@@ -199,8 +199,8 @@ def test_the_ledger(stored: run.Places) -> None:
         (8, "requeue", 2, 0),
     ]
     assert {row["log_home"] for row in rows[1:]} == {"archive"} and {row["topic_id"] for row in rows} == {""}
-    kinds = ("panes", "filters", "stragglers", "quarantine")
-    names = {"stored_v1", *(f"stored_v1_{kind}" for kind in kinds)}
+    parts = ("panes", "filters", "stragglers", "quarantine")
+    names = {"stored_v1", *(f"stored_v1_{part}" for part in parts)}
     assert all({name for name, _ in row["tables"]} == names for row in rows)
     commits = delta_log.metadata(table(stored, "stored_v1_ledger"))
     assert [(one["step"], one.get("sequence")) for one in commits] == [

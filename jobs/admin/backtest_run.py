@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from jobs.admin import standing
+from jobs.answers import table_names
 from jobs.answers.result import Result
 from jobs.keeping import microbatch
 from jobs.log import home
@@ -128,7 +129,7 @@ def read(places: Places, result: Result, records: dict[str, int]) -> Backtest:
     facts = standing.read(places, result.name)
     if isinstance(facts, str):
         raise Refused(f"{result.name}: {facts}")
-    names = [result.answer_table(answer) for answer in result.keyed_answers] or [result.name]
+    names = [table_names.part(result.name, answer) for answer in result.answer_keys] or [result.name]
     counts = [_count(places, name) for name in names]
     return Backtest(records, counts, facts.late, facts.stragglers, facts.waiting)
 

@@ -75,7 +75,7 @@ def check(name: str, deliver: Sequence[Delivery], topics: Sequence[str], answers
     if not isinstance(deliver, tuple):
         raise Mistake(f'{name}: deliver takes several deliveries: deliver=(Topic("outcomes"),) with a comma')
     if deliver and not answers:
-        raise Mistake(f"{name}: delivers answers of events alone. Leave deliver out, or make a result of them")
+        raise Mistake(f"{name}: delivers what is published, and it publishes nothing. Leave deliver out")
     labels = [delivery.label for delivery in deliver]
     for delivery in deliver:
         if labels.count(delivery.label) > 1:

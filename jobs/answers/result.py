@@ -12,7 +12,7 @@ from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
-from jobs.answers.windows import Window, Windows
+from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
 from jobs.events.lateness_rule import LatenessRule, Remedy
@@ -133,7 +133,7 @@ class Result:
         if self.membership and (self.event_answers or self.sessions or self.late.idle_after):
             what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
-        delivery.check(self.name, self.deliver, self.topics, tuple(answer.name for answer in self.keyed_answers))
+        delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
 
     def _check_late(self) -> None:
@@ -170,11 +170,6 @@ class Result:
         if self.answers is None or isinstance(self.answers, (Windows, Sessions)):
             return ()
         return self.answers if isinstance(self.answers, tuple) else (self.answers,)
-
-    @property
-    def keyed_answers(self) -> tuple[EventAnswer | Sessions, ...]:
-        """The answers whose rows have keys, and so may have feeds."""
-        return (self.sessions,) if self.sessions else self.event_answers
 
     @property
     def sessions(self) -> Sessions | None:
@@ -273,7 +268,16 @@ class Result:
     @property
     def feed_tables(self) -> tuple[str, ...]:
         """The tables with the changes of its answers; none if it delivers nothing."""
-        return tuple(self.feed_table(answer.name) for answer in self.keyed_answers) if self.deliver else ()
+        return tuple(map(self.feed_table, self.answer_keys)) if self.deliver else ()
+
+    @property
+    def answer_keys(self) -> dict[str, tuple[str, ...]]:
+        """By the name of each answer whose rows are corrected, the columns that tell one row from another."""
+        if self.panes:
+            return {"": (*KEYS, *self.panes.by)}
+        if self.sessions:
+            return {self.sessions.name: self.sessions.key}
+        return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:
         """The name of the table with the kept events of a topic."""

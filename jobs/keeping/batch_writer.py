@@ -114,10 +114,11 @@ class BatchWriter:
             row = self._write_tables(found, row)
         seconds = time.monotonic() - begun
         is_due = bool(self.run.continuous) and self.schedule.is_due()  # a scheduled run publishes at its end
-        if is_due and self.result.windows:
+        is_apart = not self.result.windows or bool(self.result.deliver)  # a feed must say what the ledger has
+        if is_due and self.result.windows and not is_apart:
             row = self.schedule.publish_now(self.run.spark, row)
         self.ledger.close(row)
-        if is_due and not self.result.windows:
+        if is_due and is_apart:
             self.schedule.publish_rest()
         self.check_first = None
         self.needs_resize = bool(self.run.continuous) and self.size.adjust(row.records, seconds)

@@ -15,7 +15,7 @@ def remove(places: Places, result: Result, delivered: Mapping[str, int], now: da
     delivery, the ledger row up to which it has sent everything.
     """
     oldest = sql_literal(now - timedelta(seconds=durations.seconds(result.feed_for)))
-    for answer in result.keyed_answers if result.deliver else ():
-        sent = [delivered.get(each.label, 0) for each in result.deliver if each.answer == answer.name]
+    for answer in result.answer_keys if result.deliver else ():
+        sent = [delivered.get(each.label, 0) for each in result.deliver if each.answer == answer]
         # A feed that nobody is sent is for those who read the table.
-        Feed(places.table(result.feed_table(answer.name))).remove(min(sent, default=None), oldest)
+        Feed(places.table(result.feed_table(answer))).remove(min(sent, default=None), oldest)

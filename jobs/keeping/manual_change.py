@@ -33,13 +33,15 @@ class ManualChange:
         """Publish what the change has written, and what complete time has made final; returns the row that says so.
         Like a run that ends, it shows the rows of events that nothing decides yet.
         """
+        if self.result.windows and self.result.deliver:
+            return row  # the next run publishes them, with their feed
         if self.result.windows:
             commit, since = self.commit(row, Step.WINDOWS), self.last.published_sequence
             finality = Finality(self.last.published_complete_time, row.complete_time)
             with announce(self.run.step, Step.WINDOWS):
                 publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
             return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
-        if not self.result.keyed_answers:
+        if not self.result.answer_keys:
             return row
         tables = ledger.with_versions(self.run.places, row, self.commit(row, Step.PUBLISH)).tables
         versions = {name: table["version"] for name, table in tables.items()}

@@ -66,6 +66,11 @@ def resume_from(
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
+    if new_windows and result.deliver:
+        raise Refused(
+            f"{result.name} delivers its windows, and which ones it has cannot change then: give the result a new "
+            "version in its name, or take the change back."
+        )
     moved = topics is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topics is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         ids = dict(zip(result.topics, (topic.id for topic in topics), strict=True))
@@ -78,7 +83,7 @@ def resume_from(
     if window_change.is_unfinished(uncommitted):
         last, uncommitted = window_change.roll_back(places, result, last), []
         notes += last.notes
-    if result.event_answers or result.sessions:
+    if result.event_answers or result.sessions or result.deliver:
         uncommitted = _take_back_publications(places, last, uncommitted)
     half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.tables_to_widen(places, expected))
@@ -162,10 +167,10 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
 
 
 def _take_back_publications(places: Places, last: Row, uncommitted: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Undo a publication of answers of events that has no ledger row: the next one works out the difference to what the
-    ledger knows. Returns the commits that are left.
+    """Undo a publication, of answers of events or with a feed, that has no ledger row: the next one works out the
+    difference to what the ledger knows. Returns the commits that are left.
     """
-    of_publication = (Step.PUBLISH, Step.FEED)
+    of_publication = (Step.PUBLISH, Step.PUBLISH_FINAL, Step.FEED)
     published = {str(commit["table"]) for commit in uncommitted if commit["step"] in of_publication}
     for name in published:
         delta_tables.restore(places.table(name), last.tables[name]["version"])

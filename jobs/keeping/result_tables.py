@@ -8,10 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import contract, delivery, merging
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers import contract, delivery, merging, table_names
 from jobs.answers.result import Result
-from jobs.answers.sessions import Sessions
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic
@@ -80,6 +78,11 @@ def tables_from(result: Result, *columns: StructType) -> list[Table]:
     Raises Mistake if its answers need other columns.
     """
     tables = _tables_of_events(result, columns) if result.event_answers else _tables_of_records(result, columns[0])
+    by_name = {table.name: table.columns for table in tables}
+    for answer in result.answer_keys if result.deliver else ():
+        changed = table_names.part(result.name, answer)
+        feed = delivery.feed_columns(result.name, result.deliver, answer, by_name[changed])
+        tables.append(Table(result.feed_table(answer), feed, (), f"What each publish changed in {changed}."))
     sentence = f"Late records of {result.name}, whatever became of them."
     tables.append(Table(result.table("stragglers"), straggler.COLUMNS, (), sentence))
     sentence = f"Records that {result.name} could not read."
@@ -108,17 +111,7 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
         topics = [reads.topic for reads in result.all_reads]
         rows = StructType([*_with_comments(answer.columns(given), answer.by, (), topics), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
-        tables += _feed_of(result, answer, rows)
     return tables
-
-
-def _feed_of(result: Result, answer: EventAnswer | Sessions, rows: StructType) -> list[Table]:
-    """The table with the changes of an answer, if they are delivered."""
-    if not result.deliver:
-        return []
-    columns = delivery.feed_columns(result.name, result.deliver, answer.name, rows)
-    sentence = f"What each publish changed in {result.answer_table(answer)}."
-    return [Table(result.feed_table(answer.name), columns, (), sentence)]
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
@@ -139,7 +132,6 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
         published = _with_comments(result.sessions.columns(parts), facts.by, facts.statistics, [result.topic])
         published = StructType([*published, *REVISION])
         tables.append(Table(result.answer_table(result.sessions), published, (), f"Sessions of {result.name}."))
-        tables += _feed_of(result, result.sessions, published)
     elif result.panes:
         partials = aggregation.output(rows, result.panes)
         pane_columns = StructType([*partials.fields, SEQUENCE])

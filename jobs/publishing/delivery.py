@@ -34,7 +34,7 @@ class Sender(Protocol):
 
 def sender(places: Places, result: Result, delivery: Delivery) -> Sender:
     """What sends this delivery. Raises Refused if the places file does not say where to."""
-    [key] = [each.key for each in result.keyed_answers if each.name == delivery.answer]
+    key = result.answer_keys[delivery.answer]
     table = table_names.part(result.name, delivery.answer)
     if isinstance(delivery, Topic):
         feed_id, _ = delta_tables.identity(places.table(result.feed_table(delivery.answer)))

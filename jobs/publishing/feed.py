@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder
 
+from jobs.answers import table_names
 from jobs.answers.delivery import CHANGE, FEED
 from jobs.answers.result import Result
 from jobs.lake import commits, delta_tables, table_queries
@@ -25,11 +26,12 @@ def write(
     feeds yet, so they begin with all rows that the answers have now.
     """
     commit = replace(commit, step=FEED)
-    for answer in result.keyed_answers:
-        changed = _all_rows(places.table(result.answer_table(answer))) if begins else changes.get(answer.name)
+    for answer in result.answer_keys:
+        path = places.table(table_names.part(result.name, answer))
+        changed = _all_rows(path) if begins else changes.get(answer)
         if changed is not None and len(changed):
             names = [CHANGE if name == event_difference.CHANGE else name for name in changed.column_names]
-            path = places.table(result.feed_table(answer.name))
+            path = places.table(result.feed_table(answer))
             delta_tables.append(changed.rename_columns(names), path, commit, {"sequence": commit.sequence})
 
 

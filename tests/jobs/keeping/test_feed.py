@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,14 @@ from pyspark.sql import SparkSession
 from jobs.answers.delivery import Topic
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.log.archive import snapshot
+from jobs.publishing import stored_panes
+from jobs.running.errors import Refused
+from tests.altered import altered
 from tests.jobs.keeping import searches
+from tests.jobs.keeping.checks import check_panes
+from tests.jobs.keeping.readings import PANES
 from tests.jobs.keeping.searches import Visits
+from tests.jobs.keeping.world import GOOD, LOG, World
 
 CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
 CLOSED = Outcomes(
@@ -24,11 +31,11 @@ PLACE = ("record_partition", "record_offset")
 DELIVER = (Topic("outcomes"), Topic("by_user", key=("user",)), Topic("closings", answer="closed"))
 
 
-def apply(feed: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+def apply(feed: list[dict[str, Any]], names: tuple[str, ...] = PLACE) -> dict[Any, dict[str, Any]]:
     """The rows that a feed leaves, by key, with their revisions."""
     rows: dict[Any, dict[str, Any]] = {}
     for row in sorted(feed, key=lambda one: int(one["sequence"])):
-        key = tuple(row[name] for name in PLACE)
+        key = tuple(row[name] for name in names)
         if row["change"] == "withdrawn":
             del rows[key]
         else:
@@ -37,7 +44,7 @@ def apply(feed: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
     return rows
 
 
-def records(world: Visits, topic: str) -> list[dict[str, Any]]:
+def records(world: World, topic: str) -> list[dict[str, Any]]:
     """The records of a topic in the archive, partition by partition."""
     found = []
     for extent in snapshot.extents(world.places.archive, topic):
@@ -50,12 +57,12 @@ def header(record: dict[str, Any], name: str) -> str:
     return bytes(value).decode()
 
 
-def check_feed(world: Visits, suffix: str = "") -> list[dict[str, Any]]:
+def check_feed(world: World, suffix: str = "", names: tuple[str, ...] = PLACE) -> list[dict[str, Any]]:
     """The feed's rows, which lead to the table."""
     feed = world.rows(f"{suffix}_feed")
-    assert max(Counter((row["sequence"], *(row[name] for name in PLACE)) for row in feed).values()) == 1
-    table = {tuple(row[name] for name in PLACE): row for row in world.rows(suffix)}
-    assert apply(feed) == table
+    assert max(Counter((row["sequence"], *(row[name] for name in names)) for row in feed).values()) == 1
+    table = {tuple(row[name] for name in names): row for row in world.rows(suffix)}
+    assert apply(feed, names) == table
     published = {row["sequence"] for row in world.rows("_ledger") if row["kind"] == "publish"}
     assert {row["sequence"] for row in feed} <= published
     return feed
@@ -133,3 +140,52 @@ def test_a_run_that_ends_anywhere_in_a_publish(spark: SparkSession, tmp_path: Pa
     check(world)
     feed = world.rows("_feed")
     assert {row["change"] for row in feed} == {"new", "revised"}
+
+
+WINDOW = ("window", "window_start", "window_end", "site")
+HOURS = replace(PANES, deliver=(Topic("hours"),))
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["in this process", "by Spark"])
+def test_windows(large: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first publish is of a result that delivers nothing yet: the feed begins with all that there is."""
+    if large:
+        monkeypatch.setattr(stored_panes, "MOST_PANES", -1)
+    world = World(spark, tmp_path, PANES)
+    first = len(LOG) // 4
+    world.write(LOG[:first])
+    assert world.keep()
+    world.result = HOURS
+    moments = ["before feed", "after feed", "after delivery"] if large else MOMENTS[1:]
+    moments = [moment.replace("publish", "windows") for moment in moments]
+    size = (len(LOG) - first) // (len(moments) + 1)
+    for number, moment in enumerate(moments):
+        world.write(LOG[first + number * size : first + (number + 1) * size])
+        assert not world.keep(crash=moment)
+    world.write(LOG[first + len(moments) * size :])
+    assert world.keep()
+    check_panes(world)
+    feed = check_feed(world, names=WINDOW)
+    sent = Counter((tuple(json.loads(one["key"])[name] for name in ("window", "site")), header(one, "sequence"))
+                   for one in records(world, "hours"))  # fmt: skip
+    assert sent == Counter(((row["window"], row["site"]), str(row["sequence"])) for row in feed)
+    assert {row["change"] for row in feed} == {"new", "revised"}
+
+
+def test_windows_of_a_continuous_run(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path, replace(HOURS, min_records_per_batch=1))
+    world.write(GOOD)
+    world.keep_running(batch=15, publish_every="1 second")
+    check_panes(world)
+    feed = check_feed(world, names=WINDOW)
+    assert len({row["sequence"] for row in feed}) > 1
+    assert len(records(world, "hours")) == len(feed)
+
+
+def test_which_windows_there_are_cannot_change_while_they_are_delivered(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path, HOURS)
+    world.write(GOOD[:20])
+    assert world.keep()
+    world.result = altered(HOURS, windows=HOURS.windows[:1])
+    with pytest.raises(Refused, match="delivers its windows, and which ones it has cannot change"):
+        world.keep()

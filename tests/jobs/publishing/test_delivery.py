@@ -174,5 +174,5 @@ def test_deliveries_that_cannot_be(deliver: Any, message: str) -> None:
     with pytest.raises(Mistake) as mistake:
         delivery.check("r_v1", deliver, ("searches",), ("", "burst"))
     assert message in str(mistake.value)
-    with pytest.raises(Mistake, match="delivers answers of events alone"):
+    with pytest.raises(Mistake, match="it publishes nothing"):
         delivery.check("r_v1", (File("x"),), ("searches",), ())
