@@ -54,13 +54,13 @@ def _replace_constant(file: Path, tree: ast.Module, setting: str) -> None:
         raise Refused(f'--set {setting!r}: give NAME=VALUE, such as --set LATENESS="1 hour".')
     nodes = [node for node in tree.body if name in _assigned_names(node)]
     if not nodes:
-        raise Refused(f"--set {name}: {file} has no constant {name}; {_known(tree)}.")
+        raise Refused(f"--set {name}: {file} has no constant {name}; {_names_to_set(tree)}.")
     if len(nodes) > 1:
         raise Refused(f"--set {name}: {file} assigns {name} {len(nodes)} times, so it is no constant.")
     node = nodes[0]
     assert isinstance(node, ast.Assign | ast.AnnAssign)
     if node.value is None or not _is_literal(node.value):
-        raise Refused(f"--set {name}: {name} in {file}, line {node.lineno}, is not a literal; {_known(tree)}.")
+        raise Refused(f"--set {name}: {name} in {file}, line {node.lineno}, is not a literal; {_names_to_set(tree)}.")
     value = _parse_value(name, text, ast.literal_eval(node.value))
     changed = ast.parse(repr(value), mode="eval").body
     for each in ast.walk(changed):
@@ -85,7 +85,7 @@ def _is_literal(value: ast.expr) -> bool:
     return True
 
 
-def _known(tree: ast.Module) -> str:
+def _names_to_set(tree: ast.Module) -> str:
     """The constants that can be set, for a message."""
     literals = [node for node in tree.body
                 if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and _is_literal(node.value)]  # fmt: skip

@@ -105,12 +105,12 @@ def _lines(found: "Backtest", name: str, span: "Span", folder: Path) -> "Iterato
     from jobs.admin.backtest_run import PLACES_FILE
 
     yield f"folder: {folder}"
-    yield f"copied: {_listed(found.records)}, with record timestamps {span}"
+    yield f"copied: {_counts_text(found.records)}, with record timestamps {span}"
     for table in found.tables:
         final = "" if table.final is None else f", {table.final:,} final"
-        outcomes = f"; {_listed(table.outcomes)}" if table.outcomes else ""
+        outcomes = f"; {_counts_text(table.outcomes)}" if table.outcomes else ""
         yield f"{table.name}: {table.rows:,} rows{final}{outcomes}"
-    became = f" ({_listed(dict(found.became_of_late))})" if found.became_of_late else ""
+    became = f" ({_counts_text(dict(found.became_of_late))})" if found.became_of_late else ""
     yield f"late: {found.late:,} records{became}; quarantined: {found.quarantined:,}"
     yield f"look at it: headrace status {name} --places {folder / PLACES_FILE}"
     first = found.tables[0].name
@@ -118,5 +118,5 @@ def _lines(found: "Backtest", name: str, span: "Span", folder: Path) -> "Iterato
     yield f"  results.pandas(run.places(Path({str(folder / PLACES_FILE)!r})), {first!r})"
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
