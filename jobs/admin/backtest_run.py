@@ -79,7 +79,7 @@ def prepare(folder: Path) -> Places:
         raise Refused(f"--folder {folder} is not an empty folder: name another one, or remove what is in it.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        (folder / PLACES_FILE).write_text("".join(f'{name} = "{name}"\n' for name in FOLDERS))
+        (folder / PLACES_FILE).write_text("".join(f'{name} = "{name}"\n' for name in FOLDERS), encoding="utf-8")
         return read_places(folder / PLACES_FILE)
     except BaseException:
         remove(folder)

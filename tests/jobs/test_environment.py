@@ -313,7 +313,11 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_machine() -> None:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name = ast.unparse(node.func)
-        if node.func.attr in ("open", "read_text", "write_text") and name not in ("os.open", "gzip.open"):
+        if node.func.attr in ("open", "read_text", "write_text") and name not in (
+            "os.open",
+            "gzip.open",
+            "opener.open",
+        ):
             binary = any(isinstance(value, ast.Constant) and "b" in str(value.value) for value in node.args)
             said = "encoding" in {word.arg for word in node.keywords}
             assert said or binary or name.startswith(OURS), place
