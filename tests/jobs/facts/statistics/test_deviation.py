@@ -130,7 +130,7 @@ def test_squares_of_more_digits_than_any_type_has_are_kept() -> None:
     [row] = windows([(0, "a", nines), (1, "a", nines), (2, "a", Decimal(10**38 - 3))], [1], kinds, KEPT)
     assert row["v_stddev"] == pytest.approx(math.sqrt(4 / 3), rel=3e-16)
     assert aggregation.output(kinds, KEPT).names[3:] == ["v_count", "v_sum", "v_sum_beyond", "v_stddev_squares"]
-    assert merging.output(aggregation.output(kinds, KEPT), KEPT).names[4:] == ["records", "v_stddev"]
+    assert merging.output(aggregation.output(kinds, KEPT), KEPT).names[4:-2] == ["records", "v_stddev"]
 
 
 def test_columns_of_no_number_and_names_that_are_taken_are_refused() -> None:
