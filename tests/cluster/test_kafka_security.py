@@ -108,6 +108,7 @@ def test_a_job_logs_in_and_neither_success_nor_failure_leaves_the_secret_anywher
     forget(broker)
     for what in (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS):
         allow(broker, ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, what)
+    allow(broker, ResourceType.GROUP, RESULT, ResourcePatternType.PREFIXED, AclOperation.READ)
     producer.append(clear, TOPIC, 2, demo_flights.records(sample_departures(5)))
     bad = submit(secured, tmp_path / "events")
     assert bad.returncode == 1
