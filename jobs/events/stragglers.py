@@ -54,7 +54,7 @@ def _of_partition(topic: str, partition: int, content: bytes, rule: LatenessRule
         "offset": places["offset"],
         "event_time": places["event_micros"].cast(_COLUMNS.field("event_time").type),
         "stream_time": places["stream_micros"].cast(_COLUMNS.field("stream_time").type),
-        "lateness_seconds": pc.divide(behind.cast(pa.float64()), 1e6),
+        "lateness_seconds": behind.to_numpy() / 1e6,
         "done": pc.if_else(pa.array(is_too_late), QUARANTINED, done),
     }
     return pa.table(columns, schema=_COLUMNS)
