@@ -26,8 +26,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from jobs.answers import order
 from jobs.answers.event_answer import SHOWN
-from jobs.facts import partials
 from jobs.running.errors import Mistake
 
 PLACE = ("event_time", "record_partition", "record_offset")
@@ -60,45 +60,12 @@ def micros(table: pa.Table, column: str) -> np.ndarray:
 
 def event_order(events: pa.Table, by: tuple[str, ...], further: np.ndarray | None = None) -> EventOrder:
     """The order of these events. `further`: tells events of one record apart, which a transform may have made."""
-    times = micros(events, "event_time")
-    groups = _group_numbers(events, by)
-    rows = _rows_by_time(groups, times)
-    is_tied = np.zeros(len(rows) + 1, bool)
-    is_tied[1:-1] = (groups[rows][1:] == groups[rows][:-1]) & (times[rows][1:] == times[rows][:-1])
-    tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
-    if len(tied):
-        unsorted = rows[tied]
-        last = () if further is None else (further[unsorted],)
-        offsets = [events[name].take(pa.array(unsorted)).to_numpy() for name in PLACE[:0:-1]]
-        rows[tied] = unsorted[np.lexsort((*last, *offsets, times[unsorted], groups[unsorted]))]
-    groups = groups[rows]
-    places = np.arange(len(rows))
-    is_first = np.ones(len(rows), bool)
-    is_first[1:] = groups[1:] != groups[:-1]
-    return EventOrder(rows, times[rows], np.maximum.accumulate(np.where(is_first, places, 0)))
-
-
-def _rows_by_time(groups: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The rows in order of group and time. Both in one number if they fit, which is sorted in half the time."""
-    if not len(times):
-        return np.zeros(0, np.int64)
-    since, width = times - times.min(), int(times.max()) - int(times.min()) + 1
-    if (int(groups.max()) + 1) * width < 2**63:
-        return np.argsort(groups * width + since)
-    return np.lexsort((times, groups))
-
-
-def _group_numbers(events: pa.Table, by: tuple[str, ...]) -> np.ndarray:
-    """A number for each event's group; one of its own for an event with a null there."""
-    numbers = partials.group_keys(events, by)
-    missing = np.zeros(len(events), bool)
-    for name in by:
-        if events[name].null_count:
-            missing |= events[name].is_null().to_numpy()
-    if missing.any():
-        numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
-        numbers[missing] = len(numbers) + np.arange(missing.sum())
-    return numbers
+    ties = [events[name].to_numpy() for name in PLACE[1:]] + ([] if further is None else [further])
+    line = order.timeline(order.group_codes([events], by), micros(events, "event_time"), ties)
+    is_first = np.ones(len(line), bool)
+    is_first[1:] = line.groups[1:] != line.groups[:-1]
+    begins = np.maximum.accumulate(np.where(is_first, np.arange(len(line)), 0))
+    return EventOrder(line.order, line.times, begins)
 
 
 def place_columns(given: StructType, by: tuple[str, ...]) -> list[StructField]:

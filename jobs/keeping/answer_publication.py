@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+import pyarrow as pa
+
 from jobs.answers.result import Result
 from jobs.keeping import deliveries
 from jobs.keeping.ledger import Row
@@ -38,11 +40,23 @@ def publish_answers(
         else:
             version = versions[result.table("spells")]
             changes = session_publication.update(run.places, result, version, before, now, commit(row, Step.PUBLISH))
+    row = with_feed(run, result, last, row, lambda: changes, commit)
+    return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+
+
+def with_feed(
+    run: Run,
+    result: Result,
+    last: Row,
+    row: Row,
+    changes: Callable[[], Mapping[str, pa.Table | None]],
+    commit: Callable[[Row, Step], commits.Commit],
+) -> Row:
+    """`row`, of a publish after `last` that has made these changes, after its feed is written, if there is one."""
     if result.deliver:
         with announce(run.step, Step.FEED):
-            feed.write(run.places, result, changes, not last.delivered_sequence, commit(row, Step.FEED))
-    row = deliveries.begin(result, row, last)
-    return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+            feed.write(run.places, result, changes(), not last.delivered_sequence, commit(row, Step.FEED))
+    return deliveries.begin(result, row, last)
 
 
 def _micros(complete_time: datetime | None) -> int:

@@ -153,8 +153,7 @@ class BatchWriter:
         found = {}
         for reader in self.readers:
             read, had = row.positions(self.result.topics)[reader.topic], before[reader.topic]
-            planned = reader.planned_ends(self.checkpoint, batch_id)
-            starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, planned)
+            starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, read.end_offsets)
             prior = Prior(batch_row.stream_micros(had), filters)
             found[reader.topic] = reader.evaluate(read, starts, prior, cached)
         return found

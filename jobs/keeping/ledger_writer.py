@@ -47,7 +47,7 @@ class LedgerWriter:
             row.start_offsets,
             row.end_offsets,
             {name: read.end_offsets for name, read in row.further_topics.items()},
-            fingerprint.schema_fingerprints(reading.topic for reading in self.result.readings),
+            fingerprint.schema_fingerprints(reads.topic for reads in self.result.all_reads),
         )
 
     def close(self, row: Row) -> None:

@@ -2,20 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Result
-from jobs.keeping import deliveries
-from jobs.keeping.answer_publication import publish_answers
+from jobs.keeping.answer_publication import publish_answers, with_feed
 from jobs.keeping.deliveries import Deliveries
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.publishing import feed, publication, version_feed
+from jobs.publishing import publication, version_feed
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
 from jobs.publishing.pane_cache import PaneCache
@@ -79,18 +78,10 @@ class PublishSchedule:
                 *(spark, self.run.places, self.result, last.published_sequence, finality, commit),
                 cache=self._pane_cache,
             )
-        row = self._with_feed(row, lambda: version_feed.changes(self.run.places, self.result, version))
+        changes = partial(version_feed.changes, self.run.places, self.result, version)
+        row = with_feed(self.run, self.result, last, row, changes, self.ledger.commit)
         self.published_at = time.monotonic()
         return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
-
-    def _with_feed(self, row: Row, changes: Callable[[], dict[str, pa.Table | None]]) -> Row:
-        """`row`, of a publish that has made these changes, after its feed is written, if there is to be one."""
-        last = self.ledger.last
-        if self.result.deliver:
-            with announce(self.run.step, Step.FEED):
-                begins = not last.delivered_sequence
-                feed.write(self.run.places, self.result, changes(), begins, self.ledger.commit(row, Step.FEED))
-        return deliveries.begin(self.result, row, last)
 
     def publish_rest(self, ends_run: bool = False) -> None:
         """Publish what batches have written since the last time, under a ledger row of its own, and deliver what

@@ -198,7 +198,7 @@ def _can_be_finished(
     steps = [(commit["table"], commit["step"]) for commit in uncommitted]
     if len(set(steps)) < len(steps):
         return False
-    reading = fingerprint.schema_fingerprints(reading.topic for reading in result.readings)
+    reading = fingerprint.schema_fingerprints(reads.topic for reads in result.all_reads)
     planned = checkpoint.planned_offsets(spark, folder, last.batch_id + 1, len(result.topics))
     positions = last.positions(result.topics).values()
     ends = planned and [position.end_offsets | ends for position, ends in zip(positions, planned, strict=True)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -218,17 +218,6 @@ def merge(
     try:  # Spark has no other way to give MERGE its userMetadata than the session's settings
         spark.conf.set(_METADATA, commit.metadata())
         merging.whenNotMatchedInsertAll().execute()
-    finally:
-        spark.conf.unset(_METADATA)
-
-
-def update(spark: SparkSession, path: str, where: str, changes: dict[str, str], commit: commits.Commit) -> None:
-    """Set columns to these expressions, once, in the rows for which `where` holds; in the SQL of Spark."""
-    if commits.is_written(path, commit):
-        return
-    try:
-        spark.conf.set(_METADATA, commit.metadata())
-        SparkDeltaTable.forPath(spark, path).update(where, dict(changes))
     finally:
         spark.conf.unset(_METADATA)
 

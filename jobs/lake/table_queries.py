@@ -8,11 +8,7 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
-LAST_LITERAL = datetime(2262, 1, 1, tzinfo=UTC)
-"""DataFusion reads the times in a query as nanoseconds since 1970, and 64 bits of these end in 2262."""
-
-LAST_MICROS = (LAST_LITERAL - datetime(1970, 1, 1, tzinfo=UTC)).days * 86_400_000_000
-"""The same, in microseconds since 1970."""
+from jobs.running.instants import LAST_MICROS, from_micros, sql_literal
 
 ONE_THREAD = {"datafusion.execution.target_partitions": "1"}
 """Settings of a query over some megabytes, for which more threads take more CPU and memory, and hardly less time. Rows
@@ -41,6 +37,25 @@ def read(path: str, version: int) -> pa.Table:
     table = DeltaTable(path, version=version)
     rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
     return rows.cast(pa.schema(table.schema().to_arrow()))
+
+
+def query(table: DeltaTable, sql: str) -> pa.Table:
+    """The answer to `sql`, in which the table is called `it`; its columns in its own types. For some megabytes: see
+    ONE_THREAD.
+    """
+    rows = pa.table(QueryBuilder(ONE_THREAD).register("it", table).execute(sql).read_all())
+    kinds = pa.schema(table.schema().to_arrow())
+    return rows.cast(pa.schema([kinds.field(f.name) if f.name in kinds.names else f for f in rows.schema]))
+
+
+def rows_where(table: DeltaTable, where: str) -> pa.Table:
+    """The rows of the table for which this SQL holds, as `query` gives them."""
+    return query(table, f"select * from it where {where}")
+
+
+def literal(micros: int) -> str:
+    """An instant, in microseconds since 1970, for `query`; of one that this cannot have, the nearest that it can."""
+    return sql_literal(from_micros(min(max(micros, 0), LAST_MICROS)))
 
 
 def days(path: str, column: str, where: str) -> list[int]:

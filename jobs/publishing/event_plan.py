@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.answers.event_answer import EventAnswer
-from jobs.lake import table_queries
 from jobs.publishing import event_difference
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.stored_events import Touched
+from jobs.running.instants import LAST_MICROS
 
 SLICE_EVENTS = 1_000_000
 """About how many events are looked at at once: each takes some 300 bytes meanwhile."""
@@ -75,7 +75,7 @@ def _times_touched(answer: EventAnswer, before: Moment, now: Moment) -> Iterator
         for shortest, longest in answer.waits:
             yield low - longest - 1, high - shortest
     if now.open_sequence > before.open_sequence:  # all rows are shown that were not final
-        yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, table_queries.LAST_MICROS
+        yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, LAST_MICROS
 
 
 def _slices(micros: np.ndarray, events: int, first: int, after: int) -> tuple[tuple[int, int], ...]:

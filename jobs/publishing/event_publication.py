@@ -10,12 +10,13 @@ from pyspark.sql.types import StructField, StructType
 
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.result import Result
-from jobs.lake import commits, table_queries
+from jobs.lake import commits
 from jobs.publishing import event_plan, row_writing
 from jobs.publishing.event_cache import EventCache
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_plan import EventSource, Plan
 from jobs.publishing.stored_events import StoredEvents
+from jobs.running.instants import LAST_MICROS
 from jobs.running.places import Places
 
 MOST_SLICES = 16
@@ -57,7 +58,7 @@ class EventPublisher:
         if self._cache:
             first = self._first_kept(now)
             if not is_filled and not self._cache.holds(first):
-                self._cache.fill(stored.read(first, table_queries.LAST_MICROS, None), first)
+                self._cache.fill(stored.read(first, LAST_MICROS, None), first)
             self._cache.trim(first)
         return changed
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder
+from deltalake import CommitProperties, DeltaTable
 
 from jobs.answers import table_names
 from jobs.answers.delivery import CHANGE, FEED
@@ -36,7 +36,7 @@ def write(
 
 
 def _all_rows(path: str) -> pa.Table:
-    rows = _query(path, "select * from it")
+    rows = table_queries.query(DeltaTable(path), "select * from it")
     return rows.append_column(CHANGE, pa.repeat(event_difference.NEW, len(rows)))
 
 
@@ -49,12 +49,13 @@ class Feed:
     def sequences(self, after: int, until: int) -> list[int]:
         """The publishes that changed something, later than the ledger row `after` and up to `until`, in order."""
         where = f"sequence > {after} and sequence <= {until}"
-        found = _query(self.path, f"select distinct sequence from it where {where} order by sequence")
+        sql = f"select distinct sequence from it where {where} order by sequence"
+        found = table_queries.query(DeltaTable(self.path), sql)
         return [int(sequence) for sequence in found["sequence"].to_pylist()]
 
     def changes(self, sequence: int) -> pa.Table:
         """What this publish has changed."""
-        return _query(self.path, f"select * from it where sequence = {sequence}")
+        return table_queries.rows_where(DeltaTable(self.path), f"sequence = {sequence}")
 
     def remove(self, until: int | None, before_time: str) -> None:
         """Remove what is older than this SQL literal of a time, up to the ledger row `until` (None: all), and put small
@@ -66,10 +67,3 @@ class Feed:
         table.delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
         table.optimize.compact(commit_properties=CommitProperties(custom_metadata=metadata))
         table.vacuum(dry_run=False)  # files that were removed a week ago
-
-
-def _query(path: str, sql: str) -> pa.Table:
-    table = DeltaTable(path)
-    rows = pa.table(QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(sql).read_all())
-    kinds = pa.schema(table.schema().to_arrow())
-    return rows.cast(pa.schema([kinds.field(name) for name in rows.column_names]))

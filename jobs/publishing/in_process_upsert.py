@@ -16,9 +16,9 @@ from jobs.answers import merging
 from jobs.answers.open_windows import Completed
 from jobs.answers.result import Result
 from jobs.answers.windows import KEYS, Window
-from jobs.facts import partials
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
+from jobs.publishing import event_difference
 from jobs.publishing.finality import Finality
 from jobs.publishing.near_panes import NearPanes, TooMuch
 from jobs.running.instants import EPOCH, sql_literal, to_micros
@@ -30,8 +30,6 @@ TARGET_FILE_BYTES = 4 * 2**20
 in files of their own, which stay as they are."""
 _OURS = ("revision", "updated_time")
 """Columns that are not merged from panes."""
-_NONE = "false"
-"""SQL that holds for no row."""
 
 Span = tuple[int, int]
 """Starts of windows, [first, after), in seconds since 1970 UTC."""
@@ -52,18 +50,38 @@ def upsert_windows(
     assert result.panes
     table = DeltaTable(path)
     spans = _spans(result, near)
-    has_old, turns = bool(spans) and _may_hold(path, spans), finality.condition
-    if turns and not _count(table, turns):
-        turns = None
+    has_old, turns = bool(spans) and _may_hold(path, spans), _turns(table, finality)
     where = " or ".join([*([_condition(spans)] if spans else []), *([turns] if turns else [])])
     if not where:
         return
     if (has_old or turns) and _count(table, where) > MOST_WINDOWS:
         raise TooMuch
     delta_tables.replace_in_pieces(
-        _pieces(table, result, near, since_sequence, finality, spans if has_old else {}, turns),
+        _pieces(table, result, near, since_sequence, finality, spans, has_old, turns),
         *(path, where, commit, TARGET_FILE_BYTES),
     )
+
+
+def turn_windows(path: str, finality: Finality, commit: commits.Commit) -> None:
+    """Let the published windows that have become final, or no longer are, say so; however many there are."""
+    table = DeltaTable(path)
+    turns = _turns(table, finality)
+    if turns:
+        rows = _turned_rows(table, turns, finality, datetime.now(UTC))
+        delta_tables.replace_in_pieces(rows, path, turns, commit, TARGET_FILE_BYTES)
+
+
+def _turns(table: DeltaTable, finality: Finality) -> str | None:
+    """`finality.condition`, or None if the table has no such window."""
+    return finality.condition if finality.condition and _count(table, finality.condition) else None
+
+
+def _turned_rows(table: DeltaTable, where: str, finality: Finality, now: datetime) -> Iterator[pa.Table]:
+    """The rows for which `where` holds, as they are now, in pieces."""
+    columns = pa.schema(table.schema().to_arrow())
+    query = QueryBuilder(table_queries.ONE_THREAD).register("it", table)
+    for rows in query.execute(f"select * from it where {where}"):
+        yield _with_finality(pa.table(rows).cast(columns), finality, now)
 
 
 def _pieces(
@@ -73,24 +91,24 @@ def _pieces(
     since_sequence: int,
     finality: Finality,
     spans: dict[str, Span],
+    has_old: bool,
     turns: str | None,
 ) -> Iterator[pa.Table]:
     """The rows that take the place of those of the windows that start in `spans`, then of the others for which `turns`
-    holds.
+    holds. `has_old`: whether the table may have some in `spans`.
     """
     assert result.panes
     columns, now = pa.schema(table.schema().to_arrow()), datetime.now(UTC)
     keys = (*KEYS, *result.panes.by)
     for step in _steps(result, near, since_sequence, finality, columns) if near else ():
         changed = pa.concat_tables([completed.rows for completed in step])
-        parts = _completed_spans(step, spans) if spans else {}
-        old = _query(table, f"select * from it where {_condition(parts)}") if parts else columns.empty_table()
-        old = _with_finality(old.cast(columns), finality, now)
+        parts = _completed_spans(step, spans) if has_old else {}
+        old = table_queries.rows_where(table, _condition(parts)) if parts else columns.empty_table()
+        old = _with_finality(old, finality, now)
         yield _corrected_rows(changed, old, keys, result.panes.count, now).sort_by("window_start")
     if turns:
-        others = f"{turns} and not ({_condition(_spans(result, near)) if near else _NONE})"
-        turned = _query(table, f"select * from it where {others}").cast(columns)
-        yield _with_finality(turned, finality, now).sort_by("window_start")
+        others = f"{turns} and not ({_condition(spans)})" if spans else turns
+        yield from _turned_rows(table, others, finality, now)
 
 
 def _steps(
@@ -109,13 +127,13 @@ def _spans(result: Result, near: NearPanes | None) -> dict[str, Span]:
     if near is None:
         return {}
     assert result.panes
-    if near.last > table_queries.LAST_LITERAL or _are_too_many(near, result.panes, result.windows):
+    if _are_too_many(near, result.panes, result.windows):
         raise TooMuch
     return {window.name: _span(window, near) for window in result.windows}
 
 
 def _count(table: DeltaTable, where: str) -> int:
-    return int(_query(table, f"select count(*) as n from it where {where}")["n"][0].as_py())
+    return int(table_queries.query(table, f"select count(*) as n from it where {where}")["n"][0].as_py())
 
 
 def _with_finality(old: pa.Table, finality: Finality, now: datetime) -> pa.Table:
@@ -176,15 +194,11 @@ def _may_hold(path: str, spans: dict[str, Span]) -> bool:
     return table_queries.may_hold(path, "window_start", *moments)
 
 
-def _query(table: DeltaTable, sql: str) -> pa.Table:
-    return pa.table(QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(sql).read_all())
-
-
 def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], count: str, now: datetime) -> pa.Table:
     """The old rows, but for those that have changed, and the `changed` windows that count more records, or are new."""
     before = np.zeros(len(changed), np.int64)
     if len(old) and len(changed):
-        at = _places(changed.select(keys), old.select(keys), keys)
+        at = event_difference.places_among(changed, old, keys)
         known = at >= 0
         # Panes are only ever added, so a window has changed exactly if it counts more records.
         is_corrected = ~known | (_numbers(old, count, at) != changed[count].to_numpy())
@@ -196,16 +210,6 @@ def _corrected_rows(changed: pa.Table, old: pa.Table, keys: tuple[str, ...], cou
     times = pa.repeat(pa.scalar(now, old.schema.field("updated_time").type), len(changed))
     changed = changed.append_column("updated_time", times)
     return pa.concat_tables([old, changed.select(old.column_names)])
-
-
-def _places(changed: pa.Table, old: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
-    """For each changed window where it is among the old ones, or -1."""
-    codes = partials.group_keys(pa.concat_tables([changed, old]), keys)
-    wanted, there = codes[: len(changed)], codes[len(changed) :]
-    order = np.argsort(there)
-    found = order[np.minimum(np.searchsorted(there, wanted, sorter=order), len(there) - 1)]
-    places: np.ndarray = np.where(there[found] == wanted, found, -1)
-    return places
 
 
 def _numbers(old: pa.Table, name: str, at: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from jobs.publishing import in_process_upsert, stored_panes
 from jobs.publishing.finality import Finality
 from jobs.publishing.near_panes import TooMuch
 from jobs.publishing.pane_cache import PaneCache
-from jobs.running.instants import EPOCH, sql_literal, to_micros
+from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
 
 DAY_SECONDS = 86_400
@@ -48,7 +48,8 @@ def publish(
             near = stored_panes.near(panes_path, result.windows, since_sequence)
         in_process_upsert.upsert_windows(path, result, near, since_sequence, finality, commit)
     except TooMuch:
-        _turn_by_spark(spark, path, finality, commit)
+        # In a commit of its own. It comes before the upsert: if a run ends between them, the next one does both again.
+        in_process_upsert.turn_windows(path, finality, replace(commit, step=f"{commit.step} final"))
         _upsert_by_spark(spark, places, result, since_sequence, finality, commit)
     if cache:
         cache.trim()
@@ -77,17 +78,6 @@ def _within(column: str, spans: list[tuple[int, int]]) -> Column:
 def _time(second: int) -> datetime:
     """The instant, or the end of Python's calendar if that comes before it: no pane is that late."""
     return datetime.fromtimestamp(min(second, LAST_SECOND), UTC)
-
-
-def _turn_by_spark(spark: SparkSession, path: str, finality: Finality, commit: commits.Commit) -> None:
-    """Windows that have become final say so, in a commit of their own. It comes before the upsert: if a run ends
-    between them, the next one does both again.
-    """
-    if finality.condition:
-        final = f"(window_end <= {sql_literal(max(finality.now or EPOCH, EPOCH))})"
-        changes = {"final": final, "due_time": "window_end", "updated_time": "current_timestamp()"}
-        where = f"{finality.condition} and not (final <=> {final})"
-        delta_tables.update(spark, path, where, changes, replace(commit, step=f"{commit.step} final"))
 
 
 def _upsert_by_spark(

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing.event_difference import CHANGE, NEW, REVISED, WITHDRAWN, places_among
-from jobs.running.instants import from_micros, sql_literal
+from jobs.running.instants import sql_literal
 
 MOST_SPANS = 100
 """Rows are replaced in at most so many spans of time: more make a predicate that takes long to read."""
@@ -35,8 +35,7 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
     where = spans(time, others[time].cast(pa.int64()).to_numpy())
     table = DeltaTable(path)
     columns = pa.schema(table.schema().to_arrow())
-    query = QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(f"select * from it where {where}")
-    old = pa.table(query.read_all()).cast(columns)
+    old = table_queries.rows_where(table, where)
     at = places_among(others, old, key)
     revisions = np.where(at >= 0, old["revision"].to_numpy()[at], 0) + 1 if len(old) else np.ones(len(others))
     stays = np.ones(len(old), bool)
@@ -69,9 +68,5 @@ def spans(column: str, micros: np.ndarray) -> str:
     times = np.unique(micros)
     widest = np.sort(np.argsort(np.diff(times))[::-1][: MOST_SPANS - 1])
     firsts, lasts = times[np.append(0, widest + 1)], times[np.append(widest, len(times) - 1)]
-    pairs = zip(map(_literal, firsts), map(_literal, lasts), strict=True)
+    pairs = zip(*(map(table_queries.literal, ends.tolist()) for ends in (firsts, lasts)), strict=True)
     return "(" + " or ".join(f"({column} >= {first} and {column} <= {last})" for first, last in pairs) + ")"
-
-
-def _literal(micros: np.int64) -> str:
-    return sql_literal(from_micros(int(micros)))

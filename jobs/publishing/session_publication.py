@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
 from jobs.answers.result import Result
 from jobs.answers.sessions import Sessions
@@ -18,7 +18,6 @@ from jobs.facts import spells
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference, row_writing
 from jobs.publishing.event_difference import CHANGE, REVISED, Moment
-from jobs.running.instants import from_micros, sql_literal
 from jobs.running.places import Places
 
 SPAN_MICROS = 86_400_000_000
@@ -35,7 +34,7 @@ def update(
     assert sessions
     path, rows_path = places.table(result.table("spells")), places.table(result.answer_table(sessions))
     stored = DeltaTable(path, version=version)
-    new = _query(stored, f"sequence > {before.sequence}")
+    new = table_queries.rows_where(stored, f"sequence > {before.sequence}")
     carried = _near(stored, new, sessions, before.sequence)
     merged = spells.merge(pa.concat_tables([carried, new]), sessions.spells)
     changes = event_difference.compare(
@@ -59,10 +58,10 @@ def _near(stored: DeltaTable, new: pa.Table, sessions: Sessions, since_sequence:
     gap = sessions.spells.gap_micros
     starts, ends = (new[name].cast(pa.int64()).to_numpy() for name in spells.TIMES)
     parts = " or ".join(
-        f"(end_time > {_literal(first - gap)} and start_time < {_literal(last + gap)})"
+        f"(end_time > {table_queries.literal(first - gap)} and start_time < {table_queries.literal(last + gap)})"
         for first, last in _spans(starts, ends, gap)
     )
-    old = _query(stored, f"sequence <= {since_sequence} and ({parts})")
+    old = table_queries.rows_where(stored, f"sequence <= {since_sequence} and ({parts})")
     return old.filter(pa.array(spells.near(old, new, sessions.spells)))
 
 
@@ -79,7 +78,8 @@ def _finality_changes(path: str, sessions: Sessions, before: Moment, now: Moment
     """The published sessions that become final between these moments, or no longer are, as changes."""
     low, high = sorted((before.complete_micros, now.complete_micros))
     table = DeltaTable(path)
-    rows = _query(table, f"due_time > {_literal(low)} and due_time <= {_literal(high)}" if low < high else "false")
+    span = f"due_time > {table_queries.literal(low)} and due_time <= {table_queries.literal(high)}"
+    rows = table_queries.rows_where(table, span if low < high else "false")
     rows = rows.drop_columns(["revision", "updated_time"])
     final = pc.less_equal(rows["due_time"].cast(pa.int64()), now.complete_micros)
     rows = rows.set_column(rows.schema.get_field_index("final"), "final", final)
@@ -100,16 +100,7 @@ def _replace(
         delta_tables.replace(merged, path, f"sequence > {since_sequence}", commit)
         return
     where = row_writing.spans("start_time", carried["start_time"].cast(pa.int64()).to_numpy())
-    there = _query(stored, f"sequence <= {since_sequence} and {where}")
+    there = table_queries.rows_where(stored, f"sequence <= {since_sequence} and {where}")
     stays = event_difference.places_among(there, carried, (*by, "start_time")) < 0
     rows = pa.concat_tables([there.filter(pa.array(stays)), merged.select(there.column_names).cast(there.schema)])
     delta_tables.replace(rows.sort_by("end_time"), path, f"{where} or sequence > {since_sequence}", commit)
-
-
-def _literal(micros: int) -> str:
-    return sql_literal(from_micros(min(max(micros, 0), table_queries.LAST_MICROS)))
-
-
-def _query(table: DeltaTable, where: str) -> pa.Table:
-    query = QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(f"select * from it where {where}")
-    return pa.table(query.read_all()).cast(pa.schema(table.schema().to_arrow()))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
 from jobs.facts.kept_events import KEY_HASH
 from jobs.lake import table_queries
-from jobs.running.instants import from_micros, sql_literal
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,8 @@ class StoredEvents:
     def _query(self, topic: str, columns: str, where: str) -> pa.Table:
         path, version = self.paths[topic]
         table = DeltaTable(path, version=version)
-        query = QueryBuilder(table_queries.ONE_THREAD).register("it", table)
-        rows = pa.table(query.execute(f"select {columns} from it where {where}").read_all())
-        kinds = pa.schema(table.schema().to_arrow())
-        return rows.cast(pa.schema([kinds.field(name) for name in rows.column_names]))
+        return table_queries.query(table, f"select {columns} from it where {where}")
 
 
 def _within(first: int, last: int) -> str:
-    times = (sql_literal(from_micros(min(max(micros, 0), table_queries.LAST_MICROS))) for micros in (first, last))
-    return "event_time >= {} and event_time <= {}".format(*times)
+    return f"event_time >= {table_queries.literal(first)} and event_time <= {table_queries.literal(last)}"

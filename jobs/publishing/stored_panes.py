@@ -7,7 +7,7 @@ from itertools import zip_longest
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
 from jobs.answers.windows import Window
 from jobs.lake import table_queries
@@ -40,16 +40,15 @@ def near(path: str, kinds: tuple[Window, ...], since_sequence: int) -> NearPanes
         return None
     if any(name not in files.column_names or files[name].null_count for name in _STATISTICS):
         raise TooMuch
-    sql = f"select min(pane_start) as low, max(pane_start) as high from panes where sequence > {since_sequence}"
-    new = _query(table, sql).cast(pa.schema([("low", _TIME), ("high", _TIME)])).to_pylist()[0]
+    sql = f"select min(pane_start) as low, max(pane_start) as high from it where sequence > {since_sequence}"
+    new = table_queries.query(table, sql).cast(pa.schema([("low", _TIME), ("high", _TIME)])).to_pylist()[0]
     if new["low"] is None:
         return None
     first = near_panes.first_sharing(kinds, new["low"])
     latest = pc.add(files["max.pane_start"].cast(_TIME), _CUT)
     needed = files.filter(pc.greater_equal(latest, pa.scalar(first, _TIME)))
     last, rows = pc.max(needed["max.pane_start"].cast(_TIME)).as_py(), pc.sum(needed["num_records"]).as_py()
-    too_many = rows > MOST_PANES or pc.sum(needed["size_bytes"]).as_py() > MOST_FILE_BYTES
-    if too_many or last > table_queries.LAST_LITERAL:
+    if rows > MOST_PANES or pc.sum(needed["size_bytes"]).as_py() > MOST_FILE_BYTES:
         raise TooMuch
     starts = [first, *_later_starts(needed, first)]
 
@@ -93,12 +92,7 @@ def _piece(
     columns = pa.schema([kinds.field(name) for name in names or kinds.names])
     selected = ", ".join(f'"{name}"' for name in columns.names)
     before = f" and pane_start < {sql_literal(end)}" if end else ""
-    rows = _query(table, f"select {selected} from panes where pane_start >= {sql_literal(start)}{before}")
-    rows = rows.cast(columns)
+    rows = table_queries.query(table, f"select {selected} from it where pane_start >= {sql_literal(start)}{before}")
     if names is None:
         rows = rows.sort_by([("pane_start", "ascending"), ("sequence", "ascending")])
     yield from rows.combine_chunks().to_batches()
-
-
-def _query(table: DeltaTable, sql: str) -> pa.Table:
-    return pa.table(QueryBuilder(table_queries.ONE_THREAD).register("panes", table).execute(sql).read_all())

@@ -6,12 +6,11 @@ where files have changed.
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
 from jobs.answers.result import Result
 from jobs.lake import table_queries
 from jobs.publishing import event_difference
-from jobs.running.instants import EPOCH, from_micros, sql_literal
 from jobs.running.places import Places
 
 _TIME = pa.timestamp("us", "UTC")
@@ -31,7 +30,11 @@ def changes(places: Places, result: Result, before: int) -> dict[str, pa.Table |
     where = _where_files_differ(old, now)
     if where is None:
         return {answer: None}
-    return {answer: event_difference.compare(_rows(old, where), _rows(now, where), key)}
+    return {
+        answer: event_difference.compare(
+            table_queries.rows_where(old, where), table_queries.rows_where(now, where), key
+        )
+    }
 
 
 def _where_files_differ(old: DeltaTable, now: DeltaTable) -> str | None:
@@ -50,11 +53,5 @@ def _where_files_differ(old: DeltaTable, now: DeltaTable) -> str | None:
             if name not in there.column_names or there[name].null_count:
                 return "true"
             bounds += there[name].cast(_TIME).cast(pa.int64()).to_pylist()
-    first = max(from_micros(min(bounds) - _CUT_MICROS), EPOCH)
-    last = min(from_micros(max(bounds) + _CUT_MICROS), table_queries.LAST_LITERAL)
-    return f"window_start >= {sql_literal(first)} and window_start <= {sql_literal(last)}"
-
-
-def _rows(table: DeltaTable, where: str) -> pa.Table:
-    query = QueryBuilder(table_queries.ONE_THREAD).register("it", table).execute(f"select * from it where {where}")
-    return pa.table(query.read_all()).cast(pa.schema(table.schema().to_arrow()))
+    first, last = table_queries.literal(min(bounds) - _CUT_MICROS), table_queries.literal(max(bounds) + _CUT_MICROS)
+    return f"window_start >= {first} and window_start <= {last}"

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MICROS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+"""Where Python's calendar ends, in microseconds since 1970."""
 
 
 def to_micros(instant: datetime) -> int:
@@ -16,5 +18,9 @@ def from_micros(micros: int) -> datetime:
 
 
 def sql_literal(instant: datetime) -> str:
-    """An instant in UTC, from 1970 on, as DataFusion and Delta read it beside a column of timestamps."""
-    return f"'{instant:%Y-%m-%dT%H:%M:%S.%fZ}'"
+    """An instant in UTC, from 1970 on, for SQL of Apache DataFusion and for predicates of deltalake's writes.
+
+    With its unit, as they take a plain text for nanoseconds. 64 bits of these end in 2262, and a write would change
+    all later instants in the files that it replaces.
+    """
+    return f"arrow_cast('{instant:%Y-%m-%dT%H:%M:%S.%fZ}', 'Timestamp(Microsecond, Some(\"UTC\"))')"

@@ -82,7 +82,7 @@ def test_what_is_too_much_for_memory_is_left_to_spark(
 
 
 def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: Path) -> None:
-    """DataFusion's queries end in 2262, Python's calendar in 9999; Spark's and Delta's do not."""
+    """Nanoseconds end in 2262, Python's calendar in 9999; Spark's and Delta's times do not."""
     good = next(r for r in GOOD if r.good and r.good["site"] != "test")
     assert good.good
     far, last = datetime(2300, 5, 1, 8, tzinfo=UTC), datetime(9998, 12, 31, 23, 45, tzinfo=UTC)

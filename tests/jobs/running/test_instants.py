@@ -1,9 +1,8 @@
-"""Instants as numbers and as SQL, against numbers worked out by hand and what DataFusion and DuckDB read."""
+"""Instants as numbers and as SQL, against numbers worked out by hand and what DataFusion reads."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
@@ -11,6 +10,8 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from jobs.running import instants
 
 MOMENT = datetime(2000, 2, 29, 23, 59, 59, 7, UTC)
+FAR, LAST = datetime(2300, 5, 1, 8, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+MICROSECOND = timedelta(microseconds=1)
 MICROS = ((30 * 365 + 7 + 59 + 1) * 86_400 - 1) * 1_000_000 + 7
 """Thirty years with seven leap days, then 59 days of January and February and the leap day itself, less a second."""
 
@@ -23,17 +24,21 @@ def test_microseconds_since_1970() -> None:
     assert instants.from_micros(0).utcoffset() == timedelta(0)
 
 
-@pytest.mark.parametrize("moment", [MOMENT, instants.EPOCH, datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)])
-def test_a_literal_is_the_instant(moment: datetime) -> None:
-    literal = instants.sql_literal(moment)
-    assert duckdb.execute(f"select epoch_us(timestamptz {literal})").fetchall() == [(instants.to_micros(moment),)]
-
-
-def test_a_table_is_searched_by_a_literal(tmp_path: Path) -> None:
-    times = [MOMENT - timedelta(microseconds=1), MOMENT, MOMENT + timedelta(microseconds=1)]
-    write_deltalake(tmp_path, pa.table({"at": pa.array(times, pa.timestamp("us", "UTC"))}))
+@pytest.mark.parametrize("moment", [MOMENT, instants.EPOCH + MICROSECOND, FAR])
+def test_a_table_is_searched_by_a_literal(tmp_path: Path, moment: datetime) -> None:
+    times = [moment - MICROSECOND, moment, moment + MICROSECOND]
+    write_deltalake(tmp_path, _table(times))
     query = QueryBuilder().register("t", DeltaTable(tmp_path))
-    rows = pa.table(
-        query.execute(f"select at from t where at >= {instants.sql_literal(MOMENT)} order by at").read_all()
-    )
-    assert rows["at"].to_pylist() == times[1:]
+    sql = f"select at from t where at >= {instants.sql_literal(moment)} order by at"
+    assert pa.table(query.execute(sql).read_all())["at"].to_pylist() == times[1:]
+
+
+def test_a_write_by_a_literal_leaves_far_instants_of_the_same_file_as_they_are(tmp_path: Path) -> None:
+    write_deltalake(tmp_path, _table([MOMENT, FAR, LAST]))
+    for moment in (MOMENT, LAST):
+        write_deltalake(tmp_path, _table([moment]), mode="overwrite", predicate=f"at = {instants.sql_literal(moment)}")
+        assert sorted(DeltaTable(tmp_path).to_pyarrow_table()["at"].to_pylist()) == [MOMENT, FAR, LAST]
+
+
+def _table(times: list[datetime]) -> pa.Table:
+    return pa.table({"at": pa.array(times, pa.timestamp("us", "UTC"))})
