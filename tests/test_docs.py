@@ -14,11 +14,13 @@ import pytest
 from jobs import delay_passed_on, departure_delay, ground_stop, keeping, run, turnaround
 from jobs.admin.commands.demo import QUESTIONS
 from jobs.admin.reference.page import text as reference
-from jobs.answers import outcomes, result, sequences, sessions, sliding
+from jobs.answers import outcomes, result, sequences, sessions, sliding, top, windows
 from jobs.events.lateness_rule import LatenessRule
 from jobs.events.stream_time import StreamTime
+from jobs.facts.panes import Panes
 from jobs.keeping import complete_time
 from jobs.running.errors import Mistake
+from schemas import departure
 from tests import delta
 from tests.pages import HOURS, PAGES, ROOT, TUTORIAL, anchors, blocks, hours, page, prose, section, shell, zipped
 
@@ -275,10 +277,12 @@ def test_the_answers_of_the_page_are_those_of_the_jobs() -> None:
     for module in (outcomes, sliding, sequences, sessions, result, turnaround):
         names |= vars(module)
     code = [content for _, language, content in blocks(page("docs/answers.md")) if language == "python"]
-    assert len(code) == 6
+    assert len(code) == 7
+    names |= vars(top) | vars(windows) | {"Panes": Panes, "departure": departure, "departures": turnaround.departures}
     for each in code:
         exec(each, names)
     assert (names["PASSED_ON"], names["PILES"]) == (delay_passed_on.PASSED_ON, ground_stop.PILES)
+    assert names["BUSIEST"] == top.Top(10, item="destination", by="departures", each=("origin",))
     assert names["RESULT"] == turnaround.RESULT
     assert names["LATE"] == departure_delay.RESULT.late
 

@@ -21,6 +21,8 @@ from pyspark.sql.types import (
 from jobs.answers import merging, table_names
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
+from jobs.answers.top import Top
+from jobs.answers.windows import Windows
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.panes import Panes
@@ -76,12 +78,40 @@ def check_rows(name: str, rows: StructType, membership: bool) -> None:
     _check_columns(name, [*rows.names, *added], rows.names)
 
 
-def check_tables(name: str, topics: Sequence[str], answers: Sequence[EventAnswer]) -> None:
+def check_rankings(name: str, answers: Any) -> None:
+    """Raises Mistake if the answers of a result have a Top, and not the Windows that it ranks before it."""
+    given = answers if isinstance(answers, tuple) else (answers,)
+    if not any(isinstance(each, (Windows, Top)) for each in given) or isinstance(answers, Windows):
+        return
+    if not isinstance(given[0], Windows) or not all(isinstance(each, Top) for each in given[1:]):
+        raise Mistake(
+            f"{name}: several answers are Windows and the Tops that rank them, in this order: (Windows(PANES, ...), "
+            "Top(10, ...)), or answers of events alone"
+        )
+    for ranking in given[1:]:
+        if not ranking.name:
+            raise Mistake(f"{name}: the windows have the table {name}: give each Top a name of its own")
+
+
+def check_ranking(name: str, ranking: Top, windows: StructType, by: tuple[str, ...]) -> None:
+    """Raises Mistake if windows of these columns, with a row for each of the groups `by`, cannot be ranked."""
+    try:
+        ranking.check(windows, by)
+    except Mistake as mistake:
+        raise Mistake(f"{name}: {mistake}") from None
+    columns = ranking.columns(windows).names
+    _check_columns(name, [*columns, *OWN[1:3]], set(columns) - set(OWN))
+
+
+def check_tables(
+    name: str, topics: Sequence[str], answers: Sequence[EventAnswer], rankings: Sequence[Top] = ()
+) -> None:
     """Raises Mistake if two topics or answers would have the same table, or answers unlike groups."""
     for topic, times in Counter(topics).items():
         if times > 1:
             raise Mistake(f"{name}: reads topic {topic} twice. Read it once, with a transform for both")
-    parts = [*(topics if answers else ()), *(answer.name for answer in answers)]
+    names = [*(answer.name for answer in answers), *(ranking.name for ranking in rankings)]
+    parts = [*(topics if answers else ()), *names]
     for part, times in Counter(part.lower() for part in parts).items():
         if times > 1:
             raise Mistake(

@@ -12,6 +12,7 @@ from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
+from jobs.answers.top import Top
 from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, topic_schema
@@ -82,8 +83,9 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | EventAnswer | tuple[EventAnswer, ...] | None = None
-    """What follows from the records; None keeps a row for each record, with what is decided about it."""
+    answers: Windows | Sessions | EventAnswer | tuple[Windows | Top | EventAnswer, ...] | None = None
+    """What follows from the records: Windows, also with a Top or several; Sessions; answers of events. None keeps a row
+    for each record, with what is decided about it."""
     late: Late = Late()
     """What is late, and what becomes of it."""
     facts_for: str = "1 hour"
@@ -127,7 +129,8 @@ class Result:
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
-        contract.check_tables(self.name, self.topics, self.event_answers)
+        contract.check_rankings(self.name, self.answers)
+        contract.check_tables(self.name, self.topics, self.event_answers, self.rankings)
         if len(self.all_reads) > 1 and not self.event_answers:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
         if self.membership and (self.event_answers or self.sessions or self.late.idle_after):
@@ -167,9 +170,18 @@ class Result:
     @property
     def event_answers(self) -> tuple[EventAnswer, ...]:
         """The answers of kept events."""
-        if self.answers is None or isinstance(self.answers, (Windows, Sessions)):
-            return ()
-        return self.answers if isinstance(self.answers, tuple) else (self.answers,)
+        answers = self.answers if isinstance(self.answers, tuple) else (self.answers,)
+        return tuple(each for each in answers if each and not isinstance(each, (Windows, Sessions, Top)))
+
+    @property
+    def rankings(self) -> tuple[Top, ...]:
+        """What ranks the rows of its windows."""
+        return tuple(each for each in self.answers if isinstance(each, Top)) if isinstance(self.answers, tuple) else ()
+
+    @property
+    def uses_window_changes(self) -> bool:
+        """Whether something is made of what a publish has changed in the table of windows: a ranking or a feed."""
+        return bool(self.windows) and bool(self.rankings or self.deliver)
 
     @property
     def sessions(self) -> Sessions | None:
@@ -217,12 +229,17 @@ class Result:
     @property
     def panes(self) -> Panes | None:
         """What is kept per pane; None keeps a row for each record."""
-        return self.answers.panes if isinstance(self.answers, Windows) else None
+        return self._windows.panes if self._windows else None
 
     @property
     def windows(self) -> tuple[Window, ...]:
         """The windows that are published. They may change at any time: new ones are made of the stored panes."""
-        return self.answers.windows if isinstance(self.answers, Windows) else ()
+        return self._windows.windows if self._windows else ()
+
+    @property
+    def _windows(self) -> Windows | None:
+        first = self.answers[0] if isinstance(self.answers, tuple) and self.answers else self.answers
+        return first if isinstance(first, Windows) else None
 
     def check_transformed(self, transformed: DataFrame) -> None:
         """Raises Mistake if the transform's output for no events is not what panes and membership need."""
@@ -257,7 +274,7 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
@@ -274,7 +291,7 @@ class Result:
     def answer_keys(self) -> dict[str, tuple[str, ...]]:
         """By the name of each answer whose rows are corrected, the columns that tell one row from another."""
         if self.panes:
-            return {"": (*KEYS, *self.panes.by)}
+            return {"": (*KEYS, *self.panes.by)} | {ranking.name: ranking.key for ranking in self.rankings}
         if self.sessions:
             return {self.sessions.name: self.sessions.key}
         return {answer.name: answer.key for answer in self.event_answers}
@@ -304,6 +321,8 @@ class Result:
             constants["late"] = str(late)
         if self.sessions:
             constants["answers"] = definition_text(self.sessions)
+        if self.rankings:
+            constants["answers"] = "; ".join(map(definition_text, self.rankings))
         if self.event_answers:
             constants["answers"] = "; ".join(map(definition_text, self.event_answers))
             constants["facts_for"] = self.facts_for

@@ -1,6 +1,6 @@
 """The n items of each window with the largest values: a ranking of rows of windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,10 @@ class Top:
                 raise Mistake(f"{self._owner}: {field} is {value!r}; it must be the name of a column")
         anchors.check_names(self._owner, self.each)
         anchors.check_names(self._owner, (*self.each, self.item, self.by))
+
+    def named(self, name: str) -> "Top":
+        """The same in a table of its own, with this name behind the result's."""
+        return replace(self, name=name)
 
     @property
     def _owner(self) -> str:

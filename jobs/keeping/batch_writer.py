@@ -114,7 +114,8 @@ class BatchWriter:
             row = self._write_tables(found, row)
         seconds = time.monotonic() - begun
         is_due = bool(self.run.continuous) and self.schedule.is_due()  # a scheduled run publishes at its end
-        is_apart = not self.result.windows or bool(self.result.deliver)  # a feed must say what the ledger has
+        # Rankings and feeds must say what the ledger has.
+        is_apart = not self.result.windows or self.result.uses_window_changes
         if is_due and self.result.windows and not is_apart:
             row = self.schedule.publish_now(self.run.spark, row)
         self.ledger.close(row)

@@ -33,8 +33,8 @@ class ManualChange:
         """Publish what the change has written, and what complete time has made final; returns the row that says so.
         Like a run that ends, it shows the rows of events that nothing decides yet.
         """
-        if self.result.windows and self.result.deliver:
-            return row  # the next run publishes them, with their feed
+        if self.result.uses_window_changes:
+            return row  # the next run publishes them, with their rankings and their feed
         if self.result.windows:
             commit, since = self.commit(row, Step.WINDOWS), self.last.published_sequence
             finality = Finality(self.last.published_complete_time, row.complete_time)

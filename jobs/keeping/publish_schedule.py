@@ -3,7 +3,6 @@
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -14,7 +13,7 @@ from jobs.keeping.deliveries import Deliveries
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.publishing import publication, version_feed
+from jobs.publishing import publication, ranking_publication, version_feed
 from jobs.publishing.event_publication import EventPublisher
 from jobs.publishing.finality import Finality
 from jobs.publishing.pane_cache import PaneCache
@@ -70,16 +69,23 @@ class PublishSchedule:
         """
         step = Step.WINDOWS if row.kind == Kind.BATCH else Step.PUBLISH
         last = self.ledger.last
-        version = version_feed.version(self.run.places, self.result) if self.result.deliver else 0
+        places, result = self.run.places, self.result
+        version = version_feed.version(places, result) if result.uses_window_changes else 0
         finality = Finality(last.published_complete_time, row.complete_time)
+        commit = self.ledger.commit(row, step)
         with announce(self.run.step, Step.WINDOWS):
-            commit = self.ledger.commit(row, step)
             publication.publish(
-                *(spark, self.run.places, self.result, last.published_sequence, finality, commit),
-                cache=self._pane_cache,
+                *(spark, places, result, last.published_sequence, finality, commit), cache=self._pane_cache
             )
-        changes = partial(version_feed.changes, self.run.places, self.result, version)
-        row = with_feed(self.run, self.result, last, row, changes, self.ledger.commit)
+        ranked: dict[str, pa.Table | None] = {}
+        if result.rankings:
+            with announce(self.run.step, Step.PUBLISH):
+                ranked = ranking_publication.update(places, result, version, finality, commit)
+        row = with_feed(
+            *(self.run, result, last, row),
+            lambda: {"": version_feed.changes(places, result, version)} | ranked,
+            self.ledger.commit,
+        )
         self.published_at = time.monotonic()
         return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 

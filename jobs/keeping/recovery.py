@@ -66,10 +66,10 @@ def resume_from(
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
-    if new_windows and result.deliver:
+    if new_windows and result.uses_window_changes:
         raise Refused(
-            f"{result.name} delivers its windows, and which ones it has cannot change then: give the result a new "
-            "version in its name, or take the change back."
+            f"{result.name} {'delivers' if result.deliver else 'ranks'} its windows, and which ones it has cannot "
+            "change then: give the result a new version in its name, or take the change back."
         )
     moved = topics is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topics is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
@@ -83,7 +83,7 @@ def resume_from(
     if window_change.is_unfinished(uncommitted):
         last, uncommitted = window_change.roll_back(places, result, last), []
         notes += last.notes
-    if result.event_answers or result.sessions or result.deliver:
+    if result.event_answers or result.sessions or result.uses_window_changes:
         uncommitted = _take_back_publications(places, last, uncommitted)
     half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.tables_to_widen(places, expected))
@@ -167,7 +167,7 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
 
 
 def _take_back_publications(places: Places, last: Row, uncommitted: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Undo a publication, of answers of events or with a feed, that has no ledger row: the next one works out the
+    """Undo a publication, but for one of windows alone, that has no ledger row: the next one works out the
     difference to what the ledger knows. Returns the commits that are left.
     """
     of_publication = (Step.PUBLISH, Step.PUBLISH_FINAL, Step.FEED)

@@ -35,6 +35,7 @@ OWN = {
     "record_offset": "Offset of its record.",
     "outcome": "What became of it.",
     "steps": "How many steps were reached.",
+    "rank": "Place among the items of the window and group, from 1.",
     "crowded": "Whether there are too many events to count the distinct values.",
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",
@@ -143,6 +144,11 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             [*_with_comments(merged, result.panes.by, result.panes.statistics, [result.topic]), *REVISION]
         )
         tables.append(Table(result.name, commented, (), f"Published windows of {result.name}."))
+        for ranking in result.rankings:
+            contract.check_ranking(result.name, ranking, merged, result.panes.by)
+            ranked = _with_comments(ranking.columns(merged), result.panes.by, result.panes.statistics, [result.topic])
+            ranked = StructType([*ranked, *REVISION])
+            tables.append(Table(result.answer_table(ranking), ranked, (), f"A ranking of windows: {result.name}."))
     else:
         tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")

@@ -18,6 +18,7 @@ from jobs.answers.result import Late, Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sessions import Sessions
 from jobs.answers.sliding import Sliding
+from jobs.answers.top import Top
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
@@ -48,7 +49,7 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
-ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions)
+ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Top)
 """Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:

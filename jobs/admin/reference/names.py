@@ -34,7 +34,7 @@ NAMES = {
             "rows": "Rows of a batch, of a result without panes.",
             "filters": "Bloom filters that a batch changed.",
             "windows": "Windows that were published within a batch, by a requeue, or as complete time was set.",
-            "publish": "Windows that were published outside a batch; rows of answers of events.",
+            "publish": "Windows that were published outside a batch; rows of rankings, sessions and answers of events.",
             "feed": "What a publish has changed in one answer.",
             "windows final": "Windows became final, in a batch whose windows Spark publishes.",
             "publish final": "The same outside a batch.",

@@ -31,6 +31,7 @@ from pyspark.sql.types import (
 
 from jobs.answers import contract
 from jobs.answers.result import Reads, Result
+from jobs.answers.top import Top
 from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
 from jobs.events import topic_schema
@@ -241,3 +242,49 @@ def test_a_transform_goes_row_by_row(spark: SparkSession) -> None:
     for wrong, said in ((None, "returns nothing"), (5, "returns a int")):
         with pytest.raises(Mistake, match=said):
             contract.check_transformed("r_v1", wrong)
+
+
+RANKED = StructType([*PLACE, StructField("route", StringType()), StructField("carrier", StringType())])
+BY_ROUTE = Windows(Panes("1 hour", ("route",), count="flights"), Tumbling("1 hour"))
+BUSIEST = Top(3, item="route", by="flights")
+
+
+def ranked(*answers: Any) -> Result:
+    return Result("r_v1", Reads(schema(), nothing), answers)
+
+
+def test_a_ranking_has_a_table_of_its_own() -> None:
+    made = ranked(BY_ROUTE, BUSIEST, BUSIEST.named("three"))
+    columns = {table.name: table.columns.names for table in result_tables.tables_from(made, RANKED)}
+    added = ["due_time", "final", "revision", "updated_time"]
+    assert columns["r_v1_top"] == ["window", "window_start", "window_end", "rank", "route", "flights", *added]
+    assert {"r_v1", "r_v1_panes", "r_v1_three"} < columns.keys()
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ((BUSIEST,), "several answers are Windows and the Tops that rank them, in this order"),
+        ((BUSIEST, BY_ROUTE), "several answers are Windows and the Tops that rank them, in this order"),
+        ((BY_ROUTE, BY_ROUTE), "several answers are Windows and the Tops that rank them, in this order"),
+        ((BY_ROUTE, BUSIEST, BUSIEST), "two of its tables would be called r_v1_top"),
+        ((BY_ROUTE, BUSIEST.named("panes")), "r_v1_panes is a table of headrace: take another name than panes"),
+        ((BY_ROUTE, BUSIEST.named("")), "the windows have the table r_v1: give each Top a name of its own"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused_when_the_job_file_is_loaded(answers: Any, message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        ranked(*answers)
+
+
+@pytest.mark.parametrize(
+    ("ranking", "message"),
+    [
+        (Top(3, item="carrier", by="flights"), "each and item are carrier, and the windows are grouped by route"),
+        (Top(3, item="route", by="delay_mean"), "the windows have no column delay_mean; they have"),
+        (Top(3, item="route", by="window_start"), "by is window_start, which is timestamp: no number"),
+    ],
+)
+def test_a_ranking_names_columns_of_the_windows(ranking: Top, message: str) -> None:
+    with pytest.raises(Mistake, match=f"r_v1: Top top: {message}"):
+        result_tables.tables_from(ranked(BY_ROUTE, ranking), RANKED)

@@ -13,12 +13,12 @@ from pyspark.sql import SparkSession
 
 from jobs.answers.delivery import Topic
 from jobs.answers.outcomes import Before, Outcomes, Then
-from jobs.log.archive import snapshot
 from jobs.publishing import stored_panes
 from jobs.running.errors import Refused
 from tests.altered import altered
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.checks import check_panes
+from tests.jobs.keeping.feeds import PLACE, apply, check_feed, header, records
 from tests.jobs.keeping.readings import PANES
 from tests.jobs.keeping.searches import Visits
 from tests.jobs.keeping.world import GOOD, LOG, World
@@ -27,45 +27,7 @@ CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called
 CLOSED = Outcomes(
     "clicks", ("user",), (Then("is_last", "2 minutes", without="is_close"),), (Before("searches", "1 minute"),)
 ).named("closed")
-PLACE = ("record_partition", "record_offset")
 DELIVER = (Topic("outcomes"), Topic("by_user", key=("user",)), Topic("closings", answer="closed"))
-
-
-def apply(feed: list[dict[str, Any]], names: tuple[str, ...] = PLACE) -> dict[Any, dict[str, Any]]:
-    """The rows that a feed leaves, by key, with their revisions."""
-    rows: dict[Any, dict[str, Any]] = {}
-    for row in sorted(feed, key=lambda one: int(one["sequence"])):
-        key = tuple(row[name] for name in names)
-        if row["change"] == "withdrawn":
-            del rows[key]
-        else:
-            assert (key in rows) == (row["change"] == "revised")
-            rows[key] = {name: value for name, value in row.items() if name not in ("change", "sequence")}
-    return rows
-
-
-def records(world: World, topic: str) -> list[dict[str, Any]]:
-    """The records of a topic in the archive, partition by partition."""
-    found = []
-    for extent in snapshot.extents(world.places.archive, topic):
-        found += snapshot.records(world.places.archive, topic, extent.partition, 0, 1_000_000).to_pylist()
-    return found
-
-
-def header(record: dict[str, Any], name: str) -> str:
-    [value] = [pair["value"] for pair in record["headers"] if pair["key"] == name]
-    return bytes(value).decode()
-
-
-def check_feed(world: World, suffix: str = "", names: tuple[str, ...] = PLACE) -> list[dict[str, Any]]:
-    """The feed's rows, which lead to the table."""
-    feed = world.rows(f"{suffix}_feed")
-    assert max(Counter((row["sequence"], *(row[name] for name in names)) for row in feed).values()) == 1
-    table = {tuple(row[name] for name in names): row for row in world.rows(suffix)}
-    assert apply(feed, names) == table
-    published = {row["sequence"] for row in world.rows("_ledger") if row["kind"] == "publish"}
-    assert {row["sequence"] for row in feed} <= published
-    return feed
 
 
 def check_topic(world: Visits, topic: str, feed: list[dict[str, Any]]) -> None:

@@ -1,0 +1,50 @@
+"""Rankings follow the table of windows: where a publish has changed it they are made anew, and what differs is written.
+
+Both rankings, of the windows before the publish and of those after it, come out of the versions of that table.
+"""
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from jobs.answers.result import Result
+from jobs.answers.top import Top
+from jobs.answers.windows import KEYS
+from jobs.lake import commits, table_queries, version_difference
+from jobs.publishing import event_difference, row_writing
+from jobs.publishing.finality import Finality
+from jobs.running.instants import EPOCH, to_micros
+from jobs.running.places import Places
+
+SLICE_ROWS = 500_000
+"""About how many rows of windows are ranked at once."""
+
+
+def update(
+    places: Places, result: Result, before: int, finality: Finality, commit: commits.Commit
+) -> dict[str, pa.Table | None]:
+    """Bring the rankings to what the windows are now, each in one commit. `before`: the version of the table of windows
+    to which the rankings belong. Returns by the name of the ranking what has changed, for a feed.
+    """
+    path = places.table(result.name)
+    old, now = DeltaTable(path, version=before), DeltaTable(path)
+    slices = list(version_difference.slices(old, now, "window_start", SLICE_ROWS))
+    complete = tuple(to_micros(max(moment or EPOCH, EPOCH)) for moment in (finality.before, finality.now))
+    written: dict[str, pa.Table | None] = {}
+    for ranking in result.rankings:
+        parts = [_changes(ranking, where, (old, now), complete) for where in slices]
+        target = places.table(result.answer_table(ranking))
+        changed = pa.concat_tables(parts) if parts else None
+        written[ranking.name] = (
+            None if changed is None else row_writing.write(target, changed, ranking.key, "window_start", commit)
+        )
+    return written
+
+
+def _changes(ranking: Top, where: str, versions: tuple[DeltaTable, DeltaTable], complete: tuple[int, ...]) -> pa.Table:
+    """How the rows of a ranking change, of the windows for which `where` holds."""
+    names = ", ".join(f'"{name}"' for name in (*KEYS, *ranking.each, ranking.item, ranking.by))
+    earlier, later = (
+        ranking.rows(table_queries.query(table, f"select {names} from it where {where}"), micros)
+        for table, micros in zip(versions, complete, strict=True)
+    )
+    return event_difference.compare(earlier, later, ranking.key)
