@@ -79,7 +79,7 @@ def test_failures_ten_minutes_before_a_login_count_and_earlier_ones_do_not() -> 
     assert asked_of(PATTERNS, [*failures, ("a", 9, 600_002, False)]) == []
 
 
-def test_a_login_between_failures_ends_their_row() -> None:
+def test_a_login_ends_a_streak_of_failures() -> None:
     letters = "fffsffsffffs"
     logins = [("a", number, number * 1000, letter == "f") for number, letter in enumerate(letters)]
     assert sorted(tuple(row.values()) for row in asked_of(PATTERNS, logins)) == [(3, 3, 0), (11, 4, 7000)]

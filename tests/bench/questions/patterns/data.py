@@ -1,8 +1,11 @@
-"""The pattern: a login after three failures of the user or more, in a row, in the ten minutes before it.
+"""The pattern: a login that ends a streak of failures, three or more of them in the ten minutes before it.
 
-A row for each such login: its id, how many failures of the row are at most ten minutes before it, inclusive, and when
-the first of these was. For Flink, WITHIN is exclusive, so it has a millisecond more: event times are whole
-milliseconds. Spark gives a row once its watermark has passed the login: it leaves out the last ones.
+A streak is all failures of a user since the login before. The answer has, for each such login, its id, how many
+failures of the streak were at most ten minutes before it, inclusive, and when the first of these was.
+
+For Flink, WITHIN is exclusive, so it has a millisecond more: event times are whole milliseconds. Of events of a user at
+the same time the one with the lower offset is the earlier for all three; ids rise with offsets. Spark gives a row once
+its watermark has passed the login: it leaves out the last ones.
 """
 
 from questions import login_log
