@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness join chaos notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness join sessions patterns chaos notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,7 +24,7 @@ $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@touch $@
 
 $(VENV)/dev.ready: $(VENV)/demo.ready
-	@echo "installing 55 more packages, for tests, lint and notebooks: 0.2 GB, about a minute the first time"
+	@echo "installing 56 more packages, for tests, lint and notebooks: 0.2 GB, about a minute the first time"
 	$(INSTALL) -e '.[demo,notebook,dev]'
 	@touch $@
 
@@ -83,8 +83,17 @@ flink: .flink/ready ## Flink for make bench, in an environment of its own, .flin
 freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; SECONDS=1200 for longer, BEFORE=folder for an earlier checkout too
 	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60) $(if $(BEFORE),--before $(BEFORE))
 
+BESIDE_PEERS = $(BIN)/python tests/bench/beside_peers.py $@ --records $(or $(RECORDS),2000000) \
+	--contenders $(or $(CONTENDERS),headrace spark flink) --repeat $(or $(REPEAT),1)
+
 join: $(VENV)/dev.ready setup $(CLASSES) flink ## a join of two topics beside Spark's and Flink's: RECORDS=, CONTENDERS=, REPEAT=
-	$(BIN)/python tests/bench/join.py --records $(or $(RECORDS),2000000) --contenders $(or $(CONTENDERS),headrace spark flink) --repeat $(or $(REPEAT),1)
+	$(BESIDE_PEERS)
+
+sessions: $(VENV)/dev.ready setup $(CLASSES) flink ## sessions beside Spark's and Flink's, with the same options
+	$(BESIDE_PEERS)
+
+patterns: $(VENV)/dev.ready setup $(CLASSES) flink ## a pattern of events beside Spark's and Flink's, with the same options
+	$(BESIDE_PEERS)
 
 chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))

@@ -27,13 +27,21 @@ def jars() -> list[Path]:
     return [*sorted((FOLDER / "jars").glob("*.jar")), *(next(spark.glob(f"{name}-[0-9]*.jar")) for name in FROM_SPARK)]
 
 
+def python(java_flags: str, path: Path | None = None) -> list[str]:
+    """Command line of the Python of Flink's environment, without arguments.
+
+    `java_flags` is empty for Java's defaults; `path`: a folder whose modules it can import.
+    """
+    flags = [f"JAVA_TOOL_OPTIONS={java_flags}"] if java_flags else []
+    modules = [f"PYTHONPATH={path}"] if path else []
+    return ["env", "--unset=PYTHONPATH", *modules, *flags, str(FOLDER / "bin" / "python")]
+
+
 def command(java_flags: str, log: Input, out: Path) -> list[str]:
     """Command line over the topic in Kafka; `java_flags` is empty for Java's defaults."""
     assert log.servers
-    flags = [f"JAVA_TOOL_OPTIONS={java_flags}"] if java_flags else []
-    script = Path(__file__).with_name("flink_sql.py")
     return [
-        *("env", "--unset=PYTHONPATH", *flags, str(FOLDER / "bin" / "python"), str(script)),
+        *(*python(java_flags), str(Path(__file__).with_name("flink_sql.py"))),
         *("--topic", log.topic, "--servers", log.servers, "--out", str(out), "--cores", str(log.cores)),
         *("--jars", *map(str, jars())),
     ]

@@ -24,30 +24,32 @@ def checkout(text: str) -> Path:
     return root
 
 
-def command(log: Input, out: Path, root: Path = ROOT) -> list[str]:
-    """Command line of a scheduled run over the log, with tables and checkpoints in `out`; `root` is a checkout."""
+def submission(
+    script: Path, out: Path, archive: str, servers: str | None, root: Path = ROOT, **variables: str
+) -> list[str]:
+    """Command line of a scheduled run of a job file, with tables and checkpoints in `out`; `root` is a checkout.
+
+    It reads Kafka if there are `servers`, and the archive if not. `variables`: of its environment.
+    """
     places = out / "places.toml"
-    lines = {"archive": log.archive, "tables": f"{out}/tables", "checkpoints": f"{out}/checkpoints"}
-    kafka = f'log = "kafka"\n[kafka]\nservers = "{log.servers}"\n' if log.servers else ""
-    home, _, table = kafka.partition("\n")
-    written = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
-    places.write_text(f"{home}\n{written}{table}")
+    folders = {"archive": archive, "tables": f"{out}/tables", "checkpoints": f"{out}/checkpoints"}
+    lines = [*(['log = "kafka"'] if servers else []), *(f'{name} = "{folder}"' for name, folder in folders.items())]
+    kafka = ["[kafka]", f'servers = "{servers}"'] if servers else []
+    places.write_text("\n".join([*lines, *kafka, ""]))
     submit = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert submit
     profile = os.environ.get("BENCH_PROFILE", str(root / "conf" / "spark-local.conf"))
+    environment = {"PYTHONPATH": f"{root}{os.pathsep}{root / BENCH}", "PYSPARK_PYTHON": sys.executable, **variables}
     return [
-        "env",
-        f"--chdir={root}",
-        f"PYTHONPATH={root}{os.pathsep}{root / BENCH}",
-        f"BENCH_TOPIC={log.topic}",
-        f"PYSPARK_PYTHON={sys.executable}",
-        submit,
-        "--properties-file",
-        profile,
-        str(root / BENCH / "page_rate.py"),
-        "--places",
-        str(places),
+        *("env", f"--chdir={root}", *(f"{name}={value}" for name, value in environment.items())),
+        *(submit, "--properties-file", profile, str(script), "--places", str(places)),
     ]
+
+
+def command(log: Input, out: Path, root: Path = ROOT) -> list[str]:
+    """Command line of a scheduled run over the log, with tables and checkpoints in `out`; `root` is a checkout."""
+    script = root / BENCH / "page_rate.py"
+    return submission(script, out, log.archive, log.servers, root, BENCH_TOPIC=log.topic)
 
 
 def load(out: Path) -> Results:

@@ -1,6 +1,5 @@
-"""headrace's side of the join: every click of a user within ten minutes of a search, or none."""
+"""headrace's side of the join."""
 
-import os
 from types import SimpleNamespace
 
 from pyspark.sql import DataFrame
@@ -20,7 +19,7 @@ COLUMNS = StructType(
 )
 SEARCHES, CLICKS = (
     SimpleNamespace(TOPIC=topic, KEY=None, EVENT_TIME="ts", EVENT_TIME_UNIT="milliseconds", COLUMNS=COLUMNS)
-    for topic in os.environ["BENCH_TOPICS"].split()
+    for topic in ("searches", "clicks")
 )
 
 
