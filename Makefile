@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness join sessions patterns chaos notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness join sessions patterns chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -97,6 +97,9 @@ patterns: $(VENV)/dev.ready setup $(CLASSES) flink ## a pattern of events beside
 
 chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/dev.ready setup $(CLASSES) ## a run of many small batches, whose tables and memory must not grow: make soak BATCHES=2000
+	$(BIN)/python tests/bench/soak.py --batches $(or $(BATCHES),2000)
 
 notebook: setup ## open the notebooks
 	$(INSTALL) -e '.[demo,notebook]' jupyterlab

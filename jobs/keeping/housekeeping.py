@@ -1,5 +1,5 @@
-"""Removes what a result that runs for weeks would leave behind: small files of its ledger, replaced filters, and kept
-events that no answer needs any more.
+"""Removes what a result that runs for weeks would leave behind: small files of its ledger, late records and spells,
+replaced filters, and kept events that no answer needs any more.
 
 These tables are headrace's own. Panes, windows and rows are for readers: whoever runs the lakehouse optimises and
 vacuums those.
@@ -23,6 +23,8 @@ REPLACED_FILES_HOURS = 1
 within the hour. No reader needs a file longer: a batch begins with the filters of the last ledger row, which were not
 replaced by a batch that is closed.
 """
+_APPENDED: tuple[TableKind, ...] = ("ledger", "stragglers", "spells")
+"""To these tables batches append; only a result with sessions has spells."""
 SETTINGS = {
     "delta.deletedFileRetentionDuration": f"interval {REPLACED_FILES_HOURS} hours",
     "delta.logRetentionDuration": "interval 1 days",
@@ -37,7 +39,8 @@ def compact_if_due(places: Places, result: Result, sequence: int, stream_time: d
     """
     if sequence % EVERY_ROWS:
         return False
-    DeltaTable(places.table(result.table("ledger"))).optimize.compact()
+    for kind in _APPENDED if result.sessions else _APPENDED[:2]:
+        DeltaTable(places.table(result.table(kind))).optimize.compact()
     if result.event_answers and stream_time:
         for topic in result.topics:
             _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))

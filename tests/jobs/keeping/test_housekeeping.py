@@ -1,7 +1,9 @@
 """A result that lives long keeps few files of what is its own, and loses nothing by it."""
 
 import os
+from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +12,8 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType, StructField, StructType
 
+from jobs.answers.result import Late
+from jobs.answers.sessions import Sessions
 from jobs.keeping import housekeeping
 from jobs.lake import commits, delta_tables
 from tests import delta
@@ -46,6 +50,26 @@ def test_replaced_filters_and_small_files_of_the_ledger_go_and_a_killed_batch_is
     world.write(LOG[36:])
     assert world.keep()
     check_seen(world)
+
+
+def test_the_small_files_of_late_records_and_spells_are_put_together(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "EVERY_ROWS", 3)
+    stays = Sessions(("site",), "10 minutes", count="records")
+    world = World(spark, tmp_path, replace(readings.PANES, name="stays_v1", answers=stays, late=Late("1 minute")))
+    world.write(LOG[:30])
+    assert not world.keep(BATCH, crash="before publish")
+    late = readings.late(world.written, timedelta(minutes=1))
+    assert len(late) > 5 and len(world.rows("_stragglers")) == len(late)
+    for which in ("stragglers", "spells"):
+        assert len(DeltaTable(world.places.table(f"stays_v1_{which}")).file_uris()) <= 3
+    assert world.keep(BATCH)
+    of_sites = Counter(r.good["site"] for r in world.written if r.good and r.good["site"] != "test")
+    found: Counter[str] = Counter()
+    for row in world.rows():
+        found[row["site"]] += row["records"]
+    assert found == of_sites
 
 
 def test_the_log_of_a_table_of_our_own_keeps_a_day(tmp_path: Path) -> None:
