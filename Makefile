@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness join sessions patterns chaos soak notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -85,6 +85,9 @@ freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can
 
 BESIDE_PEERS = $(BIN)/python tests/bench/beside_peers.py $@ --records $(or $(RECORDS),2000000) \
 	--contenders $(or $(CONTENDERS),headrace spark flink) --repeat $(or $(REPEAT),1)
+
+outcomes: $(VENV)/dev.ready setup $(CLASSES) ## how old an outcome is when it can be read, 5,000 events a second from Kafka, and the time of a restart: SECONDS=
+	$(BIN)/python tests/bench/outcome_age.py --seconds $(or $(SECONDS),120)
 
 join: $(VENV)/dev.ready setup $(CLASSES) flink ## a join of two topics beside Spark's and Flink's: RECORDS=, CONTENDERS=, REPEAT=
 	$(BESIDE_PEERS)
