@@ -33,24 +33,36 @@ SETTINGS = {
 of its log stay."""
 
 
-def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> bool:
-    """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. `stream_time`: the least
-    of all partitions. Returns whether it was such a row.
-    """
-    if sequence % EVERY_ROWS:
-        return False
-    for kind in _APPENDED if result.sessions else _APPENDED[:2]:
-        DeltaTable(places.table(result.table(kind))).optimize.compact()
-    if result.event_answers and stream_time:
-        for topic in result.topics:
-            _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))
-    own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
+def is_due(before: int, now: int) -> bool:
+    """Whether a number of ledger rows, which was `before` and is `now`, has passed a multiple of EVERY_ROWS."""
+    return now // EVERY_ROWS > before // EVERY_ROWS
+
+
+def compact(places: Places, result: Result) -> None:
+    """Put small files together, and remove files that were replaced a while ago."""
+    appended = [result.table(kind) for kind in (_APPENDED if result.sessions else _APPENDED[:2])]
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
+    for name in (*appended, *events):
+        DeltaTable(places.table(name)).optimize.compact()
+    own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
     for name in [*map(result.table, own), *events]:
         table = DeltaTable(places.table(name))
         # full: the log no longer names files that were replaced long before
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
-    return True
+
+
+def expire(places: Places, result: Result, stream_time: datetime | None) -> None:
+    """Remove the kept events that no answer needs any more. `stream_time`: the least of all partitions, up to which
+    everything is published: a publish that is still to come may need older events.
+    """
+    if not result.event_answers or not stream_time:
+        return
+    before = stream_time - timedelta(seconds=kept_seconds(result))
+    # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
+    metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
+    for topic in result.topics if before > EPOCH else ():
+        table = DeltaTable(places.table(result.events_table(topic)))
+        table.delete(f"event_time < {sql_literal(before)}", commit_properties=metadata)
 
 
 def kept_seconds(result: Result) -> int:
@@ -62,14 +74,3 @@ def kept_seconds(result: Result) -> int:
     reach = max(sum(answer.reach) for answer in result.event_answers)
     longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
     return kept + -(-(2 * reach + longest) // 1_000_000) + 1
-
-
-def _expire(path: str, before: datetime) -> None:
-    """Remove the events before that time, and put small files together."""
-    if before < EPOCH:
-        return
-    table = DeltaTable(path)
-    # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
-    metadata = {"userMetadata": json.dumps({"step": Step.EXPIRE})}
-    table.delete(f"event_time < {sql_literal(before)}", commit_properties=CommitProperties(custom_metadata=metadata))
-    DeltaTable(path).optimize.compact()

@@ -52,14 +52,17 @@ class LedgerWriter:
 
     def close(self, row: Row) -> None:
         """Write `row` after the last commit of its steps. Raises Refused if another run has written to the tables."""
+        before = self.last
         self.last = ledger.close(self.run, row, self.commit(row, Step.LEDGER))
         positions = self.last.positions(self.result.topics)
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
-        times = [time for read in positions.values() for time in read.stream_time.values()]
-        if housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence, min(times, default=None)):
-            delivered = self.last.delivered_sequence
-            feed_retention.remove(self.run.places, self.result, delivered, datetime.now(UTC))
+        if housekeeping.is_due(before.published_sequence, self.last.published_sequence):
+            times = [time for read in positions.values() for time in read.stream_time.values()]
+            housekeeping.expire(self.run.places, self.result, min(times, default=None))
+        if housekeeping.is_due(before.sequence, self.last.sequence):
+            housekeeping.compact(self.run.places, self.result)
+            feed_retention.remove(self.run.places, self.result, self.last.delivered_sequence, datetime.now(UTC))
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:
