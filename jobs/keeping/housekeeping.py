@@ -1,5 +1,5 @@
-"""Removes what a result that runs for weeks would leave behind: small files of its ledger, replaced filters, and kept
-events that no answer needs any more.
+"""Removes what a result that runs for weeks would leave behind: small files of its ledger, replaced state of its
+decision, and kept events that no answer needs any more.
 
 These tables are headrace's own. Panes, windows and rows are for readers: whoever runs the lakehouse optimises and
 vacuums those.
@@ -38,10 +38,12 @@ def compact_if_due(places: Places, result: Result, sequence: int, stream_time: d
     if sequence % EVERY_ROWS:
         return False
     DeltaTable(places.table(result.table("ledger"))).optimize.compact()
+    if result.clocks:  # each batch appends to them
+        DeltaTable(places.table(result.table("clocks"))).optimize.compact()
     if result.event_answers and stream_time:
         for topic in result.topics:
             _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))
-    own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
+    own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
     for name in [*map(result.table, own), *events]:
         table = DeltaTable(places.table(name))

@@ -27,7 +27,7 @@ from jobs.log.offsets import Offsets
 from jobs.log.ranges import Range
 from jobs.running import spark_plan
 from jobs.running.errors import Refused
-from schemas import archive, filters
+from schemas import archive
 from sketches import hyperloglog
 from tests.altered import altered
 from tests.jobs.keeping import readings
@@ -98,8 +98,9 @@ def exact_outcome(records: BatchRecords, result: Result, cached: ExitStack) -> O
 
 
 def prior(result: Any) -> Prior:
-    nothing = to_arrow_schema(filters.COLUMNS, timezone="UTC").empty_table()
-    return Prior({}, nothing if result.membership else None)
+    if not result.decision:
+        return Prior({}, None)
+    return Prior({}, to_arrow_schema(result.decision.state, timezone="UTC").empty_table())
 
 
 def said(passed: Outcome) -> tuple[Any, ...]:
@@ -109,8 +110,8 @@ def said(passed: Outcome) -> tuple[Any, ...]:
         row |= {name: hyperloglog.estimate(value) for name, value in row.items() if name.endswith("_sketch")}
     rows = sorted(str(sorted(row.items())) for row in found)
     facts = sorted(str(sorted(fact.items())) for fact in passed.facts)
-    bits = sorted(map(str, passed.filters.to_pylist())) if passed.filters is not None else None
-    return rows, facts, bits
+    state = sorted(map(str, passed.changed_state.to_pylist())) if passed.changed_state is not None else None
+    return rows, facts, state
 
 
 def trips(output: DataFrame) -> int:
