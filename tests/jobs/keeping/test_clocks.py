@@ -69,7 +69,7 @@ def test_any_cut_and_a_crash_at_each_step_give_the_rows_of_all_at_once(
         if number == 3:
             world.lose_checkpoint()
     assert crashed == points
-    world.keep()
+    world.keep(batch=7)
     check(world)
     table = world.places.table("tap_clock_v1_clocks")
     modes = [commit.get("operationParameters", {}).get("mode") for commit in DeltaTable(table).history()]
