@@ -74,7 +74,7 @@ class Clocks:
     """Which columns have the times, and how offsets are taken from them."""
 
     device: str
-    """Column that says whose clock it is; STATE has it as text."""
+    """Column that says whose clock it is: a text, a number or a boolean."""
     sent: str
     """Column with the time of sending by the device's clock, a timestamp."""
     received: str = "record_timestamp"

@@ -91,14 +91,14 @@ class CorrectedTimes:
         """The step that adds `columns`. Adds to `facts` the `clocks` that changed, in the columns of STATE."""
         output = StructType([*kinds, *COLUMNS])
         target = to_arrow_schema(output, timezone="UTC")
-        before, clocks = _known(stored), self.clocks
+        before, clocks = _state(stored), self.clocks
 
         def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             orders: dict[int, _Order] = {}
             changed = STATE.empty_table()
             for events in _blocks(batches):
                 _follow(events, orders)
-                state = latest(pa.concat_tables([before, changed]))
+                state = latest(pa.concat_tables([before, changed])) if len(changed) else before
                 columns, here = clocks_module.corrections(events, state, clocks)
                 changed = latest(pa.concat_tables([changed, here]))
                 arrays = [*events.columns, *columns.columns]
@@ -168,6 +168,6 @@ def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _known(stored: pa.Table) -> pa.Table:
+def _state(stored: pa.Table) -> pa.Table:
     """The STATE that stored rows say."""
     return latest(stored.sort_by("sequence").select(STATE.names).cast(STATE))
