@@ -30,7 +30,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers import contract
-from jobs.answers.result import Reads, Result
+from jobs.answers.result import Late, Reads, Result
 from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership

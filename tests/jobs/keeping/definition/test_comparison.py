@@ -79,9 +79,7 @@ def test_clocks_are_in_a_definition_only_if_there_are_some() -> None:
         "membership": "None",
         "clocks": "{'device': 'device', 'sent': 'sent_time'}",
     }
-    gone = comparison.constant_differences(
-        CLOCKED.definition(), PANES.definition() | {"allowed_lateness": "6 hours"}, PANES
-    )
+    gone = comparison.constant_differences(CLOCKED.definition(), PANES.definition(), PANES)
     assert "clocks: was device device, sent sent_time, is now none" in gone
     added = comparison.constant_differences(SEEN.definition(), CLOCKED.definition(), CLOCKED)
     assert any(line.startswith("clocks: is now ") for line in added)
