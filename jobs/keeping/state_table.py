@@ -37,6 +37,7 @@ class StateTable:
         if where is None:
             delta_tables.append(rows, self._path, commit, {})
             rows = rows.select(before.column_names).cast(before.schema)
-            self._rows, self._version = pa.concat_tables([before, rows]), delta_tables.identity(self._path)[1]
+            self._rows = pa.concat_tables([before, rows]).combine_chunks()
+            self._version = delta_tables.identity(self._path)[1]
         else:
             delta_tables.replace(rows, self._path, where, commit)
