@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from jobs.answers.result import Reads, Result
+from jobs.answers.result import Result
 from jobs.answers.windows import Windows
 
 OF_READS = {"topic": "topic", "transform": "transform", "membership": "decide"}
@@ -13,8 +13,7 @@ def altered(result: Result, **changes: Any) -> Result:
     """`result` with another topic, transform, membership, panes, windows or allowed_lateness, or any of its fields."""
     of_reads = {field: changes.pop(name) for name, field in OF_READS.items() if name in changes}
     if of_reads:
-        reads = {field: getattr(result, name) for name, field in OF_READS.items()} | of_reads
-        changes["reads"] = Reads(**reads)
+        changes["reads"] = replace(result.all_reads[0], **of_reads)
     if "allowed_lateness" in changes:
         changes["late"] = replace(result.late, allowed=changes.pop("allowed_lateness"))
     if {"panes", "windows"} & changes.keys():

@@ -8,7 +8,7 @@ from jobs.keeping import ledger
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-COUNTING = ("panes", "membership", "answers")
+COUNTING = ("panes", "membership", "clocks", "answers")
 """A result with one of these needs every record of the topic."""
 
 

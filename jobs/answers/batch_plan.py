@@ -10,7 +10,6 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers.result import Result
-from jobs.decisions import seen_before
 from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.task_facts import FactAccumulator, Facts
@@ -26,8 +25,8 @@ class Prior:
 
     stream_micros: dict[int, int]
     """Stream time of each partition, microseconds since 1970."""
-    filters: pa.Table | None
-    """In the columns of schemas/filters.py; None if the result has no membership."""
+    state: pa.Table | None
+    """Of the result's decision, as it is stored; None if it has none."""
 
 
 def selected_columns(spark: SparkSession, result: Result) -> list[str] | None:
@@ -45,34 +44,34 @@ def decode(result: Result, prior: Prior, lateness_facts: FactAccumulator) -> Arr
 def select(events: ArrowStep, columns: list[str], result: Result) -> ArrowStep:
     """The step after `events`, of a transform that selects `columns`, to those that `answer` takes."""
     rows = events.select(result.needed_columns(columns))
-    if not result.membership:
+    if not result.decision:
         return rows
-    hashed = rows.then(seen_before.hash_step(rows.output))
-    return hashed.select(_hashed_names(hashed.output.names, result))
+    prepared = result.decision.prepare(rows)
+    return prepared.select(_prepared_names(prepared.output.names, result))
 
 
 def rows_to_answer(rows: DataFrame, result: Result) -> DataFrame:
     """Of the rows that a transform has returned, the columns that `answer` takes."""
     rows = rows.select(*result.needed_columns(rows.columns))
-    if not result.membership:
+    if not result.decision:
         return rows
-    rows = seen_before.with_key_hash(rows)
-    return rows.select(*_hashed_names(rows.columns, result))
+    rows = result.decision.prepare_frame(rows)
+    return rows.select(*_prepared_names(rows.columns, result))
 
 
-def _hashed_names(names: list[str], result: Result) -> list[str]:
-    """Columns that are needed once keys are hashed: the key itself only if panes have it."""
-    needs_key = not result.panes or "record_key" in result.panes.columns
-    return [name for name in names if needs_key or name != "record_key"]
+def _prepared_names(names: list[str], result: Result) -> list[str]:
+    """Columns that are needed once the decision is prepared: those that it has replaced only if they are stored."""
+    assert result.decision
+    replaced = result.decision.replaced_columns
+    return [name for name in names if not result.panes or name in result.panes.columns or name not in replaced]
 
 
-def answer(rows: ArrowStep, result: Result, prior: Prior, filter_facts: FactAccumulator) -> ArrowStep:
-    """The step after `rows` in which membership answers each record, if the result has it."""
-    if not result.membership:
+def answer(rows: ArrowStep, result: Result, prior: Prior, decision_facts: FactAccumulator) -> ArrowStep:
+    """The step after `rows` in which each record gets the columns of the decision, if the result has one."""
+    if not result.decision:
         return rows
-    assert prior.filters is not None
-    allowed = result.lateness_rule.allowed_seconds
-    return rows.then(seen_before.mark_step(rows.output, prior.filters, result.membership, allowed, filter_facts))
+    assert prior.state is not None
+    return rows.then(result.decision.step(rows.output, prior.state, decision_facts))
 
 
 def output(frame: DataFrame, answered: ArrowStep, result: Result) -> DataFrame:
@@ -106,6 +105,6 @@ def output_here(answered: ArrowStep, result: Result) -> ArrowStep:
     return partial_panes.then(aggregation.combine_step(answered.output, result.panes))
 
 
-def changed_filters(result: Result, filter_facts: Facts) -> pa.Table | None:
-    """The filters that changed, in the columns of seen_before.changed_filters; None if the result has no membership."""
-    return seen_before.changed_filters(filter_facts) if result.membership else None
+def changed_state(result: Result, decision_facts: Facts) -> pa.Table | None:
+    """What of the decision's state has changed, see Decision.changed_state; None if the result has no decision."""
+    return result.decision.changed_state(decision_facts) if result.decision else None

@@ -23,6 +23,7 @@ from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
 from jobs.answers.windows import Windows
+from jobs.decisions.decision import Decision
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.panes import Panes
@@ -72,10 +73,9 @@ def check_panes(name: str, panes: Panes, kinds: StructType | None = None) -> Non
         _check_columns(name, [*table, *added], (*panes.columns, panes.count))
 
 
-def check_rows(name: str, rows: StructType, membership: bool) -> None:
-    """Raises Mistake if the rows that a transform gives cannot be the rows of a table."""
-    added = (OWN[0], OWN[3]) if membership else OWN[:1]
-    _check_columns(name, [*rows.names, *added], rows.names)
+def check_rows(name: str, rows: StructType, decided: StructType) -> None:
+    """Raises Mistake if the rows that a transform gives cannot be the rows of a table with the columns `decided`."""
+    _check_columns(name, [*rows.names, *decided.names, OWN[0]], rows.names)
 
 
 def check_rankings(name: str, answers: Any) -> None:
@@ -206,13 +206,15 @@ def _combining_operation(node: Any) -> tuple[bool, str]:
     return ours, inside or (_COMBINING.get(kind, "") if ours else "")
 
 
-def check_events(name: str, events: StructType, needed: list[str], panes: Panes | None, membership: bool) -> None:
+def check_events(
+    name: str, events: StructType, needed: list[str], panes: Panes | None, decision: Decision | None
+) -> None:
     """Raises Mistake unless the `needed` columns of a transform are there, once each, with types that panes and
-    membership can use.
+    decisions can use.
     """
     kinds = {field.name: field.dataType for field in events}
-    added = {"seen_before"} if membership else set()
-    missing = [column for column in dict.fromkeys(needed) if column not in kinds and column not in added]
+    decided = decision.columns if decision else StructType()
+    missing = [column for column in dict.fromkeys(needed) if column not in kinds and column not in decided.names]
     if missing:
         there = ", ".join(events.names)
         raise Mistake(f"{name}: the transform does not return {', '.join(missing)}; it returns {there}")
@@ -223,12 +225,17 @@ def check_events(name: str, events: StructType, needed: list[str], panes: Panes 
         raise Mistake(
             f"{name}: event_time is {_type_text(kinds['event_time'])} after the transform; leave it a timestamp"
         )
+    if decision:
+        try:
+            decision.check(events)
+        except Mistake as mistake:
+            raise Mistake(f"{name}: {mistake}") from None
     if panes:
-        kinds |= {"seen_before": BooleanType()} if membership else {}
+        kinds |= {field.name: field.dataType for field in decided}
         _check_types(name, kinds, panes.by, panes.statistics)
         check_panes(name, panes, StructType([StructField(column, kind) for column, kind in kinds.items()]))
     else:
-        check_rows(name, events, membership)
+        check_rows(name, events, decided)
 
 
 def _check_types(name: str, kinds: Mapping[str, DataType], by: Sequence[str], statistics: Sequence[Statistic]) -> None:

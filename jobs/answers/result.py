@@ -14,7 +14,11 @@ from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.windows import KEYS, Window, Windows
+from jobs.decisions.clocks import Clocks
+from jobs.decisions.corrected_times import CorrectedTimes
+from jobs.decisions.decision import Decision
 from jobs.decisions.membership import Membership
+from jobs.decisions.seen_before import SeenBefore
 from jobs.events import event_time, topic_schema
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
@@ -41,8 +45,10 @@ class Reads:
     """Row by row: gets the topic's columns, `event_time` and record_partition, record_offset, record_timestamp,
     record_key; returns `event_time` and the columns that the answers name, and the record_ columns if there is a
     decision, or if events are kept."""
-    decide: Membership | None = None
-    """Adds the column `seen_before` to each record, in the order of the log."""
+    decide: Membership | Clocks | None = None
+    """What is decided about each record, once, in the order of the log. Membership adds the column `seen_before`.
+    Clocks add corrected_time, clock_offset_seconds, clock_method, clock_confidence and clock_refusal; the transform
+    returns the columns that they name."""
 
     def __post_init__(self) -> None:
         topic_schema.check(self.topic)
@@ -122,7 +128,7 @@ class Result:
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
             raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
-        if not self.answers and not self.membership:
+        if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
             if getattr(reads.topic, "COMPACTED", False):
@@ -133,7 +139,7 @@ class Result:
         contract.check_tables(self.name, self.topics, self.event_answers, self.rankings)
         if len(self.all_reads) > 1 and not self.event_answers:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
-        if self.membership and (self.event_answers or self.sessions or self.late.idle_after):
+        if self.decision and (self.event_answers or self.sessions or self.late.idle_after):
             what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
@@ -223,8 +229,22 @@ class Result:
 
     @property
     def membership(self) -> Membership | None:
+        """Which keys count as seen, if that is decided about each record."""
+        decide = self.all_reads[0].decide
+        return decide if isinstance(decide, Membership) else None
+
+    @property
+    def clocks(self) -> Clocks | None:
+        """How the clocks of devices are corrected, if that is decided about each record."""
+        decide = self.all_reads[0].decide
+        return decide if isinstance(decide, Clocks) else None
+
+    @property
+    def decision(self) -> Decision | None:
         """What the order of the log decides about each record."""
-        return self.all_reads[0].decide
+        if self.clocks:
+            return CorrectedTimes(self.clocks)
+        return SeenBefore(self.membership, self.lateness_rule.allowed_seconds) if self.membership else None
 
     @property
     def panes(self) -> Panes | None:
@@ -242,13 +262,13 @@ class Result:
         return first if isinstance(first, Windows) else None
 
     def check_transformed(self, transformed: DataFrame) -> None:
-        """Raises Mistake if the transform's output for no events is not what panes and membership need."""
+        """Raises Mistake if the transform's output for no events is not what panes and decisions need."""
         contract.check_transformed(self.name, transformed)
         self.check(transformed.schema)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""
-        contract.check_events(self.name, events, self._required_columns(), self.panes, self.membership is not None)
+        contract.check_events(self.name, events, self._required_columns(), self.panes, self.decision)
         if self.sessions:
             contract.check_sessions(self.name, events, self.sessions)
         if self.events_by is not None:
@@ -256,8 +276,8 @@ class Result:
 
     def _required_columns(self) -> list[str]:
         columns = ["event_time"]
-        if self.membership:
-            columns += ["record_partition", "record_offset", "record_key"]
+        if self.decision:
+            columns += self.decision.needs
         if self.events_by is not None:
             columns += [*kept_events.PLACE, *self.events_by]
         if self.panes:
@@ -267,7 +287,7 @@ class Result:
         return columns
 
     def needed_columns(self, columns: list[str]) -> list[str]:
-        """Those of the transform's columns that panes, spells and membership need; all of them if rows are stored."""
+        """Those of the transform's columns that panes, spells and decisions need; all of them if rows are stored."""
         return [name for name in columns if self.count_column is None or name in self._required_columns()]
 
     def table(self, kind: TableKind) -> str:
@@ -303,8 +323,8 @@ class Result:
     def definition(self) -> dict[str, str]:
         """The constants that give the numbers their meaning, by name, as text. Each row of a ledger has them.
 
-        Panes and membership are given by the fields that are not at their default, so a field that a later version adds
-        changes nothing for the results that do not use it. A default, once released, stays as it is.
+        Panes, membership and clocks are given by the fields that are not at their default, so a field that a later
+        version adds changes nothing for the results that do not use it. A default, once released, stays as it is.
         """
         constants = {
             "topic": self.topic.TOPIC,
@@ -319,6 +339,8 @@ class Result:
         late = {name: value for name, value in _non_default_fields(self.late).items() if name != "allowed"}
         if late:
             constants["late"] = str(late)
+        if self.clocks:
+            constants["clocks"] = str(_non_default_fields(self.clocks))
         if self.sessions:
             constants["answers"] = definition_text(self.sessions)
         if self.rankings:

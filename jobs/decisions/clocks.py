@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from jobs.decisions.offset_series import OffsetSeries
+from jobs.decisions.offset_series import OffsetSeries, latest
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
@@ -44,6 +44,10 @@ REFUSALS = (
 - corrected_before_1970: the corrected time would be.
 """
 
+REQUEUED = "requeued"
+"""The refusal of an event that was in quarantine when its turn was, and was read again: the offsets of its device at
+that time are no longer known, and its own is not remembered."""
+
 COLUMNS = pa.schema(
     [
         pa.field("corrected_time", pa.timestamp("us", "UTC"), False),
@@ -61,7 +65,7 @@ COLUMNS = pa.schema(
   ENOUGH_OFFSETS, or the median would put the event after its receipt; "none" if refused.
 - clock_confidence: the number of offsets in the window that are within `agreement` of the one that was taken, divided
   by `window`: 0 to 1, null if refused. Low for a new device, just after a clock was set, and where delays vary much.
-- clock_refusal: one of REFUSALS, or null.
+- clock_refusal: one of REFUSALS, REQUEUED, or null.
 """
 
 
@@ -70,7 +74,7 @@ class Clocks:
     """Which columns have the times, and how offsets are taken from them."""
 
     device: str
-    """Column that says whose clock it is; STATE has it as text."""
+    """Column that says whose clock it is: a text, a number or a boolean."""
     sent: str
     """Column with the time of sending by the device's clock, a timestamp."""
     received: str = "record_timestamp"
@@ -154,11 +158,18 @@ def _column(events: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def correct(events: pa.Table, state: pa.Table, clocks: Clocks) -> tuple[pa.Table, pa.Table]:
-    """The COLUMNS of events, in their order, and the STATE after them.
+    """As `corrections`, with the whole STATE after these events."""
+    columns, changed = corrections(events, state, clocks)
+    return columns, latest(pa.concat_tables([state, changed]))
+
+
+def corrections(events: pa.Table, state: pa.Table, clocks: Clocks) -> tuple[pa.Table, pa.Table]:
+    """The COLUMNS of events, in their order, and the STATE after them of the devices that have an offset in them.
 
     `events`: the next ones of their partitions, with record_partition, record_offset, event_time and the columns that
-    `clocks` names; in any order. `state`: what came out with the events before them, STATE.empty_table() before the
-    first. Every cut of the log into batches gives the same columns. Raises Mistake as `stamps` does.
+    `clocks` names; in any order. `state`: what is remembered of the events before them, a row for each device and
+    partition; STATE.empty_table() before the first. Every cut of the log into batches gives the same columns. Raises
+    Mistake as `stamps` does.
     """
     times = stamps(events, clocks)
     rows = np.flatnonzero(times.is_offset)
@@ -171,7 +182,7 @@ def correct(events: pa.Table, state: pa.Table, clocks: Clocks) -> tuple[pa.Table
         is_own[here] = (counts < ENOUGH_OFFSETS) | (times.event[here] + median > times.received[here])
         taken[here] = np.where(is_own[here], times.own[here], median)
         agreeing[here] = (np.abs(windows - taken[here, np.newaxis]) <= clocks.agreement_micros).sum(axis=1)
-    return _columns(times, taken, is_own, agreeing / clocks.window), series.state(clocks.window)
+    return _columns(times, taken, is_own, agreeing / clocks.window), series.changed_state(clocks.window)
 
 
 def _median(windows: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

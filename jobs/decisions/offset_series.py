@@ -23,6 +23,16 @@ STATE = pa.schema(
 device that has ever had one, with 8 bytes for each offset."""
 
 
+def latest(rows: pa.Table) -> pa.Table:
+    """Of several rows of a device in a partition the last one; the others stay in their order. `rows`: in the columns
+    of STATE, and perhaps more.
+    """
+    devices = rows["device"].combine_chunks().dictionary_encode()
+    keys = rows["partition"].to_numpy().astype(np.int64) * max(1, len(devices.dictionary)) + devices.indices.to_numpy()
+    _, from_the_end = np.unique(keys[::-1], return_index=True)
+    return rows.take(pa.array(np.sort(len(keys) - 1 - from_the_end)))
+
+
 class OffsetSeries:
     """The offsets of the devices of a batch, one device after the other, each in the order of the log."""
 
@@ -53,11 +63,10 @@ class OffsetSeries:
         )
 
     def _before(self, state: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The group and the value of each offset before these records; keeps the rows of other devices for later."""
+        """The group and the value of each offset before these records."""
         codes = pc.index_in(state["device"], value_set=self._devices).fill_null(-1).to_numpy()
         keys = state["partition"].to_numpy().astype(np.int64) * self._width + codes
         is_here = (codes >= 0) & np.isin(keys, self._keys)
-        self._others = state.filter(pa.array(~is_here))
         lists = state["offsets"].filter(pa.array(is_here)).combine_chunks()
         lengths = lists.value_lengths().to_numpy().astype(np.int64)
         groups = np.searchsorted(self._keys, keys[is_here]).astype(np.int64)
@@ -80,8 +89,8 @@ class OffsetSeries:
             windows.sort(axis=1)
             yield self._records[block], windows, counts[block]
 
-    def state(self, size: int) -> pa.Table:
-        """The STATE after these records, with at most `size` offsets of each device."""
+    def changed_state(self, size: int) -> pa.Table:
+        """The STATE of the devices of these records after them, with at most `size` offsets of each."""
         is_last = self._ends[self._groups] - np.arange(len(self._groups)) <= size
         lengths = np.minimum(self._ends - self._starts, size)
         edges = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
@@ -90,4 +99,4 @@ class OffsetSeries:
             self._devices.take(pa.array(self._keys % self._width)),
             pa.ListArray.from_arrays(edges, pa.array(self._offsets[is_last])),
         ]
-        return pa.concat_tables([self._others.cast(STATE), pa.Table.from_arrays(columns, schema=STATE)])
+        return pa.Table.from_arrays(columns, schema=STATE)

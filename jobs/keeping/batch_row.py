@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
 from jobs.keeping.ledger import Position, Row
 from jobs.running.instants import from_micros, to_micros
 from sketches import quantiles
@@ -54,9 +52,3 @@ def add_facts(row: Row, facts_by_topic: Mapping[str, list[dict[str, Any]]]) -> R
         lateness_max_seconds=behind.maximum(),
         record_time=max([*moments, *([row.record_time] if row.record_time else [])], default=None),
     )
-
-
-def add_filter_rates(row: Row, filters: pa.Table) -> Row:
-    """`row` with how full the filters are that its batch has changed (seen_before.changed_filters), at least one."""
-    fullest, rates = (filters[name].to_pylist() for name in ("fill", "false_positive_rate"))
-    return replace(row, filter_fill=max(fullest), filter_false_positive_rate=max(rates))

@@ -1,7 +1,7 @@
 """The batches of one result: what each writes, and in which order.
 
-The steps of a batch: quarantine, stragglers, panes or rows, filters, windows if they are due, ledger. Each is one
-Delta commit that says which step it is, so a batch that is tried again does only what is missing.
+The steps of a batch: quarantine, stragglers, panes or rows, state of the decision, windows if they are due, ledger.
+Each is one Delta commit that says which step it is, so a batch that is tried again does only what is missing.
 """
 
 import time
@@ -16,12 +16,13 @@ from pyspark.sql import DataFrame
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.events import stragglers
-from jobs.keeping import batch_row, complete_time, filter_table, late_records, log_position
+from jobs.keeping import batch_row, complete_time, late_records, log_position
 from jobs.keeping.batch_size import BatchSize
 from jobs.keeping.ledger import Position, Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.outcome import Outcome, reasons_of_bad
 from jobs.keeping.publish_schedule import PublishSchedule
+from jobs.keeping.state_table import StateTable
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.keeping.topic_reader import TopicReader
 from jobs.lake import delta_tables
@@ -57,9 +58,12 @@ class BatchWriter:
     size: BatchSize = field(init=False)
     readers: list[TopicReader] = field(init=False)
     """One for each topic."""
+    state: StateTable | None = field(init=False)
+    """Of the decision; None if the result has none."""
 
     def __post_init__(self) -> None:
         self.readers = [TopicReader(self.run, reading, place) for place, reading in enumerate(self.result.readings)]
+        self.state = StateTable(self.run.places, self.result) if self.result.decision else None
         floor, ceiling = self.result.min_records_per_batch, self.result.max_records_per_batch
         self.size = BatchSize(durations.seconds(self.result.batch_target), min(floor, ceiling), ceiling)
 
@@ -149,18 +153,18 @@ class BatchWriter:
     def _evaluate(self, row: Row, batch_id: int, cached: ExitStack) -> dict[str, Outcome]:
         """By topic, what its records come to."""
         last = self.ledger.last
-        filters = filter_table.read(self.run.places, self.result, last) if self.result.membership else None
+        state = self.state.read(last) if self.state else None
         before = last.positions(self.result.topics)
         found = {}
         for reader in self.readers:
             read, had = row.positions(self.result.topics)[reader.topic], before[reader.topic]
             starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, read.end_offsets)
-            prior = Prior(batch_row.stream_micros(had), filters)
+            prior = Prior(batch_row.stream_micros(had), state)
             found[reader.topic] = reader.evaluate(read, starts, prior, cached)
         return found
 
     def _write_tables(self, found: dict[str, Outcome], row: Row) -> Row:
-        """Quarantine, stragglers, panes or rows or events, filters; returns the row with what it says of filters."""
+        """Quarantine, stragglers, panes or rows or events, state; returns the row with what it says of the state."""
         result = self.result
         bad = [outcome.bad for outcome in found.values() if outcome.bad is not None]
         if bad:
@@ -183,12 +187,13 @@ class BatchWriter:
             self._append(only.output, result.table("spells"), row, Step.SPELLS)
         else:
             self._append(only.output, result.name, row, Step.ROWS)
-        if only.filters is None or not only.filters.num_rows:
+        if not self.state or not only.changed_state:
             return row
-        with announce(self.run.step, Step.FILTERS):
-            commit = self.ledger.commit(row, Step.FILTERS)
-            filter_table.replace(self.run.places, result, only.filters, commit)
-        return batch_row.add_filter_rates(row, only.filters)
+        assert result.decision
+        step = Step(result.decision.kind)
+        with announce(self.run.step, step):
+            self.state.write(only.changed_state, self.ledger.commit(row, step))
+        return replace(row, **result.decision.ledger_numbers(only.changed_state))
 
     def _append(
         self, rows: DataFrame | pa.Table, name: str, row: Row, step: Step, **numbers: int | None

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from jobs.answers import batch_plan
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
-from jobs.decisions import seen_before
+from jobs.decisions import decision
 from jobs.events import arrow_step, fast_decoder, gate, lateness, stragglers, task_facts
 from jobs.keeping import late_records
 from jobs.keeping.outcome import Outcome, count_records
@@ -27,7 +27,7 @@ ATTEMPTS = 2
 def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: ExitStack) -> Outcome:
     """What the records come to; `cached` gets the frames of the outcome.
 
-    Raises Refused if something is missing twice of what Spark's tasks report of the filters.
+    Raises Refused if something is missing twice of what Spark's tasks report of the decision.
     """
     records = log_records.frame()
     lateness_facts = task_facts.accumulator(records.sparkSession)
@@ -39,34 +39,35 @@ def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: Ex
     facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, rule).collect()]
     found = stragglers.table(result.topic.TOPIC, facts, rule)
     events = late_records.without(gate.good_events(decoded), found)
-    if result.membership:
-        events = seen_before.in_order(events)
-    output, filters = _output_of_ordered(events, result, prior, cached)
+    if result.decision:
+        events = decision.in_order(events)
+    output, changed = _output_of_ordered(events, result, prior, cached)
     has_doubtful = any(fact["quarantined"] for fact in task_facts.drain(lateness_facts).values())
     bad = None
     if any(fact["quarantined"] for fact in facts):
         bad = gate.bad_records(decoded, result.topic.TOPIC)
         bad = bad.unionByName(late_records.to_quarantine(records, found, result))
-    return Outcome(facts, output, filters, bad, has_doubtful)
+    return Outcome(facts, output, changed, bad, has_doubtful)
 
 
 def _output_of_ordered(
     events: DataFrame, result: Result, prior: Prior, cached: ExitStack
 ) -> tuple[DataFrame, pa.Table | None]:
-    """The output of events that are in order, cached, and the filters that they change."""
+    """The output of events that are in order, cached, and what they change of the decision's state."""
     for _ in range(ATTEMPTS):
-        filter_facts = task_facts.accumulator(events.sparkSession)
+        decision_facts = task_facts.accumulator(events.sparkSession)
         rows = batch_plan.rows_to_answer(result.transform(events), result)
-        answered = batch_plan.answer(arrow_step.identity(rows.schema), result, prior, filter_facts)
+        answered = batch_plan.answer(arrow_step.identity(rows.schema), result, prior, decision_facts)
         output = batch_plan.output(rows, answered, result).persist()
-        written, counted = count_records(output, result.count_column), task_facts.total(filter_facts, "records")
-        if not result.membership or counted == written:
+        written, counted = count_records(output, result.count_column), task_facts.total(decision_facts, "records")
+        if not result.decision or counted == written:
             cached.callback(output.unpersist)
-            return output, batch_plan.changed_filters(result, task_facts.drain(filter_facts))
+            return output, batch_plan.changed_state(result, task_facts.drain(decision_facts))
         output.unpersist()
+    assert result.decision
     raise Refused(
-        f"{result.name}: Spark has lost, twice, what its tasks reported: which filters of membership a batch of topic "
-        f"{result.topic.TOPIC} changes ({counted:,} records are in the reports, {written:,} in the batch). Nothing of "
-        "the batch was written. Run again: the next run does it again. If it comes back, give the driver more memory "
-        "and cores."
+        f"{result.name}: Spark has lost, twice, what its tasks reported: which {result.decision.state_name} a batch of "
+        f"topic {result.topic.TOPIC} changes ({counted:,} records are in the reports, {written:,} in the batch). "
+        "Nothing of the batch was written. Run again: the next run does it again. If it comes back, give the driver "
+        "more memory and cores."
     )

@@ -66,7 +66,7 @@ class _Pass:
     def __init__(self, result: Result, prior: Prior, selected: list[str] | None, records: BatchRecords) -> None:
         self._result, self._prior, self._selected, self._records = result, prior, selected, records
         self._lateness_facts = task_facts.accumulator(records.spark)
-        self._filter_facts = task_facts.accumulator(records.spark)
+        self._decision_facts = task_facts.accumulator(records.spark)
 
     def here(self, most_bytes: int) -> Outcome | None:
         """Raises _TooLarge."""
@@ -81,7 +81,7 @@ class _Pass:
             frame = self._records.spark.createDataFrame(decoded, events.output)
             frame = batch_plan.rows_to_answer(self._result.transform(frame), self._result)
             rows, blocks = arrow_step.identity(frame.schema), iter(frame.toArrow().to_batches())
-        answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
+        answered = batch_plan.answer(rows, self._result, self._prior, self._decision_facts)
         return self._outcome(batch_plan.output_here(answered, self._result).table(blocks), tasks=1)
 
     def in_tasks(self, cached: ExitStack) -> Outcome | None:
@@ -93,7 +93,7 @@ class _Pass:
         else:
             frame = batch_plan.rows_to_answer(self._result.transform(events.over(frame)), self._result)
             rows = arrow_step.identity(frame.schema)
-        answered = batch_plan.answer(rows, self._result, self._prior, self._filter_facts)
+        answered = batch_plan.answer(rows, self._result, self._prior, self._decision_facts)
         output = batch_plan.output(frame, answered, self._result).persist()
         cached.callback(output.unpersist)
         return self._outcome(output, tasks=self._records.task_count)
@@ -105,20 +105,20 @@ class _Pass:
         """None if the output is not to be believed."""
         written = count_records(output, self._result.count_column)
         is_complete = task_facts.is_complete(self._lateness_facts, tasks)
-        answered = task_facts.total(self._filter_facts, "records")
-        facts, filters = task_facts.drain(self._lateness_facts), task_facts.drain(self._filter_facts)
+        answered = task_facts.total(self._decision_facts, "records")
+        facts, decided = task_facts.drain(self._lateness_facts), task_facts.drain(self._decision_facts)
         names = ("records", "quarantined", "dropped")
         read, doubtful, dropped = (sum(fact[name] for fact in facts.values()) for name in names)
-        if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(filters):
+        if doubtful or not task_facts.partitions_read_whole(facts) or not task_facts.partitions_read_whole(decided):
             return None
         keeps_all = self._selected is not None
         if (
             not is_complete
             or (keeps_all and read - dropped != written)
-            or (self._result.membership and answered != written)
+            or (self._result.decision and answered != written)
         ):
             return None
-        return Outcome(list(facts.values()), output, batch_plan.changed_filters(self._result, filters), None, False)
+        return Outcome(list(facts.values()), output, batch_plan.changed_state(self._result, decided), None, False)
 
 
 def _check_size(blocks: Batches, most_bytes: int) -> Batches:

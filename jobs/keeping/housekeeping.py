@@ -1,11 +1,12 @@
 """Removes what a result that runs for weeks would leave behind: small files of its ledger, late records and spells,
-replaced filters, and kept events that no answer needs any more.
+replaced state of its decision, and kept events that no answer needs any more.
 
 These tables are headrace's own. Panes, windows and rows are for readers: whoever runs the lakehouse optimises and
 vacuums those.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from deltalake import CommitProperties, DeltaTable
@@ -23,8 +24,6 @@ REPLACED_FILES_HOURS = 1
 within the hour. No reader needs a file longer: a batch begins with the filters of the last ledger row, which were not
 replaced by a batch that is closed.
 """
-_APPENDED: tuple[TableKind, ...] = ("ledger", "stragglers", "spells")
-"""To these tables batches append; only a result with sessions has spells."""
 SETTINGS = {
     "delta.deletedFileRetentionDuration": f"interval {REPLACED_FILES_HOURS} hours",
     "delta.logRetentionDuration": "interval 1 days",
@@ -40,15 +39,24 @@ def is_due(before: int, now: int) -> bool:
 
 def compact(places: Places, result: Result) -> None:
     """Put small files together, and remove files that were replaced a while ago."""
-    appended = [result.table(kind) for kind in (_APPENDED if result.sessions else _APPENDED[:2])]
+    appended = [result.table(kind) for kind in _appended(result)]
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
     for name in (*appended, *events):
         DeltaTable(places.table(name)).optimize.compact()
-    own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
+    own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
     for name in [*map(result.table, own), *events]:
         table = DeltaTable(places.table(name))
         # full: the log no longer names files that were replaced long before
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+
+
+def _appended(result: Result) -> Iterator[TableKind]:
+    """The tables to which batches append, and which are not for readers alone."""
+    yield from ("ledger", "stragglers")
+    if result.sessions:
+        yield "spells"
+    if result.clocks:
+        yield "clocks"
 
 
 def expire(places: Places, result: Result, stream_time: datetime | None) -> None:

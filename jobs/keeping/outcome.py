@@ -21,8 +21,8 @@ class Outcome:
     """A row of lateness.MEASURES for each partition."""
     output: DataFrame | pa.Table
     """Partial panes, rows, or events; of few records in the memory of this process."""
-    filters: pa.Table | None
-    """Those that changed, in the columns of seen_before.changed_filters."""
+    changed_state: pa.Table | None
+    """What of the decision's state has changed, see Decision.changed_state; None if the result has no decision."""
     bad: DataFrame | None
     """The bad records, in the columns of gate.bad_records; None if there is none."""
     has_doubtful: bool

@@ -3,11 +3,11 @@
 Records that were quarantined because they were late go in as corrections; those that were too late stay, as the events
 beside them may be gone.
 
-Nothing is measured again: stream time, lateness and the Bloom filters stay as they were when the log was read. So in a
-result with membership a requeued record gets `seen_before` null, which means too late to say, and the filters do not
-learn its key. The ledger row counts requeued records as `records` n and `quarantined` -n. So, over the whole ledger:
-the log had as many records as the sum of `records` of batches, the sum of `quarantined` of all rows waits in
-quarantine, and the rest is good.
+Nothing is measured again: stream time, lateness and the state of a decision stay as they were when the log was read. So
+in a result with membership a requeued record gets `seen_before` null, which means too late to say, and the filters do
+not learn its key; in one with clocks it is not corrected, and has `clock_refusal` "requeued". The ledger row counts
+requeued records as `records` n and `quarantined` -n. So, over the whole ledger: the log had as many records as the sum
+of `records` of batches, the sum of `quarantined` of all rows waits in quarantine, and the rest is good.
 """
 
 from contextlib import ExitStack
@@ -115,8 +115,8 @@ def _append(change: ManualChange, row: Row, readable: _Readable) -> None:
     """Append the records to the panes, the spells, the kept events, or to the table of a result that keeps rows."""
     result = readable.reading
     rows = result.transform(readable.events)
-    if result.membership:
-        rows = rows.withColumn("seen_before", F.lit(None).cast("boolean"))
+    if result.decision:
+        rows = result.decision.add_undecided(rows)
     if result.panes:
         step, name = Step.PANES, result.table("panes")
         rows = aggregation.aggregate(rows, result.panes)

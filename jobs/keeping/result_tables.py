@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType, TimestampType
+from pyspark.sql.types import IntegerType, LongType, StructField, StructType, TimestampType
 
 from jobs.answers import contract, delivery, merging, table_names
 from jobs.answers.result import Result
@@ -15,7 +15,7 @@ from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic
 from jobs.keeping import housekeeping
 from jobs.running import spark_plan
-from schemas import filters, quarantine, straggler
+from schemas import quarantine, straggler
 
 SEQUENCE = StructField("sequence", LongType(), True, {"comment": "Ledger row that wrote this row."})
 REVISION = (
@@ -41,6 +41,8 @@ OWN = {
     "final": "Whether complete time has passed due_time.",
 }
 """Columns of headrace's own in tables of answers."""
+STATES = {"filters": "Bloom filters of {name}.", "clocks": "Last offsets of the clocks of devices, of {name}."}
+"""What the table of a decision's state is, by its kind."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def empty_frame(spark: SparkSession, columns: StructType) -> DataFrame:
 def definitions(spark: SparkSession, result: Result) -> list[Table]:
     """The tables of `result`, made from its plan over no records.
 
-    Raises Mistake if the transform does not return what panes and membership need.
+    Raises Mistake if the transform does not return what panes and decisions need.
     """
     schemas = []
     for reading in result.readings:
@@ -118,12 +120,11 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
     rows = StructType([*columns.fields])
     tables = []
-    if result.membership:
-        rows.add(StructField("seen_before", BooleanType(), True, {"comment": _seen_comment(result)}))
-        sentence = f"Bloom filters of {result.name}."
-        tables.append(
-            Table(result.table("filters"), filters.COLUMNS, filters.PARTITIONED_BY, sentence, housekeeping.SETTINGS)
-        )
+    if result.decision:
+        rows = StructType([*rows.fields, *result.decision.columns])
+        sentence, kind = STATES[result.decision.kind].format(name=result.name), result.decision.kind
+        by = result.decision.partitioned_by
+        tables.append(Table(result.table(kind), result.decision.state, by, sentence, housekeeping.SETTINGS))
     if result.sessions:
         parts = spells.output(rows, result.sessions.spells)
         sentence = f"Spells of {result.name}: one for each session, and those of later batches."
@@ -154,11 +155,6 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
     return tables
-
-
-def _seen_comment(result: Result) -> str:
-    assert result.membership
-    return f"Whether the record key came before, within {result.membership.horizon}; null: too late to say, or no key."
 
 
 def _with_comments(

@@ -16,6 +16,8 @@ class Step(StrEnum):
     EVENTS = "events"
     """Kept events of a topic."""
     FILTERS = "filters"
+    CLOCKS = "clocks"
+    """State of a decision: its kind, see Decision.kind."""
     WINDOWS = "windows"
     PUBLISH = "publish"
     """Windows outside of a batch: a step of its own, as the next batch may get the same sequence if the run stops

@@ -16,7 +16,8 @@ def requeue(
 
     Records that are good now, and those that were only late, go into the tables, and what was published is corrected;
     the others go on waiting, as do those that are too late to correct an answer of events. In a result with membership
-    requeued records get seen_before null (too late to say), and the filters do not learn of them.
+    requeued records get seen_before null (too late to say), and the filters do not learn of them. In a result with
+    clocks they are not corrected.
     """
     from jobs.admin.catalogue import find
     from jobs.keeping import requeue as keeping_requeue

@@ -19,6 +19,7 @@ from jobs.answers.sequences import Sequences
 from jobs.answers.sessions import Sessions
 from jobs.answers.sliding import Sliding
 from jobs.answers.top import Top
+from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.facts.panes import Panes
@@ -78,7 +79,9 @@ def sections() -> Iterator[tuple[str, str]]:
     """Title and content of each section."""
     yield (
         "Fields of a job file",
-        "\n".join(map(_fields, (Result, Reads, Late, Panes, *WINDOWS, *ANSWERS, Membership, Topic, Webhook, File))),
+        "\n".join(
+            map(_fields, (Result, Reads, Late, Panes, *WINDOWS, *ANSWERS, Membership, Clocks, Topic, Webhook, File))
+        ),
     )
     heads = ("default", "value", "where")
     yield "Words of a schema file", SCHEMA_FILE + table(heads, _schema_file())

@@ -19,11 +19,12 @@ from jobs.admin.reference.markdown import path, table
 from jobs.admin.reference.names import NAMES, REASONS
 from jobs.answers.result import Reads, Result
 from jobs.answers.windows import Tumbling, Windows
+from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import gate
 from jobs.facts.panes import Panes
 from jobs.keeping import result_tables
-from schemas import archive, departure, filters, ledger, quarantine, straggler
+from schemas import archive, clocks, departure, filters, ledger, quarantine, straggler
 
 COLUMN_HEADS = ("column", "type", "meaning")
 
@@ -40,8 +41,13 @@ PERSISTED = """These names are stored in tables, logs and files that later versi
 EXAMPLE = """In the next two tables {} stand for the columns that a job file names in the fields
 `by`, `averages`, `uniques` and so on of `Panes`. Types that follow those of the columns are those of this example.
 """
-RECORD = StructType([StructField("event_time", TimestampType()), StructField("record_key", StringType())])
-"""Columns of an example of a result with membership."""
+RECORD = StructType(
+    [
+        *(StructField(name, TimestampType()) for name in ("event_time", "record_timestamp", "sent_time")),
+        *(StructField(name, StringType()) for name in ("record_key", "device")),
+    ]
+)
+"""Columns of examples of results with a decision."""
 ENDINGS = {
     "pane_start": "Start of the pane, UTC.",
     "_count": "Values that are not null; of `counts` those that are true.",
@@ -89,7 +95,7 @@ def _reasons() -> Iterator[tuple[str, str, str]]:
 def _tables() -> Iterator[str]:
     yield (
         "A result with `Panes` has windows. One with answers of events has their rows, and keeps events. Any other has "
-        "a row for each record. `Membership` adds filters.\n"
+        "a row for each record. `Membership` adds the table of filters, `Clocks` that of clocks.\n"
     )
     panes = _example()
     kinds: dict[str, DataType] = {**{name: IntegerType() for name in panes.columns}, panes.by[0]: StringType()}
@@ -101,18 +107,25 @@ def _tables() -> Iterator[str]:
     yield EXAMPLE.format(described)
     yield _columns("NAME of a result with panes", "Published windows.", tables["NAME"])
     yield _columns("NAME_panes", "Partial panes: one set for each batch.", tables["NAME_panes"])
-    filtered = Result("NAME", Reads(departure, lambda events: events, decide=Membership("30 days")))
-    [rows] = [one.columns for one in result_tables.tables_from(filtered, RECORD) if one.name == "NAME"]
     sentence = "One row for each record: the columns that the transform returns, and these."
-    yield _columns("NAME of a result without panes", sentence, [f for f in rows if f.name not in RECORD.names])
+    yield _columns("NAME of a result without panes", sentence, _columns_added_by(Membership("30 days")))
+    yield _columns("NAME of a result with clocks", sentence, _columns_added_by(Clocks("device", "sent_time")))
     yield answer_tables.EXAMPLE
     for title, sentence, of_answer in answer_tables.answer_tables():
         yield _columns(title, sentence, of_answer)
     yield _columns("NAME_filters", "Bloom filters, by bucket of time and partition.", filters.COLUMNS)
+    yield _columns("NAME_clocks", "The last offsets of each device's clock in each partition.", clocks.COLUMNS)
     yield _columns("NAME_stragglers", "Late records, a row each, whatever became of them.", straggler.COLUMNS)
     yield _columns("NAME_quarantine", "Records that could not be read, or were late, whole.", quarantine.COLUMNS)
     yield _columns("NAME_ledger", "One row for each batch that is closed.", ledger.COLUMNS)
     yield _columns("The archive", "The records of every topic.", archive.COLUMNS)
+
+
+def _columns_added_by(decide: Membership | Clocks) -> list[StructField]:
+    """What the table of a result with this decision has beside the columns of the transform."""
+    result = Result("NAME", Reads(departure, lambda events: events, decide=decide))
+    [rows] = [one.columns for one in result_tables.tables_from(result, RECORD) if one.name == "NAME"]
+    return [field for field in rows if field.name not in RECORD.names]
 
 
 def _example() -> Panes:

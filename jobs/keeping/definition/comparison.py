@@ -94,7 +94,8 @@ def constant_differences(was: Mapping[str, str], now: Mapping[str, str], result:
     """
     differences: list[str] = []
     no_longer = {
-        name: DEFAULTS.get(name, "None") for name in was.keys() & {"late", "answers", "facts_for"} - now.keys()
+        name: DEFAULTS.get(name, "None")
+        for name in was.keys() & {"late", "answers", "facts_for", "clocks"} - now.keys()
     }
     for name, text in {**now, **no_longer}.items():
         before = was.get(name)
@@ -125,7 +126,7 @@ def changed_windows(was: Mapping[str, str], result: Result) -> tuple[tuple[str, 
 
 
 def _parse(text: str) -> Any:
-    """A constant of the definition: a dictionary (panes, membership), None, or the text itself."""
+    """A constant of the definition: a dictionary (panes, membership, clocks), None, or the text itself."""
     if text == "None" or text.startswith("{"):
         return ast.literal_eval(text)
     return text

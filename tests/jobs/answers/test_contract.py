@@ -30,9 +30,10 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers import contract
-from jobs.answers.result import Reads, Result
+from jobs.answers.result import Late, Reads, Result
 from jobs.answers.top import Top
 from jobs.answers.windows import Tumbling, Windows
+from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import topic_schema
 from jobs.facts.panes import Panes
@@ -213,6 +214,44 @@ def test_rows_that_cannot_be_in_a_table_are_named() -> None:
         seen.check(StructType([*PLACE[:2], PLACE[3]]))
     both = result(Panes("1 hour", counts=("seen_before",)), membership=Membership("1 day"))
     both.check(StructType(PLACE))
+
+
+CLOCKED = StructType([*PLACE[:3], StructField("record_timestamp", TimestampType()),
+                      StructField("device", StringType()), StructField("sent", TimestampType())])  # fmt: skip
+
+
+def clocked_without(name: str, instead: DataType | None = None) -> StructType:
+    """The columns of CLOCKED, but for one, which is left out or has another type."""
+    more = [] if instead is None else [StructField(name, instead)]
+    return StructType([*(field for field in CLOCKED if field.name != name), *more])
+
+
+def test_clocks_get_the_columns_that_they_name() -> None:
+    clocked = result(None, membership=Clocks("device", "sent"))
+    clocked.check(CLOCKED)
+    clocked.check(clocked_without("device", LongType()))
+    for name in CLOCKED.names:
+        with pytest.raises(Mistake, match=f"r_v1: the transform does not return {name}; it returns ") as refused:
+            clocked.check(clocked_without(name))
+        one_line(refused.value)
+    for name, kind, said in (
+        ("sent", StringType(), "r_v1: clocks: column sent is string; it must be a timestamp"),
+        ("record_timestamp", LongType(), "r_v1: clocks: column record_timestamp is bigint; it must be a timestamp"),
+        ("device", NESTED, "r_v1: clocks: column device is .*: no name of a device"),
+    ):
+        with pytest.raises(Mistake, match=said) as refused:
+            clocked.check(clocked_without(name, kind))
+        one_line(refused.value)
+    with pytest.raises(Mistake, match="two columns clock_refusal"):
+        clocked.check(StructType([*CLOCKED, StructField("Clock_Refusal", LongType())]))
+    by_method = result(Panes("1 hour", ("clock_method",)), membership=Clocks("device", "sent", received="event_time"))
+    by_method.check(clocked_without("record_timestamp"))
+
+
+def test_a_decision_cannot_be_had_with_idle_partitions() -> None:
+    for decide in (Membership("1 day"), Clocks("device", "sent")):
+        with pytest.raises(Mistake, match="r_v1: a decision cannot be had together with idle_after: make two results"):
+            result(None, membership=decide, late=Late("1 hour", idle_after="1 hour"))
 
 
 def test_a_transform_goes_row_by_row(spark: SparkSession) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.decisions import seen_before
+from jobs.decisions.decision import in_order
 from jobs.decisions.membership import Membership
 from jobs.events import task_facts
 from schemas import filters as filters_schema
@@ -43,7 +44,7 @@ class Keeper:
             list(self.filters.values()), to_arrow_schema(filters_schema.COLUMNS, timezone="UTC")
         )
         sightings = task_facts.accumulator(self.spark)
-        hashed = seen_before.with_key_hash(seen_before.in_order(frame))
+        hashed = seen_before.with_key_hash(in_order(frame))
         rows = seen_before.mark_step(hashed.schema, before, self.kept, self.allowed, sightings).over(hashed).collect()
         facts = task_facts.drain(sightings)
         assert task_facts.partitions_read_whole(facts)

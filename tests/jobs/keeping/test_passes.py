@@ -18,6 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.answers.windows import Tumbling
+from jobs.decisions.clocks import Clocks
 from jobs.events import task_facts
 from jobs.facts.panes import Panes
 from jobs.keeping import exact_pass, fast_pass
@@ -27,7 +28,7 @@ from jobs.log.offsets import Offsets
 from jobs.log.ranges import Range
 from jobs.running import spark_plan
 from jobs.running.errors import Refused
-from schemas import archive, filters
+from schemas import archive
 from sketches import hyperloglog
 from tests.altered import altered
 from tests.jobs.keeping import readings
@@ -41,8 +42,18 @@ BOTH = altered(
 )
 COLUMNS = ("event_time", "site", "reading", "level", "device", "ok")
 PICKED = altered(PANES, name="picked_v1", transform=lambda readings: readings.select(*COLUMNS))
-RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED}
-ONE_TRIP = ("rows", "both", "picked")
+CLOCKED = altered(
+    BOTH,
+    name="clocked_v1",
+    transform=lambda readings: readings.select(
+        "event_time", "record_partition", "record_offset", "record_timestamp", "device"
+    ),
+    membership=Clocks("device", sent="event_time", window=3),
+    panes=Panes("1 hour", ("clock_method", "clock_refusal"), averages=("clock_offset_seconds",)),
+)
+"""A reading is sent at once."""
+RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED, "clocked": CLOCKED}
+ONE_TRIP = ("rows", "both", "picked", "clocked")
 
 
 class MemoryRanges:
@@ -98,8 +109,9 @@ def exact_outcome(records: BatchRecords, result: Result, cached: ExitStack) -> O
 
 
 def prior(result: Any) -> Prior:
-    nothing = to_arrow_schema(filters.COLUMNS, timezone="UTC").empty_table()
-    return Prior({}, nothing if result.membership else None)
+    if not result.decision:
+        return Prior({}, None)
+    return Prior({}, to_arrow_schema(result.decision.state, timezone="UTC").empty_table())
 
 
 def said(passed: Outcome) -> tuple[Any, ...]:
@@ -109,8 +121,8 @@ def said(passed: Outcome) -> tuple[Any, ...]:
         row |= {name: hyperloglog.estimate(value) for name, value in row.items() if name.endswith("_sketch")}
     rows = sorted(str(sorted(row.items())) for row in found)
     facts = sorted(str(sorted(fact.items())) for fact in passed.facts)
-    bits = sorted(map(str, passed.filters.to_pylist())) if passed.filters is not None else None
-    return rows, facts, bits
+    state = sorted(map(str, passed.changed_state.to_pylist())) if passed.changed_state is not None else None
+    return rows, facts, state
 
 
 def trips(output: DataFrame) -> int:
@@ -227,7 +239,9 @@ def lose(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
     monkeypatch.setattr(task_facts, "accumulator", telling)
 
 
-@pytest.mark.parametrize(("kind", "which"), [(kind, "x-") for kind in RESULTS] + [("rows", "-x"), ("both", "-x")])
+@pytest.mark.parametrize(
+    ("kind", "which"), [(kind, "x-") for kind in RESULTS] + [("rows", "-x"), ("both", "-x"), ("clocked", "-x")]
+)
 def test_a_fast_pass_is_not_believed_if_what_a_task_reports_is_lost(
     kind: str, which: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +252,7 @@ def test_a_fast_pass_is_not_believed_if_what_a_task_reports_is_lost(
         assert fast_outcome(log_of(spark, GOOD), result, cached, False, monkeypatch), "nothing is lost"
 
 
-@pytest.mark.parametrize("kind", ["rows", "both"])
+@pytest.mark.parametrize("kind", ["rows", "both", "clocked"])
 def test_an_exact_pass_is_done_again_if_what_a_task_reports_is_lost_and_refused_the_second_time(
     kind: str, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

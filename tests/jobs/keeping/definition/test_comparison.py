@@ -7,6 +7,7 @@ import pytest
 
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
+from jobs.decisions.clocks import Clocks
 from jobs.keeping.definition import comparison
 from tests.altered import altered
 from tests.jobs.keeping import readings
@@ -16,9 +17,13 @@ PANES, SEEN = readings.PANES, readings.SEEN
 assert PANES.panes and SEEN.membership
 
 
+CLOCKED = altered(SEEN, membership=Clocks("device", "sent_time"))
+
+
 def other(result: Result, what: str, **changes: Any) -> Result:
-    """The result with other panes, or another membership."""
-    return altered(result, **{what: replace(getattr(result, what), **changes)})
+    """The result with other panes, another membership, or other clocks."""
+    changed = replace(getattr(result, what), **changes)
+    return altered(result, **{"membership" if what == "clocks" else what: changed})
 
 
 def keyed(key: str | None) -> Any:
@@ -43,6 +48,9 @@ CHANGES: list[tuple[Result, Result, list[str]]] = [
     ),
     (PANES, altered(PANES, allowed_lateness="3 hours"), ["allowed_lateness: was 2 hours, is now 3 hours"]),
     (SEEN, other(SEEN, "membership", horizon="2 days"), ["membership horizon: was 1 day, is now 2 days"]),
+    (CLOCKED, other(CLOCKED, "clocks", window=7), ["clocks window: was 31, is now 7"]),
+    (CLOCKED, other(CLOCKED, "clocks", sent="at"), ["clocks sent: was sent_time, is now at"]),
+    (CLOCKED, other(CLOCKED, "clocks", furthest="8760 hours", agreement="10 seconds"), []),
     (PANES, altered(PANES, topic=keyed("site")), ["key: was device, is now site"]),
     (altered(PANES, topic=keyed(None)), PANES, ["key: was none, is now device"]),
     # The same, written in another way.
@@ -60,6 +68,21 @@ CHANGES: list[tuple[Result, Result, list[str]]] = [
 @pytest.mark.parametrize(("was", "now", "said"), CHANGES)
 def test_what_has_changed_is_named(was: Result, now: Result, said: list[str]) -> None:
     assert comparison.constant_differences(was.definition(), now.definition(), now) == said
+
+
+def test_clocks_are_in_a_definition_only_if_there_are_some() -> None:
+    assert "clocks" not in SEEN.definition()
+    assert other(CLOCKED, "clocks", window=7).definition()["clocks"] == (
+        "{'device': 'device', 'sent': 'sent_time', 'window': 7}"
+    )
+    assert CLOCKED.definition() == SEEN.definition() | {
+        "membership": "None",
+        "clocks": "{'device': 'device', 'sent': 'sent_time'}",
+    }
+    gone = comparison.constant_differences(CLOCKED.definition(), PANES.definition(), PANES)
+    assert "clocks: was device device, sent sent_time, is now none" in gone
+    added = comparison.constant_differences(SEEN.definition(), CLOCKED.definition(), CLOCKED)
+    assert any(line.startswith("clocks: is now ") for line in added)
 
 
 def test_fields_at_their_default_are_not_in_a_ledger() -> None:
