@@ -14,7 +14,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.state_table import StateTable
 from jobs.lake import commits, delta_tables
 from jobs.running.places import Places
-from schemas import clocks
+from schemas import clocks, straggler
 from tests.jobs.keeping.taps import RESULT
 
 NAME = "tap_clock_v1_clocks"
@@ -56,6 +56,7 @@ def test_state_is_that_of_the_ledger_whoever_reads_it(places: Places, monkeypatc
     monkeypatch.setattr(corrected_times, "FEW_ROWS", 10)
     path, dice = places.table(NAME), random.Random(2)
     delta_tables.create(path, clocks.COLUMNS, (), "Clocks.", housekeeping.SETTINGS)
+    delta_tables.create(places.table("tap_clock_v1_stragglers"), straggler.COLUMNS, (), "Late records.", {})
     ledger.create(places, RESULT.name)
     last, table, due = row_of(places, 1), StateTable(places, RESULT), State()
     sizes = []
@@ -74,7 +75,7 @@ def test_state_is_that_of_the_ledger_whoever_reads_it(places: Places, monkeypatc
         assert known(table.read(last)) == known(StateTable(places, RESULT).read(last)) == due
         sizes.append(len(table.read(last)))
         if sequence == 20:
-            assert housekeeping.compact_if_due(places, RESULT, 200, None)
+            housekeeping.compact(places, RESULT)
             assert len(DeltaTable(path).file_uris()) == 1
             assert known(StateTable(places, RESULT).read(last)) == due
     assert len(due) == 6 and max(sizes) <= 12 and sizes.count(6) >= 3, "written anew again and again"
