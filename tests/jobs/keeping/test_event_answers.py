@@ -1,5 +1,6 @@
 """Answers of kept events follow from the set of events: whatever the cut, the accident and the place."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,17 +119,15 @@ def test_a_publication_that_was_taken_back_is_made_again(spark: SparkSession, tm
     check(world)
 
 
-@pytest.mark.parametrize("early", [False, True])
-def test_a_continuous_run_publishes_as_it_goes(early: bool, spark: SparkSession, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    answers = tuple(replace(answer, early=early) for answer in (CLICKED, CLOSED))
+def test_a_continuous_run_publishes_as_it_goes(spark: SparkSession, tmp_path: Path) -> None:
+    """One answer shows its rows early, the other once they are final."""
+    answers = (replace(CLICKED, early=True), CLOSED)
     world = Visits(spark, tmp_path, searches.result("r_v1", answers, min_records_per_batch=1))
-    written = searches.log(5, 150)
-    world.add(written[:60])
+    written = searches.log(5, 100)
+    world.add(written[:50])
     world.keep()
     check(world)
-    world.add(written[60:])
+    world.add(written[50:])
     world.keep_running(batch=10, publish_every="1 second")
     check(world)
     published = [row for row in world.rows("_ledger") if row["kind"] == "publish"]
@@ -163,7 +162,8 @@ def test_the_place_does_not_matter(
     answers, reads = ANSWERS[kind]
     written = searches.log(11)
     found = []
-    for slice_events, most_slices, few in ((1_000_000, 16, 500_000), (10, 16, 500_000), (10, -1, 0)):
+    places = ((1_000_000, 16, 500_000), (10, 16, 500_000), (10, -1, 0))
+    for slice_events, most_slices, few in places if kind == "outcomes" else places[::2]:
         monkeypatch.setattr(event_plan, "SLICE_EVENTS", slice_events)
         monkeypatch.setattr(event_publication, "MOST_SLICES", most_slices)
         monkeypatch.setattr(fast_pass, "FEW_EVENTS", few)
@@ -173,7 +173,7 @@ def test_the_place_does_not_matter(
             world.keep()
         found.append([world.found(which) for which in range(len(world.result.event_answers))])
     check(world)
-    assert found[0] == found[1] == found[2]
+    assert all(rows == found[0] for rows in found)
 
 
 @pytest.mark.parametrize("then", ["drop", "quarantine"])
