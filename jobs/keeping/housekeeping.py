@@ -6,13 +6,14 @@ vacuums those.
 """
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from deltalake import CommitProperties, DeltaTable
 
 from jobs.answers.result import Result
 from jobs.answers.table_names import TableKind
-from jobs.keeping.steps import Step
+from jobs.keeping.steps import Step, announce
 from jobs.running.instants import EPOCH, sql_literal
 from jobs.running.places import Places
 
@@ -29,18 +30,26 @@ SETTINGS = {
 }
 """Delta's table properties of both tables: how long its checkpoints name replaced files, and how long the older files
 of its log stay."""
+COMPACT = "compact"
+"""What Run.step is told of when small files of a table are put together."""
 
 
-def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> bool:
+def compact_if_due(
+    places: Places, result: Result, sequence: int, stream_time: datetime | None, step: Callable[[str], None]
+) -> bool:
     """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. `stream_time`: the least
-    of all partitions. Returns whether it was such a row.
+    of all partitions. `step` is called with each change of a table; see Run.step. Returns whether it was such a row.
     """
     if sequence % EVERY_ROWS:
         return False
-    DeltaTable(places.table(result.table("ledger"))).optimize.compact()
+    _compact(places.table(result.table("ledger")), step)
     if result.event_answers and stream_time:
-        for topic in result.topics:
-            _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))
+        before = stream_time - timedelta(seconds=kept_seconds(result))
+        for topic in result.topics if before >= EPOCH else ():
+            path = places.table(result.events_table(topic))
+            with announce(step, Step.EXPIRE):
+                _expire(path, before)
+            _compact(path, step)
     own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
     for name in [*map(result.table, own), *events]:
@@ -62,11 +71,13 @@ def kept_seconds(result: Result) -> int:
 
 
 def _expire(path: str, before: datetime) -> None:
-    """Remove the events before that time, and put small files together."""
-    if before < EPOCH:
-        return
-    table = DeltaTable(path)
+    """Remove the events before that time."""
     # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
     metadata = {"userMetadata": json.dumps({"step": Step.EXPIRE})}
-    table.delete(f"event_time < {sql_literal(before)}", commit_properties=CommitProperties(custom_metadata=metadata))
-    DeltaTable(path).optimize.compact()
+    where = f"event_time < {sql_literal(before)}"
+    DeltaTable(path).delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
+
+
+def _compact(path: str, step: Callable[[str], None]) -> None:
+    with announce(step, COMPACT):
+        DeltaTable(path).optimize.compact()
