@@ -152,12 +152,13 @@ def test_the_place_does_not_matter(
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("then", ["drop", "quarantine"])
-def test_late_records_are_left_out(then: Remedy, spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "then"), [("outcomes", "drop"), ("outcomes", "quarantine"), ("one topic", "drop")])
+def test_late_records_are_left_out(kind: str, then: Remedy, spark: SparkSession, tmp_path: Path) -> None:
+    answers, reads = ANSWERS[kind]
     for topic in (searches.SEARCHES, searches.CLICKS):
         topic.MAX_AHEAD = "2 minutes"
     try:
-        world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, late=Late("2 minutes", then)))
+        world = Visits(spark, tmp_path, searches.result("r_v1", answers, reads, late=Late("2 minutes", then)))
         world.add(searches.log(7))
         world.keep(40)
         check(world, then)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Late
+from jobs.events.lateness_rule import Remedy
 from jobs.keeping import fast_pass
 from tests.jobs.keeping import searches, searches_by_hand
-from tests.jobs.keeping.searches import ALONE, Visits
+from tests.jobs.keeping.searches import ALLOWED, ALONE, Visits
 from tests.jobs.keeping.searches_by_hand import VISITS
 
 
@@ -71,10 +72,24 @@ def test_a_continuous_run_shows_open_sessions_and_joins_two_by_a_straggler(spark
     assert (joined["searches"], joined["revision"]) == (4, before["ann", start] + 1)
 
 
-def test_late_events_that_are_dropped_are_in_no_session(spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["drop", "quarantine"])
+def test_late_events_that_are_left_out_are_counted_and_in_no_session(
+    then: Remedy, spark: SparkSession, tmp_path: Path
+) -> None:
     topic = type(searches.SEARCHES)(**vars(searches.SEARCHES) | {"MAX_AHEAD": "1 minute"})
     reads = type(ALONE)(topic, ALONE.transform)
-    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, reads, late=Late("2 minutes", "drop")))
+    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, reads, late=Late("2 minutes", then)))
     world.add(searches.log(3))
     world.keep(40)
     check(world, only_in_time=True)
+    placed = searches.placed(world.visits_read())
+    late = {(part, place[1]) for (_, part), there in placed.items() for _, place, behind in there if behind > ALLOWED}
+    ledger = world.rows("_ledger")
+    assert len(late) > 5
+    assert {(row["partition"], row["offset"]) for row in world.rows("_stragglers")} == late
+    assert sum(row["late"] for row in ledger) == len(world.rows("_stragglers")) == len(late)
+    assert sum(row["dropped"] for row in ledger) == (len(late) if then == "drop" else 0)
+    waiting = {(row["partition"], row["offset"]) for row in world.rows("_quarantine")}
+    assert waiting == (late if then == "quarantine" else set())
+    in_sessions = sum(row["searches"] for row in world.rows())
+    assert in_sessions + len(late) == sum(row["records"] for row in ledger) == len(world.visits_read())
