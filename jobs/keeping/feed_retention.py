@@ -9,9 +9,6 @@ from jobs.running import durations
 from jobs.running.instants import sql_literal
 from jobs.running.places import Places
 
-RETAIN = "retain"
-"""What Run.step is told of."""
-
 
 def remove(places: Places, result: Result, delivered: Mapping[str, int], now: datetime) -> None:
     """Remove from each feed what all of its deliveries have sent, and is older than `feed_for`. `delivered`: by

@@ -6,14 +6,13 @@ vacuums those.
 """
 
 import json
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from deltalake import CommitProperties, DeltaTable
 
 from jobs.answers.result import Result
 from jobs.answers.table_names import TableKind
-from jobs.keeping.steps import Step, announce
+from jobs.keeping.steps import Step
 from jobs.running.instants import EPOCH, sql_literal
 from jobs.running.places import Places
 
@@ -30,26 +29,18 @@ SETTINGS = {
 }
 """Delta's table properties of both tables: how long its checkpoints name replaced files, and how long the older files
 of its log stay."""
-COMPACT = "compact"
-"""What Run.step is told of when small files of a table are put together."""
 
 
-def compact_if_due(
-    places: Places, result: Result, sequence: int, stream_time: datetime | None, step: Callable[[str], None]
-) -> bool:
+def compact_if_due(places: Places, result: Result, sequence: int, stream_time: datetime | None) -> bool:
     """Compact and vacuum after every EVERY_ROWS-th ledger row; `sequence` is that of the last. `stream_time`: the least
-    of all partitions. `step` is called with each change of a table; see Run.step. Returns whether it was such a row.
+    of all partitions. Returns whether it was such a row.
     """
     if sequence % EVERY_ROWS:
         return False
-    _compact(places.table(result.table("ledger")), step)
+    DeltaTable(places.table(result.table("ledger"))).optimize.compact()
     if result.event_answers and stream_time:
-        before = stream_time - timedelta(seconds=kept_seconds(result))
-        for topic in result.topics if before >= EPOCH else ():
-            path = places.table(result.events_table(topic))
-            with announce(step, Step.EXPIRE):
-                _expire(path, before)
-            _compact(path, step)
+        for topic in result.topics:
+            _expire(places.table(result.events_table(topic)), stream_time - timedelta(seconds=kept_seconds(result)))
     own: tuple[TableKind, ...] = ("ledger", "filters") if result.membership else ("ledger",)
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
     for name in [*map(result.table, own), *events]:
@@ -71,13 +62,11 @@ def kept_seconds(result: Result) -> int:
 
 
 def _expire(path: str, before: datetime) -> None:
-    """Remove the events before that time."""
+    """Remove the events before that time, and put small files together."""
+    if before < EPOCH:
+        return
+    table = DeltaTable(path)
     # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
     metadata = {"userMetadata": json.dumps({"step": Step.EXPIRE})}
-    where = f"event_time < {sql_literal(before)}"
-    DeltaTable(path).delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
-
-
-def _compact(path: str, step: Callable[[str], None]) -> None:
-    with announce(step, COMPACT):
-        DeltaTable(path).optimize.compact()
+    table.delete(f"event_time < {sql_literal(before)}", commit_properties=CommitProperties(custom_metadata=metadata))
+    DeltaTable(path).optimize.compact()

@@ -11,7 +11,7 @@ from jobs.answers.result import Result
 from jobs.keeping import feed_retention, housekeeping, ledger
 from jobs.keeping.definition import fingerprint
 from jobs.keeping.ledger import Row
-from jobs.keeping.steps import Step, announce
+from jobs.keeping.steps import Step
 from jobs.lake import commits
 from jobs.log.kafka.groups import OffsetReporter
 from jobs.run import Run
@@ -57,10 +57,9 @@ class LedgerWriter:
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
         times = [time for read in positions.values() for time in read.stream_time.values()]
-        places, step = self.run.places, self.run.step
-        if housekeeping.compact_if_due(places, self.result, self.last.sequence, min(times, default=None), step):
-            with announce(step, feed_retention.RETAIN):
-                feed_retention.remove(places, self.result, self.last.delivered_sequence, datetime.now(UTC))
+        if housekeeping.compact_if_due(self.run.places, self.result, self.last.sequence, min(times, default=None)):
+            delivered = self.last.delivered_sequence
+            feed_retention.remove(self.run.places, self.result, delivered, datetime.now(UTC))
         self.run.closed(self.result.name, self.last, self._lag())
 
     def _lag(self) -> int | None:

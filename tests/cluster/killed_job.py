@@ -12,13 +12,19 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.table import TableOptimizer
 
 from jobs import run
 from jobs.answers.delivery import Topic
 from jobs.keeping import fast_pass, housekeeping, microbatch
+from jobs.keeping.steps import announce
 from tests.jobs.keeping import readings, searches, searches_by_hand
 
 ROOT = Path(__file__).parent.parent.parent
@@ -61,6 +67,21 @@ def start_watch(places: run.Places, kind: str, detail: str) -> None:
         threading.Thread(target=watch, args=watched[kind], daemon=True).start()
 
 
+def announce_housekeeping(step: Callable[[str], None]) -> None:
+    """Tell `step` of what housekeeping does to tables, which is no step of a batch: "before delete" and so on."""
+    for owner, name in ((DeltaTable, "delete"), (TableOptimizer, "compact"), (DeltaTable, "vacuum")):
+        setattr(owner, name, _announced(getattr(owner, name), step))
+
+
+def _announced(function: Any, step: Callable[[str], None]) -> Any:
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with announce(step, function.__name__):
+            return function(*arguments, **named)
+
+    return call
+
+
 def main(places_file: str, first: str, when: str) -> None:
     """Keep the results over the log of `first`, that one first."""
     housekeeping.EVERY_ROWS = HOUSEKEEPING_ROWS
@@ -84,6 +105,7 @@ def main(places_file: str, first: str, when: str) -> None:
 
     if first in ("panes", "sessions"):  # else the driver reads so few records, and no task does
         fast_pass.FEW_RECORDS = 0
+    announce_housekeeping(step)
     with run.one_line_errors():
         [names] = [names for names in LOGS if first in names]
         for name in sorted(names, key=lambda name: name != first):

@@ -12,15 +12,15 @@ WRITTEN = {"clicked": ("stragglers", "events", "events#2"), "sessions": ("stragg
 """The commits of a batch of each result: events are of two topics."""
 PUBLISHED = ("publish", "feed", "ledger#2", "delivery", "ledger#3")
 """The steps after its ledger row: the last one says what is delivered."""
-EXPIRED = ("expire", "compact#2", "expire#2", "compact#3")
-"""Events that no answer needs are removed topic by topic, and the files of what is left put together."""
-KEPT = ("compact", "retain")
-"""After each second ledger row."""
+KEPT_UP = ("delete", "delete#2", "compact", "compact#2", "vacuum", "vacuum#2")
+"""What housekeeping does to tables after each second ledger row: events that no answer needs, and what is delivered,
+are removed, small files are put together, and those that were replaced are removed.
+"""
 POINTS = [
     *(
         (first, f"{when} {step}")
         for first, steps in WRITTEN.items()
-        for step in (*steps, "ledger", *PUBLISHED, *KEPT, *(EXPIRED if first == "clicked" else ()))
+        for step in (*steps, "ledger", *PUBLISHED, *KEPT_UP)
         for when in ("before", "after")
     ),
     *(("sessions", f"commit:sessions_v1{table}") for table in ("", "_spells")),  # two commits of one publish
