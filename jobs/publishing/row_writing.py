@@ -1,6 +1,6 @@
 """The changes of an answer's rows into its table, in one commit."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,7 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
         return _with_change(rows, NEW)
     where = spans(time, others[time].cast(pa.int64()).to_numpy())
     table = DeltaTable(path)
+    now = _unused_time(table, now)
     columns = pa.schema(table.schema().to_arrow())
     old = table_queries.rows_where(table, where)
     at = places_among(others, old, key)
@@ -45,13 +46,22 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
     new = _with_revisions(new, np.ones(len(new), np.int64), now)
     parts = [old.filter(pa.array(stays)), revised, new]
     rows = pa.concat_tables([part.select(columns.names).cast(columns) for part in parts]).sort_by(time)
-    # Rows that are new lie outside of these spans; what they have in common is the time at which they are written.
+    # New rows lie outside of these spans. What they have in common, and with no stored row, is `now`.
     where = f"{where} or updated_time = {sql_literal(now)}"
     delta_tables.replace(rows, path, where, commit, TARGET_FILE_BYTES)
     withdrawn = _with_revisions(others.filter(pc.invert(is_revised)), revisions[~is_revised.to_numpy()], now)
     return pa.concat_tables(
         [_with_change(new, NEW), _with_change(revised, REVISED), _with_change(withdrawn, WITHDRAWN)]
     )
+
+
+def _unused_time(table: DeltaTable, now: datetime) -> datetime:
+    """`now`, or the first microsecond after it at which no row was written: a clock that was set back, or that stands,
+    shows a moment again.
+    """
+    while table_queries.query(table, f"select 1 as n from it where updated_time = {sql_literal(now)} limit 1").num_rows:
+        now += timedelta(microseconds=1)
+    return now
 
 
 def _with_change(rows: pa.Table, change: str) -> pa.Table:

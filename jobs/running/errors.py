@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jobs.running.kafka_access import Kafka
 
-from jobs.running import mistakes, python_errors, spark_errors
+from jobs.running import memory_faults, mistakes, python_errors, spark_errors
 
 _KNOWN = (
     ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
@@ -108,7 +108,8 @@ def explain(error: BaseException, kafka: "Kafka | None" = None) -> str:
     read, commands for the broker are complete.
     """
     message = _refusal(error) or _absurd_timestamp(error, kafka) or _transform_fault(error)
-    message = message or _system_fault(error) or _engine_message(error) or _python_fault(error) or _unknown(error)
+    message = message or memory_faults.memory_fault(error) or _system_fault(error)
+    message = message or _engine_message(error) or _python_fault(error) or _unknown(error)
     return " ".join(message.split())
 
 

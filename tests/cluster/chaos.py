@@ -4,6 +4,7 @@ Prints the seed, a line for each history, and the report. Exit code 1 if a table
 """
 
 import argparse
+import itertools
 import random
 import sys
 import tempfile
@@ -11,12 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
-from tests.cluster.kills import POINTS, Report, World, history
-from tests.jobs.keeping import readings
+from tests.cluster.killed_readings import POINTS as POINTS_OF_READINGS
+from tests.cluster.killed_readings import Readings
+from tests.cluster.killed_searches import POINTS as POINTS_OF_SEARCHES
+from tests.cluster.killed_searches import Searches
+from tests.cluster.kills import Report, World, history
 
-KILLS = 10
+KILLS = 5
 """In one history."""
+HISTORIES: list[tuple[type[World], list[tuple[str, str]], bool]] = [
+    (Searches, POINTS_OF_SEARCHES, True),
+    (Readings, POINTS_OF_READINGS, False),
+    (Searches, POINTS_OF_SEARCHES, False),
+    (Readings, POINTS_OF_READINGS, True),
+]
+"""One after another: the log with its results, where they may die, and whether the log is in Kafka."""
 
 
 def main() -> None:
@@ -30,29 +40,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         broker = Broker(Path(place) / "broker").start()
         try:
-            for number in range(1_000_000):
+            for number, (kind, points, in_kafka) in enumerate(itertools.cycle(HISTORIES)):
                 if total.kills >= arguments.kills:
                     break
-                world = World(Path(place) / str(number), broker.servers if number % 2 else None)
-                if number % 2:
-                    make(broker, readings.TOPIC.TOPIC, readings.PARTITIONS)
-                total.add(history(world, *_plan(dice, world), dice.randrange(10**6)))
-                if number % 2:
-                    next(iter(broker.admin().delete_topics([readings.TOPIC.TOPIC]).values())).result()
-                print(f"{'kafka' if number % 2 else 'archive'}: {world.report}", flush=True)
+                folder = Path(place) / str(number)
+                world = kind.in_kafka(folder, broker) if in_kafka else kind(folder)
+                total.add(history(world, *_plan(dice, world, points), dice.randrange(10**6)))
+                print(
+                    f"{kind.__name__.lower()} in {'kafka' if in_kafka else 'the archive'}: {world.report}", flush=True
+                )
         finally:
             broker.stop()
     print(total)
     sys.exit(bool(total.lost or total.doubled))
 
 
-def _plan(dice: random.Random, world: World) -> tuple[list[tuple[str, str]], dict[int, Callable[[], None]]]:
+def _plan(
+    dice: random.Random, world: World, points: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], dict[int, Callable[[], None]]]:
     """Where to die, and what becomes of the checkpoints meanwhile."""
-    anytime = [(dice.choice(["panes", "seen"]), f"random:{dice.uniform(0, 8):.2f}") for _ in range(KILLS // 2)]
-    kills = [*anytime, *(dice.choice(POINTS) for _ in range(KILLS - len(anytime)))]
+    anytime = [(dice.choice(world.names), f"random:{dice.uniform(0, 8):.2f}") for _ in range(KILLS // 2)]
+    kills = [*anytime, *dice.sample(points, KILLS - len(anytime))]
     dice.shuffle(kills)
-    later = {dice.randrange(3, KILLS): dice.choice([world.lose, world.truncate, world.restore]) for _ in range(2)}
-    return kills, {2: world.keep_copy} | later
+    later = {dice.randrange(2, KILLS): dice.choice([world.lose, world.truncate, world.restore])}
+    return kills, {1: world.keep_copy} | later
 
 
 if __name__ == "__main__":

@@ -78,6 +78,19 @@ def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
     return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
 
+def committed(servers: str, topic: str) -> list[Any]:
+    """The records that a reader of committed ones gets, partition by partition."""
+    options = {"bootstrap.servers": servers, "group.id": "look", "isolation.level": "read_committed"}
+    consumer = Consumer(options | {"log_level": 0, "enable.partition.eof": True})
+    found = []
+    for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+        consumer.assign([TopicPartition(topic, partition, 0)])
+        while (message := consumer.poll(10)) is not None and message.error() is None:
+            found.append(message)
+    consumer.close()
+    return found
+
+
 def settings(broker: Broker, topic: str) -> dict[str, str]:
     """What the broker says of the topic's settings."""
     [found] = broker.admin().describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()

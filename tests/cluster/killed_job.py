@@ -1,8 +1,9 @@
-"""A process that keeps two results over one log, and ends itself as `kill -9` would, at the moment it is told.
+"""A process that keeps the results over one log, and ends itself as `kill -9` would, at the moment it is told.
 
 Arguments: places file; the result that runs first; when to die: "", "STEP" or "STEP#2" (the second time that the first
 result comes to a commit, such as "after panes"), "file:offsets" or "file:commits" (as soon as Spark has written such a
-file), "random:SECONDS" (after the session has started). Prints the seconds from its start to the first new commit.
+file), "commit:TABLE" (as soon as the table has a new commit), "random:SECONDS" (after the session has started).
+Prints the seconds from its start to the first new commit.
 """
 
 import os
@@ -11,16 +12,34 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from deltalake import DeltaTable
+from deltalake.table import TableOptimizer
+
 from jobs import run
-from jobs.keeping import fast_pass, microbatch
-from tests.jobs.keeping import readings
+from jobs.answers.delivery import Topic
+from jobs.keeping import fast_pass, housekeeping, microbatch
+from jobs.keeping.steps import announce
+from tests.jobs.keeping import readings, searches, searches_by_hand
 
 ROOT = Path(__file__).parent.parent.parent
-RESULTS = {"panes": replace(readings.PANES, name="panes_v1"), "seen": readings.SEEN}
+OUTCOMES, SESSIONS = "outcomes", "sessions"
+"""Topics that are filled."""
+RESULTS = {
+    "panes": replace(readings.PANES, name="panes_v1"),
+    "seen": readings.SEEN,
+    "clicked": searches.result("clicked_v1", searches_by_hand.CLICKED, deliver=(Topic(OUTCOMES),)),
+    "sessions": searches.result("sessions_v1", searches_by_hand.VISITS, searches.ALONE, deliver=(Topic(SESSIONS),)),
+}
+LOGS = (("panes", "seen"), ("clicked", "sessions"))
+"""The results over each log."""
+HOUSEKEEPING_ROWS = 2
+"""Rows of the ledger from one housekeeping to the next: each run comes to one."""
 
 
 def die() -> None:
@@ -28,11 +47,11 @@ def die() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def watch(folder: Path, kind: str) -> None:
-    """Die as soon as there is a new file of this kind in a checkpoint."""
+def watch(folder: Path, files: str) -> None:
+    """Die as soon as there is a new file with such a name, whose stem is a number."""
 
     def there() -> set[Path]:
-        return {path for path in folder.glob(f"*/generation-*/{kind}/*") if path.name.isdigit()}
+        return {path for path in folder.glob(files) if path.stem.isdigit()}
 
     before = there()
     while not there() - before:
@@ -40,8 +59,32 @@ def watch(folder: Path, kind: str) -> None:
     die()
 
 
+def start_watch(places: run.Places, kind: str, detail: str) -> None:
+    """Watch for the files of Spark's checkpoints or of a table's commits."""
+    checkpoint = (Path(places.checkpoints), f"*/generation-*/{detail}/*")
+    watched = {"file": checkpoint, "commit": (Path(places.tables), f"{detail}/_delta_log/*.json")}
+    if kind in watched:
+        threading.Thread(target=watch, args=watched[kind], daemon=True).start()
+
+
+def announce_housekeeping(step: Callable[[str], None]) -> None:
+    """Tell `step` of what housekeeping does to tables, which is no step of a batch: "before delete" and so on."""
+    for owner, name in ((DeltaTable, "delete"), (TableOptimizer, "compact"), (DeltaTable, "vacuum")):
+        setattr(owner, name, _announced(getattr(owner, name), step))
+
+
+def _announced(function: Any, step: Callable[[str], None]) -> Any:
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with announce(step, function.__name__):
+            return function(*arguments, **named)
+
+    return call
+
+
 def main(places_file: str, first: str, when: str) -> None:
-    """Keep both results, `first` first."""
+    """Keep the results over the log of `first`, that one first."""
+    housekeeping.EVERY_ROWS = HOUSEKEEPING_ROWS
     begun = time.time() - float(Path("/proc/uptime").read_text().split()[0]) + _started_ticks()
     places = run.places(Path(places_file))
     met: Counter[str] = Counter()
@@ -49,8 +92,7 @@ def main(places_file: str, first: str, when: str) -> None:
     kind, _, detail = when.partition(":")
     if kind == "random":
         threading.Timer(float(detail), die).start()
-    elif kind == "file":
-        threading.Thread(target=watch, args=(Path(places.checkpoints), detail), daemon=True).start()
+    start_watch(places, kind, detail)
     said: list[float] = []
 
     def step(name: str) -> None:
@@ -61,10 +103,12 @@ def main(places_file: str, first: str, when: str) -> None:
             said.append(time.time() - begun)
             print(f"first commit after {said[0]:.2f} seconds", flush=True)
 
-    if first == "panes":  # else the driver reads so few records, and no task does
+    if first in ("panes", "sessions"):  # else the driver reads so few records, and no task does
         fast_pass.FEW_RECORDS = 0
+    announce_housekeeping(step)
     with run.one_line_errors():
-        for name in sorted(RESULTS, key=lambda name: name != first):
+        [names] = [names for names in LOGS if first in names]
+        for name in sorted(names, key=lambda name: name != first):
             quiet: Any = step if name == first else (lambda _: None)
             microbatch.keep(run.Run(spark, places, step=quiet), RESULTS[name])
     os._exit(0)  # the timer must not wait

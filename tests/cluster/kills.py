@@ -6,27 +6,23 @@ import shutil
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
+
+import pyarrow as pa
 
 from jobs import run
 from jobs.admin import findings
+from jobs.log.archive import writer
+from jobs.log.kafka import producer
 from tests import delta
+from tests.cluster.broker import Broker
+from tests.cluster.keeping import delete, make
 from tests.cluster.killed_job import RESULTS, ROOT
-from tests.jobs.keeping import checks, readings
-from tests.jobs.keeping.readings import Record
-from tests.jobs.keeping.world import GrowingLog
-
-STEPS = {"panes": ("quarantine", "panes", "windows", "ledger"), "seen": ("quarantine", "rows", "filters", "ledger")}
-"""The commits of each result."""
-POINTS = [
-    *((first, f"{when} {step}") for first, steps in STEPS.items() for step in steps for when in ("before", "after")),
-    *(("panes", f"{when} ledger#2") for when in ("before", "after")),  # the row of the windows
-    *((first, f"file:{kind}") for first in STEPS for kind in ("offsets", "commits")),
-]
-"""Every moment that can be named: the result that runs first, and where it dies."""
 
 
 @dataclass
@@ -46,6 +42,11 @@ class Report:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
+    def compare(self, found: "Counter[Any]", due: "Counter[Any]") -> None:
+        """Count what is due and was not found, and what was found too often."""
+        self.lost += (due - found).total()
+        self.doubled += (found - due).total()
+
     def __str__(self) -> str:
         seconds = sorted(self.first_commit_seconds) or [0.0]
         return (
@@ -61,32 +62,80 @@ class Side:
 
     places: run.Places
     name: str
-    written: list[Record]
+    written: list[Any]
 
     def rows(self, suffix: str = "") -> list[dict[str, Any]]:
         return delta.rows(self.places.table(self.name + suffix))
 
 
-class World(GrowingLog):
+class World(ABC):
     """A log that grows, in either home, and two results over it whose process is killed."""
 
+    names: tuple[str, ...]
+    """Of the results, in RESULTS."""
+    topics: ClassVar[dict[str, int]]
+    """Topics of the log, with their partitions."""
+    delivered: tuple[str, ...] = ()
+    """Topics that the results fill."""
+    uncommitted: tuple[str, ...]
+    """Moments of a process that leave something in a table of which the ledger knows nothing."""
+
     def __init__(self, folder: Path, servers: str | None = None) -> None:
+        """With `servers` the log is in Kafka."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.file = folder, folder / "places.toml"
+        self.folder, self.file, self.report = folder, folder / "places.toml", Report()
         lines = [f'{name} = "{name}"' for name in ("archive", "tables", "checkpoints")]
         more = ['log = "kafka"', *lines, "[kafka]", f'servers = "{servers}"'] if servers else lines
         self.file.write_text("\n".join([*more, ""]))
-        super().__init__(run.places(self.file))
-        self.report = Report()
+        self.places = run.places(self.file)
+        self.written: list[Any] = []
 
-    def start(self, first: str = "panes", when: str = "") -> "subprocess.Popen[str]":
+    @classmethod
+    def in_kafka(cls, folder: Path, broker: Broker) -> Self:
+        """One whose topics are made anew there."""
+        delete(broker, *cls.topics, *cls.delivered)
+        for topic, partitions in cls.topics.items():
+            make(broker, topic, partitions)
+        return cls(folder, broker.servers)
+
+    @abstractmethod
+    def log(self, kills: int, seed: int) -> list[Any]:
+        """Records enough for so many kills, in the order in which they are written."""
+
+    @abstractmethod
+    def write(self, records: list[Any]) -> None:
+        """Append these records."""
+
+    @abstractmethod
+    def compare(self) -> None:
+        """Count what topics that are delivered have lost or doubled, and compare every table with what it must be."""
+
+    def append(self, topic: str, batch: pa.RecordBatch) -> None:
+        """Append to a topic, in either home."""
+        if self.places.kafka:
+            producer.append(self.places.kafka, topic, self.topics[topic], [batch])
+        else:
+            writer.append(self.places.archive, topic, self.topics[topic], [batch])
+
+    def side(self, name: str) -> Side:
+        """The tables of one result."""
+        topics = set(RESULTS[name].topics)
+        return Side(self.places, RESULTS[name].name, [one for one in self.written if self.topic_of(one) in topics])
+
+    def topic_of(self, record: Any) -> str:
+        """In which it is written."""
+        [only] = self.topics
+        return only
+
+    def start(self, first: str = "", when: str = "") -> "subprocess.Popen[str]":
         """A process of its own, with a group of its own."""
+        first = first or self.names[0]
         command = [sys.executable, "-m", "tests.cluster.killed_job", str(self.file), first, when]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **pipes)
 
-    def run(self, first: str = "panes", when: str = "") -> bool:
+    def run(self, first: str = "", when: str = "") -> bool:
         """Run both jobs; whether they were killed. What else ends them is a failure."""
         process = self.start(first, when)
         out, err = process.communicate(timeout=600)
@@ -103,25 +152,22 @@ class World(GrowingLog):
         """What `headrace doctor` finds: never anything that somebody has to mend; and a batch of `first` that was
         stopped between its first commit and its ledger row (it died at the moment `when`) is told of.
         """
-        found = {name: findings.examine(self.places, result.name) for name, result in RESULTS.items()}
+        found = {name: findings.examine(self.places, RESULTS[name].name) for name in self.names}
         wrong = [each.what for all_ in found.values() for each in all_ if each.wrong]
         assert not wrong
-        halfway = when.startswith(("after ", "before ledger")) and not when.startswith("after ledger")
-        if halfway:
+        if when in self.uncommitted:
             assert any("stopped in mid-batch" in each.what for each in found[first]), (when, found[first])
 
     def check(self) -> None:
         """Drain the log, count what is lost or doubled, and compare every table with what it must be."""
         assert not self.run()
         self.report.records = len(self.written)
-        for name in RESULTS:
-            side = Side(self.places, RESULTS[name].name, self.written)
+        for name in self.names:
+            side = self.side(name)
             found = sum(row["records"] for row in side.rows("_ledger") if row["kind"] == "batch")
-            self.report.lost += max(0, len(self.written) - found)
-            self.report.doubled += max(0, found - len(self.written))
+            self.report.compare(Counter(records=found), Counter(records=len(side.written)))
         self.diagnose()
-        checks.check_panes(Side(self.places, RESULTS["panes"].name, self.written))
-        checks.check_seen(Side(self.places, RESULTS["seen"].name, self.written))
+        self.compare()
 
     def checkpoints(self) -> list[Path]:
         """Of the newest generation of each result."""
@@ -158,7 +204,7 @@ class World(GrowingLog):
 
 def history(world: World, kills: list[tuple[str, str]], spoil: dict[int, Callable[[], None]], seed: int) -> Report:
     """More of the log before each kill, `spoil` after some; then the end of the log, and the checks."""
-    log = readings.interleaved(readings.log(seed=seed, each=8 * (len(kills) + 1)), seed)
+    log = world.log(len(kills), seed)
     share = len(log) // (len(kills) + 1)
     for number, (first, when) in enumerate(kills):
         world.write(log[number * share : (number + 1) * share])

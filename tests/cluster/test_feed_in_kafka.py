@@ -3,11 +3,10 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from pyspark.sql import SparkSession
 
 from jobs import run
@@ -19,24 +18,11 @@ from jobs.log.kafka.transaction import TransactionalProducer
 from jobs.running.errors import Refused
 from tests import delta
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
+from tests.cluster.keeping import committed, make
 from tests.jobs.keeping import searches
 from tests.jobs.steps import Stopped, stopping_at
 
 CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
-
-
-def committed(broker: Broker, topic: str) -> list[Any]:
-    """The records that a reader of committed ones gets, partition by partition."""
-    options = {"bootstrap.servers": broker.servers, "group.id": "look", "isolation.level": "read_committed"}
-    consumer = Consumer(options | {"log_level": 0, "enable.partition.eof": True})
-    found = []
-    for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-        consumer.assign([TopicPartition(topic, partition, 0)])
-        while (message := consumer.poll(10)) is not None and message.error() is None:
-            found.append(message)
-    consumer.close()
-    return found
 
 
 def send(places: run.Places, visits: list[searches.Visit]) -> None:
@@ -54,7 +40,7 @@ def keep(spark: SparkSession, places: run.Places, step: Callable[[str], None]) -
 def check(broker: Broker, places: run.Places) -> None:
     """Each change of the feed is there once, and the records lead to the rows of the table."""
     feed = delta.rows(places.table("clicked_v1_feed"))
-    found = committed(broker, "outcomes")
+    found = committed(broker.servers, "outcomes")
     sent = [(json.loads(one.key()), int(dict(one.headers())["sequence"])) for one in found]
     names = ("record_partition", "record_offset")
     due = [({name: row[name] for name in names}, row["sequence"]) for row in feed]
@@ -108,6 +94,6 @@ def test_of_two_that_fill_a_topic_the_older_one_is_shut_out(broker: Broker, kafk
         older._producer.commit_transaction(10)
     with pytest.raises(Refused, match="another run delivers the same answer"):
         older.append(record(b"third"), 6)
-    assert [one.value() for one in committed(broker, "shared")] == [b"first", b"second"]
+    assert [one.value() for one in committed(broker.servers, "shared")] == [b"first", b"second"]
     anew = TransactionalProducer(kafka, "shared", "id", "shared.delivered", "another feed")
     assert anew.number() == 0

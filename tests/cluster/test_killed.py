@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.broker import Broker
-from tests.cluster.keeping import make
-from tests.cluster.kills import POINTS, World, history
+from tests.cluster.killed_readings import POINTS, Readings
+from tests.cluster.killed_searches import Searches
+from tests.cluster.kills import history
 from tests.jobs.keeping import readings
 
 
@@ -20,7 +21,6 @@ from tests.jobs.keeping import readings
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that may be killed."""
     started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
-    make(started, readings.TOPIC.TOPIC, readings.PARTITIONS)
     yield started
     started.stop()
 
@@ -42,7 +42,7 @@ def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doub
     name: str, tmp_path: Path, own_broker: Broker, record_property: Callable[[str, object], None]
 ) -> None:
     kills, spoil = HISTORIES[name]
-    world = World(tmp_path / "world", own_broker.servers if name == "kafka" else None)
+    world = Readings.in_kafka(tmp_path / "world", own_broker) if name == "kafka" else Readings(tmp_path / "world")
     report = history(world, kills, {after: getattr(world, what) for after, what in spoil.items()}, len(name))
     record_property("report", f"{name}: {report}")
     assert report.kills == len(kills)
@@ -50,9 +50,21 @@ def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doub
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_process_that_is_killed_in_a_publish_or_a_delivery_sends_each_change_once(
+    tmp_path: Path, own_broker: Broker
+) -> None:
+    """Into a topic of Kafka: the ledger knows of the publish and not of the transaction, and the other way round."""
+    kills = [("clicked", "after feed"), ("clicked", "after delivery")]
+    report = history(Searches.in_kafka(tmp_path / "world", own_broker), kills, {}, 5)
+    assert report.kills == len(kills)
+    assert (report.lost, report.doubled) == (0, 0)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Path) -> None:
-    world = World(tmp_path / "world")
+    world = Readings(tmp_path / "world")
     world.write(readings.log(each=8))
     sleeping = world.start()
     until = time.monotonic() + 500
@@ -113,7 +125,7 @@ def disk() -> Iterator[Callable[[str], Disk]]:
 def test_a_disk_that_is_full_or_read_only_is_told_and_the_next_run_goes_on(
     tmp_path: Path, disk: Callable[[str], Disk]
 ) -> None:
-    world = World(tmp_path / "world")
+    world = Readings(tmp_path / "world")
     tables, checkpoints = disk(world.places.tables), disk(world.places.checkpoints)
     log = readings.log(each=12)
     accidents = [
@@ -138,11 +150,7 @@ def test_a_disk_that_is_full_or_read_only_is_told_and_the_next_run_goes_on(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_path: Path, own_broker: Broker) -> None:
-    world = World(tmp_path / "world", own_broker.servers)
-    name = readings.TOPIC.TOPIC
-    next(iter(own_broker.admin().delete_topics([name]).values())).result()
-    time.sleep(1)
-    make(own_broker, name, readings.PARTITIONS)
+    world = Readings.in_kafka(tmp_path / "world", own_broker)
     log = readings.log(each=20)
     world.write(log[:30])
     process = world.start()
@@ -161,7 +169,7 @@ def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_p
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_broker_that_stays_away_ends_the_run_with_one_line(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", "127.0.0.1:1")
+    world = Readings(tmp_path / "world", "127.0.0.1:1")
     process = world.start()
     _, said = process.communicate(timeout=600)
     assert process.returncode == 1

@@ -1,7 +1,7 @@
 """Answers of kept events follow from the set of events: whatever the cut, the accident and the place."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +18,12 @@ from jobs.events.lateness_rule import Remedy
 from jobs.keeping import fast_pass, housekeeping
 from jobs.publishing import event_plan, event_publication
 from tests.jobs.keeping import searches
-from tests.jobs.keeping.searches import ALLOWED, ALONE, BOTH, KEPT, Visits
+from tests.jobs.keeping.searches import ALLOWED, ALONE, BOTH, Visits
+from tests.jobs.keeping.searches_by_hand import CLICKED, clicked
 
-CLICKED = Outcomes(
-    "searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late_click")
-)
 CLOSED = Outcomes(
     "clicks", ("user",), (Then("is_last", "2 minutes", without="is_close"),), (Before("searches", "1 minute"),)
 ).named("closed")
-
-
-def clicked(visits: list[searches.Visit]) -> dict[tuple[int, int], tuple[str, datetime | None]]:
-    """{place of a search: its outcome, time of its click}, search by search."""
-    kept = {
-        topic: [
-            (visit, place, behind > ALLOWED)
-            for (name, _), there in searches.placed(visits).items()
-            for visit, place, behind in there
-            if name == topic and behind <= ALLOWED + KEPT
-        ]
-        for topic in ("searches", "clicks")
-    }
-    found: dict[tuple[int, int], tuple[str, datetime | None]] = {}
-    for search, place, _ in kept["searches"]:
-        until = search.at + timedelta(minutes=3)
-        theirs = [one for one in kept["clicks"] if one[0].user == search.user and search.at <= one[0].at <= until]
-        first = min(theirs, key=lambda one: (one[0].at, one[1]), default=None) if search.user else None
-        if first:
-            found[place] = ("late_click" if first[2] else "clicked", first[0].at)
-        else:
-            is_due = until < searches.complete_time(visits)
-            found[place] = ("not_clicked" if is_due else "open", None)
-    return found
 
 
 def test_search_by_search(spark: SparkSession, tmp_path: Path) -> None:
@@ -176,12 +150,13 @@ def test_the_place_does_not_matter(
     assert all(rows == found[0] for rows in found)
 
 
-@pytest.mark.parametrize("then", ["drop", "quarantine"])
-def test_late_records_are_left_out(then: Remedy, spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "then"), [("outcomes", "drop"), ("outcomes", "quarantine"), ("one topic", "drop")])
+def test_late_records_are_left_out(kind: str, then: Remedy, spark: SparkSession, tmp_path: Path) -> None:
+    answers, reads = ANSWERS[kind]
     for topic in (searches.SEARCHES, searches.CLICKS):
         topic.MAX_AHEAD = "2 minutes"
     try:
-        world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, late=Late("2 minutes", then)))
+        world = Visits(spark, tmp_path, searches.result("r_v1", answers, reads, late=Late("2 minutes", then)))
         world.add(searches.log(7))
         world.keep(40)
         check(world, then)

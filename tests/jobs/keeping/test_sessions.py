@@ -1,9 +1,7 @@
 """Sessions follow from the set of events, whatever the cut and the accident; open ones are shown."""
 
-from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -11,45 +9,15 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.answers.result import Late
-from jobs.answers.sessions import Sessions
+from jobs.events.lateness_rule import Remedy
 from jobs.keeping import fast_pass
-from tests.jobs.keeping import searches
-from tests.jobs.keeping.searches import ALONE, Visits
-
-GAP = timedelta(minutes=2)
-VISITS = Sessions(("user",), "2 minutes", count="searches", uniques=("words",), counts=("is_last",))
-
-
-def by_hand(world: Visits, only_in_time: bool = False) -> list[dict[str, Any]]:
-    """Each user's searches in order of time, cut where two are the gap apart."""
-    read, complete = world.visits_read(), searches.complete_time(world.visits_read())
-    late = {id(visit) for there in searches.placed(read).values() for visit, _, behind in there
-            if behind > searches.ALLOWED}  # fmt: skip
-    of_user = defaultdict(list)
-    for visit in read:
-        if not (only_in_time and id(visit) in late):
-            of_user[visit.user].append(visit)
-    rows = []
-    for user, visits in of_user.items():
-        visits.sort(key=lambda visit: visit.at)
-        sessions = [[visits[0]]]
-        for visit in visits[1:]:
-            if visit.at - sessions[-1][-1].at >= GAP:
-                sessions.append([])
-            sessions[-1].append(visit)
-        for session in sessions:
-            start, end = session[0].at, session[-1].at
-            row: dict[str, Any] = {"user": user, "session_start": start, "session_end": end, "searches": len(session)}
-            row |= {
-                "words_estimate": len({visit.words for visit in session}),
-                "is_last_count": sum(visit.flag for visit in session),
-            }
-            rows.append(row | {"due_time": end + GAP, "final": end + GAP <= complete})
-    return searches.by_key(rows)
+from tests.jobs.keeping import searches, searches_by_hand
+from tests.jobs.keeping.searches import ALLOWED, ALONE, Visits
+from tests.jobs.keeping.searches_by_hand import VISITS
 
 
 def check(world: Visits, only_in_time: bool = False) -> None:
-    expected = by_hand(world, only_in_time)
+    expected = searches_by_hand.sessions(world.visits_read(), only_in_time)
     rows = world.rows()
     found = searches.by_key([{name: row[name] for name in expected[0]} for row in rows])
     assert found == expected
@@ -104,10 +72,24 @@ def test_a_continuous_run_shows_open_sessions_and_joins_two_by_a_straggler(spark
     assert (joined["searches"], joined["revision"]) == (4, before["ann", start] + 1)
 
 
-def test_late_events_that_are_dropped_are_in_no_session(spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["drop", "quarantine"])
+def test_late_events_that_are_left_out_are_counted_and_in_no_session(
+    then: Remedy, spark: SparkSession, tmp_path: Path
+) -> None:
     topic = type(searches.SEARCHES)(**vars(searches.SEARCHES) | {"MAX_AHEAD": "1 minute"})
     reads = type(ALONE)(topic, ALONE.transform)
-    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, reads, late=Late("2 minutes", "drop")))
+    world = Visits(spark, tmp_path, searches.result("r_v1", VISITS, reads, late=Late("2 minutes", then)))
     world.add(searches.log(3))
     world.keep(40)
     check(world, only_in_time=True)
+    placed = searches.placed(world.visits_read())
+    late = {(part, place[1]) for (_, part), there in placed.items() for _, place, behind in there if behind > ALLOWED}
+    ledger = world.rows("_ledger")
+    assert len(late) > 5
+    assert {(row["partition"], row["offset"]) for row in world.rows("_stragglers")} == late
+    assert sum(row["late"] for row in ledger) == len(world.rows("_stragglers")) == len(late)
+    assert sum(row["dropped"] for row in ledger) == (len(late) if then == "drop" else 0)
+    waiting = {(row["partition"], row["offset"]) for row in world.rows("_quarantine")}
+    assert waiting == (late if then == "quarantine" else set())
+    in_sessions = sum(row["searches"] for row in world.rows())
+    assert in_sessions + len(late) == sum(row["records"] for row in ledger) == len(world.visits_read())
