@@ -82,3 +82,13 @@ def kept_seconds(result: Result) -> int:
     reach = max(sum(answer.reach) for answer in result.event_answers)
     longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
     return kept + -(-(2 * reach + longest) // 1_000_000) + 1
+
+
+def correctable_from(result: Result, stream_time: datetime | None) -> datetime | None:
+    """The earliest event time of an event whose answers can be corrected: the events beside an earlier one may have
+    been removed. None if every event's can. `stream_time`: the least of all partitions.
+    """
+    if not result.event_answers or not stream_time:
+        return None
+    reach = max(sum(answer.reach) for answer in result.event_answers)
+    return stream_time - timedelta(seconds=kept_seconds(result)) + timedelta(microseconds=reach)

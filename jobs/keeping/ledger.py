@@ -82,6 +82,11 @@ class Row:
         first, *others = topics
         return {first: self.position} | {name: self.further_topics.get(name, Position()) for name in others}
 
+    def least_stream_time(self, topics: Iterable[str]) -> datetime | None:
+        """The least of all partitions of these topics; None before the first record."""
+        times = [time for read in self.positions(topics).values() for time in read.stream_time.values()]
+        return min(times, default=None)
+
     def with_positions(self, positions: Mapping[str, Position]) -> Self:
         """The row with these, as `positions` gives them."""
         (_, first), *others = positions.items()

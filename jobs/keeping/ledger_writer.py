@@ -58,8 +58,8 @@ class LedgerWriter:
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
         if housekeeping.is_due(before.published_sequence, self.last.published_sequence):
-            times = [time for read in positions.values() for time in read.stream_time.values()]
-            housekeeping.expire(self.run.places, self.result, min(times, default=None))
+            stream_time = self.last.least_stream_time(self.result.topics)
+            housekeeping.expire(self.run.places, self.result, stream_time)
         if housekeeping.is_due(before.sequence, self.last.sequence):
             housekeeping.compact(self.run.places, self.result)
             feed_retention.remove(self.run.places, self.result, self.last.delivered_sequence, datetime.now(UTC))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from jobs.answers.result import Result
-from jobs.keeping import ledger
+from jobs.keeping import deliveries, ledger
 from jobs.keeping.answer_publication import publish_answers
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step, announce
@@ -40,7 +40,8 @@ class ManualChange:
             finality = Finality(self.last.published_complete_time, row.complete_time)
             with announce(self.run.step, Step.WINDOWS):
                 publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
-            return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+            row = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
+            return deliveries.begin(self.result, row, self.last)
         if not self.result.answer_keys:
             return row
         tables = ledger.with_versions(self.run.places, row, self.commit(row, Step.PUBLISH)).tables

@@ -1,7 +1,7 @@
 """Quarantined records read again: those that the topic's schema accepts today go into the tables, each once.
 
 Records that were quarantined because they were late go in as corrections; those that were too late stay, as the events
-beside them may be gone.
+beside them may be gone. So do those that have waited until these may be gone.
 
 Nothing is measured again: stream time, lateness and the state of a decision stay as they were when the log was read. So
 in a result with membership a requeued record gets `seen_before` null, which means too late to say, and the filters do
@@ -12,6 +12,7 @@ of `records` of batches, the sum of `quarantined` of all rows waits in quarantin
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import reduce
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from jobs.answers import batch_plan
 from jobs.answers.result import Result
 from jobs.events import arrow_step, gate, stragglers
 from jobs.facts import aggregation
-from jobs.keeping import late_records, ledger, locks, recovery
+from jobs.keeping import housekeeping, late_records, ledger, locks, recovery
 from jobs.keeping.ledger import Row
 from jobs.keeping.manual_change import ManualChange
 from jobs.keeping.steps import Kind, Step, announce
@@ -44,6 +45,8 @@ class _Readable:
     """How many they are."""
     late: pa.Table
     """Places of all waiting records of the topic that were late: partition and offset."""
+    outdated: int
+    """How many further good ones have waited so long that the events beside them may be gone."""
 
 
 def requeue(run: Run, result: Result) -> Row:
@@ -63,9 +66,10 @@ def requeue(run: Run, result: Result) -> Row:
         waiting = _waiting_rows(run, result, start.last)
         in_time = waiting.where(F.col("reason") != stragglers.TOO_LATE)
         with ExitStack() as cached:
-            readable = [_read_again(in_time, reading, cached) for reading in result.readings]
-            good = sum(one.good for one in readable)
-            run.say(_summary(result.name, waiting, good))
+            first = housekeeping.correctable_from(result, start.last.least_stream_time(result.topics))
+            readable = [_read_again(in_time, reading, first, cached) for reading in result.readings]
+            good, outdated = sum(one.good for one in readable), sum(one.outdated for one in readable)
+            run.say(_summary(result.name, waiting, good, outdated))
             if not good:
                 return start.last
             return _write(ManualChange(run, result, start.last), waiting, [one for one in readable if one.good])
@@ -78,19 +82,24 @@ def _waiting_rows(run: Run, result: Result, last: Row) -> DataFrame:
     return reader.load(run.places.table(name)).where(F.col("requeued_sequence").isNull())
 
 
-def _read_again(waiting: DataFrame, reading: Result, cached: ExitStack) -> _Readable:
-    """What the schema of one topic accepts today; `cached` gets the frame."""
+def _read_again(waiting: DataFrame, reading: Result, first: datetime | None, cached: ExitStack) -> _Readable:
+    """What the schema of one topic accepts today, of events at `first` or later; `cached` gets the frame."""
     of_topic = waiting.where(F.col("topic") == reading.topic.TOPIC)
     decoded = gate.decode(of_topic, reading.topic).persist()
     cached.callback(decoded.unpersist)
     events = gate.good_events(decoded)
+    outdated = 0
+    if first is not None:
+        is_outdated = F.col("event_time") < F.lit(first)
+        outdated = events.where(is_outdated).count()
+        events = events.where(~is_outdated)
     late = of_topic.where(F.col("reason") == stragglers.LATE).select("partition", "offset")
-    return _Readable(reading, events, events.count(), late.toArrow())
+    return _Readable(reading, events, events.count(), late.toArrow(), outdated)
 
 
-def _summary(name: str, waiting: DataFrame, good: int) -> str:
+def _summary(name: str, waiting: DataFrame, good: int, outdated: int) -> str:
     counts = {row.reason: row["count"] for row in waiting.groupBy("reason").count().collect()}
-    read, too_late = sum(counts.values()), counts.get(stragglers.TOO_LATE, 0)
+    read, too_late = sum(counts.values()), counts.get(stragglers.TOO_LATE, 0) + outdated
     if not read:
         return f"{name}: nothing waits in quarantine"
     if not good:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from jobs.answers.event_answer import SHOWN, EventAnswer
 from jobs.facts import partials
 from jobs.facts.kept_events import KEY_HASH, PLACE
+from jobs.running.errors import Mistake
 
 CHANGE = "__change"
 """Private column of changes: NEW, REVISED or WITHDRAWN."""
@@ -40,24 +41,49 @@ Events = Mapping[str, pa.Table]
 def changes(answer: EventAnswer, events: Events, span: tuple[int, int], before: Moment, now: Moment) -> pa.Table:
     """What has changed from `before` to `now` among the rows anchored in [first, after) microseconds since 1970: the
     columns of the answer and CHANGE. `events`: all that the answer's reach demands of them.
+
+    Raises Mistake if two rows have the same key: the transform has made several events of one record.
     """
-    shown = _shown_rows(answer, events, span, now)
+    rows = _all_rows(answer, events, now)
+    _check_keys(answer, rows, answer.anchor_topic(events))
+    shown = _shown_rows(answer, rows, events, span, now)
     earlier = {
         topic: table.filter(pc.less_equal(table["sequence"], before.sequence)) for topic, table in events.items()
     }
     if not any(map(len, earlier.values())):
         return shown.append_column(CHANGE, pa.repeat(NEW, len(shown)))
-    return compare(_shown_rows(answer, earlier, span, before), shown, answer.key)
+    return compare(_shown_rows(answer, _all_rows(answer, earlier, before), earlier, span, before), shown, answer.key)
 
 
-def _shown_rows(answer: EventAnswer, events: Events, span: tuple[int, int], moment: Moment) -> pa.Table:
-    """The rows that are published at that moment."""
+def _all_rows(answer: EventAnswer, events: Events, moment: Moment) -> pa.Table:
+    """The rows that follow from these events at that moment, whether they are shown or not."""
     given = {topic: table.drop_columns(list(_PRIVATE)) for topic, table in events.items()}
-    rows = answer.rows(given, moment.complete_micros)
+    return answer.rows(given, moment.complete_micros)
+
+
+def _shown_rows(answer: EventAnswer, rows: pa.Table, events: Events, span: tuple[int, int], moment: Moment) -> pa.Table:
+    """Those of `rows` that are published at that moment."""
     micros = rows["event_time"].cast(pa.int64()).to_numpy()
     is_shown = rows[SHOWN].to_numpy() | (_sequences(rows, events[answer.anchor_topic(events)]) <= moment.open_sequence)
     inside = (micros >= span[0]) & (micros < span[1])
     return rows.filter(pa.array(is_shown & inside)).drop_columns([SHOWN])
+
+
+def _check_keys(answer: EventAnswer, rows: pa.Table, topic: str) -> None:
+    """Raises Mistake if two rows have the same key. Those that are not shown yet count, too: a row that is shown later
+    would take the place of another one.
+    """
+    keys = partials.group_keys(rows, answer.key)
+    order = np.argsort(keys)
+    same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+    if len(same):
+        partition, offset = (rows[name][int(order[same[0]])].as_py() for name in PLACE)
+        which = f"the answer {answer.name}" if answer.name else "its answer"
+        raise Mistake(
+            f"the transform of topic {topic}, or of another one, makes several events of one record (explode, or a "
+            f"join), and {which} has two rows of partition {partition}, offset {offset} that nothing tells apart. Let "
+            "it make one event of a record, and give the result a new version in its name."
+        )
 
 
 def _sequences(rows: pa.Table, anchors: pa.Table) -> np.ndarray:

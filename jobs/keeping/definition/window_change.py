@@ -78,6 +78,7 @@ def apply(
     notes = [f"windows {label} are published no more: their rows were removed" for label in removed]
     notes += [f"windows {window.name} were published for all panes" for window in added]
     row = replace(row, notes=tuple(notes), definition=row.definition | {WINDOWS: windows_text(result.windows)})
-    row = ledger.with_versions(places, row, commit)
+    # What is published here is in no feed: one that begins later must begin with all rows.
+    row = ledger.with_versions(places, replace(row, delivered_sequence={}), commit)
     with announce(step, Step.LEDGER):
         return ledger.write(places, result.name, row)

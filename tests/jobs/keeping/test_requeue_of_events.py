@@ -14,6 +14,7 @@ from pyspark.sql.types import StructField, StructType
 from jobs import run
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late, Reads
+from jobs.keeping import housekeeping
 from jobs.keeping.requeue import requeue
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.searches import BOTH, START, Visit, Visits
@@ -126,3 +127,24 @@ def test_the_tables_are_those_of_a_result_that_corrects(
     too_late = [row for row in world.rows("_quarantine") if row["reason"] == "too_late"]
     assert sum(row["quarantined"] for row in world.rows("_ledger")) == len(too_late) > 0
     assert "late_click" in {row["outcome"] for row in world.found()}
+
+
+def test_a_record_that_has_waited_until_the_events_beside_it_are_gone_goes_on_waiting(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Callable[..., tuple[Any, list[str]]]
+) -> None:
+    """Events are kept for 21 minutes: 2 that are allowed, 10 of facts_for, twice the 3 of the click and a further 3."""
+    monkeypatch.setattr(housekeeping, "EVERY_ROWS", 1)
+    world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, late=WAITING))
+    world.add([searched("bob", 12), searched("cid", 20), clicked("cid", 20), clicked("bob", 13)])
+    world.keep()
+    world.add([searched("eve", 55), searched("dan", 60), clicked("dan", 60), clicked("eve", 56)])
+    world.keep()
+    assert {row["user"] for row in world.rows("_searches")} == {"eve", "dan"}
+    _, said = asked(world)
+    assert said[-1] == "r_v1: 1 of 2 records can be read now, 1 go on waiting; too late to correct an answer: 1"
+    assert {user: outcome for user, (outcome, *_) in outcomes(world).items()} == {
+        "bob": "not_clicked", "cid": "clicked", "dan": "clicked", "eve": "late_click"
+    }  # fmt: skip
+    assert {row["user"] for row in world.rows("_clicks")} == {"dan", "eve"}
+    waiting = [row["offset"] for row in world.rows("_quarantine") if row["requeued_sequence"] is None]
+    assert waiting == [1]
