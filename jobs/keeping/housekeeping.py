@@ -39,9 +39,9 @@ def is_due(before: int, now: int) -> bool:
 
 def compact(places: Places, result: Result) -> None:
     """Put small files together, and remove files that were replaced a while ago."""
-    appended = [result.table(kind) for kind in _appended(result)]
+    names = [result.table(kind) for kind in _tables_with_appends(result)]
     events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
-    for name in (*appended, *events):
+    for name in (*names, *events):
         DeltaTable(places.table(name)).optimize.compact()
     own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
     for name in [*map(result.table, own), *events]:
@@ -50,7 +50,7 @@ def compact(places: Places, result: Result) -> None:
         table.vacuum(REPLACED_FILES_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
 
 
-def _appended(result: Result) -> Iterator[TableKind]:
+def _tables_with_appends(result: Result) -> Iterator[TableKind]:
     """The tables to which batches append, and which are not for readers alone."""
     yield from ("ledger", "stragglers")
     if result.sessions:
