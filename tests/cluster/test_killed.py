@@ -26,13 +26,13 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 DICE = random.Random(20)
-ANYTIME = [(DICE.choice(["panes", "seen"]), f"random:{DICE.uniform(0, 5):.2f}") for _ in range(30 - len(POINTS))]
+ANYTIME = [(DICE.choice(["panes", "seen"]), f"random:{DICE.uniform(0, 5):.2f}") for _ in range(25 - len(POINTS))]
 HISTORIES = {
     "archive": (POINTS[0::3] + ANYTIME[0::3], {1: "lose", 2: "keep_copy", 5: "truncate", 8: "restore"}),
     "archive again": (POINTS[1::3] + ANYTIME[1::3], {3: "truncate", 4: "keep_copy", 6: "lose", 9: "restore"}),
     "kafka": (POINTS[2::3] + ANYTIME[2::3], {1: "lose", 2: "keep_copy", 5: "truncate", 8: "restore"}),
 }
-"""Thirty kills: each moment that can be named, once, and some that nobody chose; and what is done to checkpoints."""
+"""25 kills: each moment that can be named, once, and some that nobody chose; and what is done to checkpoints."""
 
 
 @pytest.mark.slow
