@@ -119,7 +119,7 @@ def test_windows(large: bool, spark: SparkSession, tmp_path: Path, monkeypatch: 
     world.write(LOG[:first])
     assert world.keep()
     world.result = HOURS
-    moments = ["after feed"] if large else ["after windows", "after feed", "after delivery"]
+    moments = ["after feed", "after delivery"] if large else ["after windows", "after feed", "after delivery"]
     size = (len(LOG) - first) // (len(moments) + 1)
     for number, moment in enumerate(moments):
         world.write(LOG[first + number * size : first + (number + 1) * size])
