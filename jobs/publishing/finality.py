@@ -17,16 +17,21 @@ class Finality:
     now: datetime | None
 
     @property
+    def instants(self) -> tuple[datetime, datetime]:
+        """`before` and `now`, or 1970 for what is earlier or None: no window ends before it."""
+        return max(self.before or EPOCH, EPOCH), max(self.now or EPOCH, EPOCH)
+
+    @property
     def condition(self) -> str | None:
         """SQL that holds for published windows which may have become final since, or no longer are; None for none."""
-        before, now = (max(time or EPOCH, EPOCH) for time in (self.before, self.now))
+        before, now = self.instants
         if before == now:
             return None
         return f"(window_end > {sql_literal(min(before, now))} and window_end <= {sql_literal(max(before, now))})"
 
     def is_final(self, ends: pa.ChunkedArray) -> pa.ChunkedArray:
         """Whether windows that end then are final."""
-        return pc.less_equal(ends, pa.scalar(max(self.now or EPOCH, EPOCH), pa.timestamp("us", "UTC")))
+        return pc.less_equal(ends, pa.scalar(self.instants[1], pa.timestamp("us", "UTC")))
 
 
 UNKNOWN = Finality(None, None)

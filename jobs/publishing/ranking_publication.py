@@ -12,7 +12,7 @@ from jobs.answers.windows import KEYS
 from jobs.lake import commits, table_queries, version_difference
 from jobs.publishing import event_difference, row_writing
 from jobs.publishing.finality import Finality
-from jobs.running.instants import EPOCH, to_micros
+from jobs.running.instants import to_micros
 from jobs.running.places import Places
 
 SLICE_ROWS = 500_000
@@ -28,7 +28,7 @@ def update(
     path = places.table(result.name)
     old, now = DeltaTable(path, version=before), DeltaTable(path)
     slices = list(version_difference.slices(old, now, "window_start", SLICE_ROWS))
-    complete = tuple(to_micros(max(moment or EPOCH, EPOCH)) for moment in (finality.before, finality.now))
+    complete = tuple(map(to_micros, finality.instants))
     written: dict[str, pa.Table | None] = {}
     for ranking in result.rankings:
         parts = [_changes(ranking, where, (old, now), complete) for where in slices]

@@ -8,7 +8,6 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from jobs.answers.result import Result
-from jobs.answers.windows import KEYS
 from jobs.lake import table_queries, version_difference
 from jobs.publishing import event_difference
 from jobs.running.places import Places
@@ -24,8 +23,7 @@ def version(places: Places, result: Result) -> int:
 
 def changes(places: Places, result: Result, before: int) -> pa.Table | None:
     """The windows that differ from those of version `before`, and how; None if nothing was written."""
-    assert result.panes
-    path, key = places.table(result.name), (*KEYS, *result.panes.by)
+    path, key = places.table(result.name), result.answer_keys[""]
     old, now = DeltaTable(path, version=before), DeltaTable(path)
     parts = [
         event_difference.compare(table_queries.rows_where(old, where), table_queries.rows_where(now, where), key)

@@ -15,12 +15,14 @@ CREATE TABLE events (
     `user` STRING, page STRING, ms DOUBLE, ts BIGINT,
     event_time AS TO_TIMESTAMP_LTZ(ts, 3), came AS PROCTIME(),
     WATERMARK FOR event_time AS event_time - INTERVAL '30' SECOND
-) WITH (
+)"""
+
+FROM_KAFKA = """ WITH (
     'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{servers}',
     'properties.group.id' = 'flink', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset',
     'format' = 'json'
-)
-"""
+)"""
+"""From the first record of a topic to the last one that is there."""
 
 NEW_USERS = """
 CREATE VIEW new_users AS SELECT event_time, `user` FROM (
@@ -78,6 +80,15 @@ def settings(args: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def table_environment(args: argparse.Namespace) -> TableEnvironment:
+    """Flink's SQL with these options."""
+    configuration = Configuration()
+    for name, value in settings(args).items():
+        configuration.set_string(name, value)
+    environment = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build()
+    return TableEnvironment.create(environment)
+
+
 def main() -> None:
     """Run the three queries as one job, to the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,12 +98,8 @@ def main() -> None:
     parser.add_argument("--cores", type=int, required=True)
     parser.add_argument("--jars", nargs="+", required=True)
     args = parser.parse_args()
-    configuration = Configuration()
-    for name, value in settings(args).items():
-        configuration.set_string(name, value)
-    environment = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build()
-    tables = TableEnvironment.create(environment)
-    tables.execute_sql(EVENTS.format(topic=args.topic, servers=args.servers))
+    tables = table_environment(args)
+    tables.execute_sql((EVENTS + FROM_KAFKA).format(topic=args.topic, servers=args.servers))
     tables.execute_sql(NEW_USERS)
     job = tables.create_statement_set()
     for name, (columns, query) in RESULTS.items():

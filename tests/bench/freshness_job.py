@@ -6,13 +6,13 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import headrace_job
 import numpy as np
 import psutil
 from bench_input import ROOT, Input
+from measure import tree_memory
 
 Seen = tuple[float, dict[int, int]]
 """When something could be seen, and by partition the offset after the last record in it."""
@@ -43,12 +43,7 @@ class Job:
     def _watch(self) -> None:
         me = psutil.Process(self.process.pid)
         while self.process.poll() is None:
-            total = 0
-            with suppress(psutil.Error):
-                for process in [me, *me.children(recursive=True)]:
-                    with suppress(psutil.Error):
-                        total += process.memory_full_info().pss
-            self.memory.append((time.time(), total))
+            self.memory.append((time.time(), tree_memory(me)))
             time.sleep(1)
 
     def end(self, how: signal.Signals) -> None:

@@ -55,6 +55,16 @@ def ignores_children(pid: int) -> bool:
     return bool(int(mask, 16) >> (signal.SIGCHLD - 1) & 1)
 
 
+def tree_memory(root: psutil.Process) -> int:
+    """Bytes of a process and all below it, shared pages counted once; one that ends meanwhile counts as nothing."""
+    total = 0
+    with suppress(psutil.Error):
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total
+
+
 class Sampler(threading.Thread):
     """Looks at the processes below this one every SAMPLE_SECONDS."""
 

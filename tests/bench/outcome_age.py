@@ -30,6 +30,7 @@ from bench_broker import broker
 from bench_data import CHUNK, SCHEMA
 from bench_input import PARTITIONS, ROOT
 from deltalake import DeltaTable, QueryBuilder
+from measure import tree_memory
 from questions.join.data import CLICKS, SEARCHES
 
 ALLOWED_SECONDS = 30
@@ -61,14 +62,12 @@ class Tree:
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         me, taken = psutil.Process(process.pid), dict[int, float]()
         while process.poll() is None:
-            size = 0
             with suppress(psutil.Error):
                 for each in [me, *me.children(recursive=True)]:
                     with suppress(psutil.Error):
                         times = each.cpu_times()
                         taken[each.pid] = times.user + times.system
-                        size += each.memory_full_info().pss
-            self.samples.append((time.time(), sum(taken.values()), size))
+            self.samples.append((time.time(), sum(taken.values()), tree_memory(me)))
             time.sleep(1)
 
     def cores(self, first: float) -> float:

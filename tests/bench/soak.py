@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 from bench_input import PARTITIONS, ROOT
 from deltalake import DeltaTable
+from measure import tree_memory
 from questions.join.data import QUESTION
 from questions.question import difference
 
@@ -62,12 +63,6 @@ class Sample:
         return f"batch {self.batches}: {self.memory_mib:,} MiB; rows in files: {kept}"
 
 
-def memory_mib() -> int:
-    """Of this process and all that it has started, shared pages counted once."""
-    me = psutil.Process()
-    return int(sum(each.memory_full_info().pss for each in [me, *me.children(recursive=True)])) // 2**20
-
-
 class UntilTheEnd(run.Run):
     """A continuous run that ends with the log."""
 
@@ -85,7 +80,9 @@ def sample(places: run.Places, batches: int) -> Sample:
     tables = {name: DeltaTable(places.table(f"{RESULT.name}_{name}")) for name in FILES}
     actions = {name: table.get_add_actions(flatten=True) for name, table in tables.items()}
     rows = {name: sum(found["num_records"].to_pylist()) for name, found in actions.items() if len(found)}
-    return Sample(batches, rows, {name: len(found) for name, found in actions.items()}, memory_mib())
+    return Sample(
+        batches, rows, {name: len(found) for name, found in actions.items()}, tree_memory(psutil.Process()) // 2**20
+    )
 
 
 def growth(samples: list[Sample]) -> list[str]:

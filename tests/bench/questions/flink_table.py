@@ -6,20 +6,13 @@ Started with the Python of Flink's own environment (flink_install.py), never wit
 import argparse
 from collections.abc import Mapping
 
-from flink_sql import settings
-from pyflink.common import Configuration
-from pyflink.table import EnvironmentSettings, TableEnvironment
+from flink_sql import FROM_KAFKA, table_environment
 
 EVENTS = """
 CREATE TABLE `{topic}` (
     {columns}, event_time AS TO_TIMESTAMP_LTZ(ts, 3),
     WATERMARK FOR event_time AS event_time - INTERVAL '30' SECOND
-) WITH (
-    'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{servers}',
-    'properties.group.id' = 'flink', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset',
-    'format' = 'json'
-)
-"""
+)"""
 ANSWER = """
 CREATE TABLE answer ({columns}) WITH (
     'connector' = 'filesystem', 'path' = 'file://{out}/answer', 'format' = 'parquet',
@@ -36,12 +29,8 @@ def answer(topics: Mapping[str, str], columns: str, query: str) -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--jars", nargs="+", required=True)
     args = parser.parse_args()
-    configuration = Configuration()
-    for name, value in settings(args).items():
-        configuration.set_string(name, value)
-    environment = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build()
-    tables = TableEnvironment.create(environment)
+    tables = table_environment(args)
     for topic, fields in topics.items():
-        tables.execute_sql(EVENTS.format(topic=topic, columns=fields, servers=args.servers))
+        tables.execute_sql((EVENTS + FROM_KAFKA).format(topic=topic, columns=fields, servers=args.servers))
     tables.execute_sql(ANSWER.format(columns=columns, out=args.out))
     tables.execute_sql(f"INSERT INTO answer {query}").wait()
