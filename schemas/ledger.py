@@ -74,6 +74,11 @@ COLUMNS = StructType(
         _column("reopened", LongType(), "1 if complete time went back: a partition woke, or got its first record."),
         _column("until_time", TimestampType(), "Complete time that a person has set by `headrace complete`, UTC."),
         _column(
+            "expired_stream_time",
+            TimestampType(),
+            "The least stream time of all partitions when kept events were last removed, UTC.",
+        ),
+        _column(
             "further_topics", MapType(StringType(), POSITION), "By name, topics beside the first, if there are more."
         ),
         _column("published_sequence", LongType(), "What is published holds every batch up to this ledger row."),

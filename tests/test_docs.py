@@ -301,7 +301,7 @@ def test_the_example_of_complete_time_is_what_the_engine_computes() -> None:
     behind = partitions[0].follow(np.arange(4, 6), np.array(more) * MINUTE)
     found.append(_complete(partitions, rule))
     assert found == promised == [8 * 60 + 40, 9 * 60 + 5]
-    assert (behind[-1] // MINUTE, rule.is_late(behind).tolist()) == (45, [False, True])
+    assert (behind[-1] // MINUTE, rule.is_late(behind, np.array(more) * MINUTE).tolist()) == (45, [False, True])
     assert "45 min, late" in text
 
 

@@ -305,6 +305,7 @@ LEDGER = {
     "complete_time": "timestamp",
     "reopened": "long",
     "until_time": "timestamp",
+    "expired_stream_time": "timestamp",
     "further_topics": f"map<string, struct<topic_id string, start_offsets {COUNTS}, end_offsets {COUNTS}, "
     "stream_time map<integer, timestamp>>>",
     "published_sequence": "long",

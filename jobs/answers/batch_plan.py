@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
 from jobs.events.arrow_step import ArrowStep
+from jobs.events.lateness_rule import LatenessRule
 from jobs.events.task_facts import FactAccumulator, Facts
 from jobs.facts import aggregation, kept_events, spells
 from jobs.running import spark_plan
@@ -27,6 +28,8 @@ class Prior:
     """Stream time of each partition, microseconds since 1970."""
     state: pa.Table | None
     """Of the result's decision, as it is stored; None if it has none."""
+    rule: LatenessRule
+    """That of the result, with what is known of events that were removed."""
 
 
 def selected_columns(spark: SparkSession, result: Result) -> list[str] | None:
@@ -38,7 +41,7 @@ def selected_columns(spark: SparkSession, result: Result) -> list[str] | None:
 
 def decode(result: Result, prior: Prior, lateness_facts: FactAccumulator) -> ArrowStep:
     """The step from records of the log to events, as long as they are certain."""
-    return fast_decoder.certain_events(result.topic, prior.stream_micros, result.lateness_rule, lateness_facts)
+    return fast_decoder.certain_events(result.topic, prior.stream_micros, prior.rule, lateness_facts)
 
 
 def select(events: ArrowStep, columns: list[str], result: Result) -> ArrowStep:

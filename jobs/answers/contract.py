@@ -194,6 +194,18 @@ def check_transformed(name: str, transformed: Any) -> None:
         )
 
 
+def check_event_time(name: str, transformed: DataFrame) -> None:
+    """Raises Mistake if a transform gives events another time: what is late, final, or needed no longer is decided by
+    the one of the schema file.
+    """
+    if not spark_plan.passes_on(transformed, "event_time"):
+        raise Mistake(
+            f"{name}: the transform changes event_time, by which the result knows what is late and what is final. "
+            "Leave it as it is, select another time under a name of its own, or let EVENT_TIME in the schema file name "
+            "another field"
+        )
+
+
 def _combining_operation(node: Any) -> tuple[bool, str]:
     """Whether the events are below the node, and the operation that combines them, or "". A table that is joined may
     have any operation in it.

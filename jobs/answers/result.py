@@ -265,6 +265,8 @@ class Result:
         """Raises Mistake if the transform's output for no events is not what panes and decisions need."""
         contract.check_transformed(self.name, transformed)
         self.check(transformed.schema)
+        if self.event_answers:
+            contract.check_event_time(self.name, transformed)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jobs.decisions.clocks import Clocks, stamps
 from jobs.running.errors import Mistake
 
-MOST_POINTS = 300
+MOST_POINTS = 100
 """Offsets of a device from which its drift is computed; of more, evenly spaced ones in the order of receipt."""
 DAY_MICROS = 86_400 * 1_000_000
 

@@ -42,7 +42,8 @@ class Lateness:
 
     def __init__(self, partition: int, stream_micros: int | None, rule: LatenessRule) -> None:
         """`stream_micros`: stream time before the first record, microseconds since 1970; None if there is none."""
-        self._partition, self._stream = partition, StreamTime(stream_micros)
+        self._partition = partition
+        self._stream = StreamTime(stream_micros, rule.earliest_micros, rule.expired_micros or 0)
         self._rule = rule
         self._records = self._bad = self._out_of_order = self._dropped = 0
         self._record_micros = 0
@@ -77,11 +78,11 @@ class Lateness:
             return is_good
         self._out_of_order += int((behind > 0).sum())
         self._sketch.add(behind[behind > 0] / 1e6)
-        is_late = self._rule.is_late(behind)
+        is_late = self._rule.is_late(behind, times)
         if not is_late.any():
             return is_good
         self._late.append((offsets[is_good][is_late], times[is_late], (times + behind)[is_late]))
-        goes, is_dropped = self._rule.goes_to_quarantine(behind), self._rule.is_dropped(behind)
+        goes, is_dropped = self._rule.goes_to_quarantine(behind, times), self._rule.is_dropped(behind, times)
         self._bad += int(goes.sum())
         self._dropped += int(is_dropped.sum())
         is_event: np.ndarray = is_good.copy()

@@ -47,7 +47,7 @@ def _of_partition(topic: str, partition: int, content: bytes, rule: LatenessRule
         places = reader.read_all()
     behind = pc.subtract(places["stream_micros"], places["event_micros"])
     done = {"correct": CORRECTED, "quarantine": QUARANTINED, "drop": DROPPED}[rule.then]
-    is_too_late = rule.is_too_late(behind.to_numpy())
+    is_too_late = rule.is_too_late(behind.to_numpy(), places["event_micros"].to_numpy())
     columns = {
         "topic": pa.repeat(topic, len(places)),
         "partition": pa.repeat(pa.scalar(partition, pa.int32()), len(places)),
@@ -62,5 +62,5 @@ def _of_partition(topic: str, partition: int, content: bytes, rule: LatenessRule
 
 def too_late(found: pa.Table, rule: LatenessRule) -> np.ndarray:
     """Which of these stragglers are too late for the answers that they would change."""
-    micros = [found[name].cast(pa.int64()).to_numpy() for name in ("stream_time", "event_time")]
-    return rule.is_too_late(micros[0] - micros[1])
+    stream_micros, event_micros = (found[name].cast(pa.int64()).to_numpy() for name in ("stream_time", "event_time"))
+    return rule.is_too_late(stream_micros - event_micros, event_micros)

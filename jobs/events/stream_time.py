@@ -6,9 +6,13 @@ import numpy as np
 class StreamTime:
     """Follows the records of one partition, batch by batch, and checks that they come in order of offset."""
 
-    def __init__(self, micros: int | None) -> None:
-        """`micros`: stream time before the first record, in microseconds since 1970; None if there is none."""
+    def __init__(self, micros: int | None, earliest_micros: int | None = None, expired_micros: int = 0) -> None:
+        """`micros`: stream time before the first record, in microseconds since 1970; None if there is none. Then it
+        begins with the first event at `earliest_micros` or later, None: with the first event; those before are behind
+        `expired_micros`.
+        """
         self.micros = micros
+        self._earliest, self._expired = earliest_micros, expired_micros
         self.first_offset = -1
         """Offset of the first record that was followed; -1 before it."""
         self.in_order = True
@@ -28,6 +32,21 @@ class StreamTime:
             self.first_offset = int(offsets[0])
         self.in_order &= bool(offsets[0] > self._last_offset and (offsets[1:] > offsets[:-1]).all())
         self._last_offset = int(offsets[-1])
+        early = self._count_before_beginning(event_micros)
+        if early:
+            behind_expired: np.ndarray = self._expired - event_micros[:early]
+            clocks = None if clock_micros is None else clock_micros[early:]
+            return np.concatenate([behind_expired, self._follow(event_micros[early:], clocks)])
+        return self._follow(event_micros, clock_micros)
+
+    def _count_before_beginning(self, event_micros: np.ndarray) -> int:
+        """How many of these come before the event with which stream time begins."""
+        if self.micros is not None or self._earliest is None:
+            return 0
+        begins: np.ndarray = event_micros >= self._earliest
+        return int(begins.argmax()) if begins.any() else len(event_micros)
+
+    def _follow(self, event_micros: np.ndarray, clock_micros: np.ndarray | None) -> np.ndarray:
         if not len(event_micros):
             return event_micros
         start = event_micros[0] if self.micros is None else self.micros

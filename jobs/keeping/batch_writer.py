@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.events import stragglers
+from jobs.events.lateness_rule import LatenessRule
 from jobs.keeping import batch_row, complete_time, late_records, log_position
 from jobs.keeping.batch_size import BatchSize
 from jobs.keeping.ledger import Position, Row
@@ -29,6 +30,7 @@ from jobs.lake import delta_tables
 from jobs.log.offsets import Offsets
 from jobs.run import Run
 from jobs.running import durations
+from jobs.running.instants import to_micros
 
 
 class BatchAborted(Exception):
@@ -150,6 +152,11 @@ class BatchWriter:
             self.run.say(f"{self.result.name}: {note}")
         return replace(row.with_positions(positions), notes=notes)
 
+    def _rule(self) -> LatenessRule:
+        """When a record of the next batch is late: it follows from the last ledger row, so a retry finds the same."""
+        expired = self.ledger.last.expired_stream_time
+        return replace(self.result.lateness_rule, expired_micros=to_micros(expired) if expired else None)
+
     def _evaluate(self, row: Row, batch_id: int, cached: ExitStack) -> dict[str, Outcome]:
         """By topic, what its records come to."""
         last = self.ledger.last
@@ -159,7 +166,7 @@ class BatchWriter:
         for reader in self.readers:
             read, had = row.positions(self.result.topics)[reader.topic], before[reader.topic]
             starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, read.end_offsets)
-            prior = Prior(batch_row.stream_micros(had), state)
+            prior = Prior(batch_row.stream_micros(had), state, self._rule())
             found[reader.topic] = reader.evaluate(read, starts, prior, cached)
         return found
 
@@ -170,7 +177,7 @@ class BatchWriter:
         if bad:
             union = reduce(DataFrame.unionByName, bad)
             self._append(union, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
-        late = {topic: stragglers.table(topic, one.facts, result.lateness_rule) for topic, one in found.items()}
+        late = {topic: stragglers.table(topic, one.facts, self._rule()) for topic, one in found.items()}
         if row.late:
             self._append(pa.concat_tables(late.values()), result.table("stragglers"), row, Step.STRAGGLERS)
         if result.event_answers:

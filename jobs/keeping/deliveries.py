@@ -26,13 +26,13 @@ DELIVERY = "delivery"
 
 def begin(result: Result, row: Row, last: Row) -> Row:
     """`row`, of a publish after `last`, with all deliveries; one that comes to a feed that is there begins with all
-    that this still holds.
+    that this still holds. So does one that was taken out and comes back: meanwhile the feed has not waited for it.
     """
     if not result.deliver:  # what is published without a feed is in no feed that begins later
         return replace(row, delivered_sequence={})
     first = 0 if last.delivered_sequence else last.published_sequence
-    labels = [each.label for each in result.deliver]
-    return replace(row, delivered_sequence=dict.fromkeys(labels, first) | last.delivered_sequence)
+    known = last.delivered_sequence
+    return replace(row, delivered_sequence={each.label: known.get(each.label, first) for each in result.deliver})
 
 
 @dataclass

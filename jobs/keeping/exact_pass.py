@@ -31,13 +31,12 @@ def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: Ex
     """
     records = log_records.frame()
     lateness_facts = task_facts.accumulator(records.sparkSession)
-    rule = result.lateness_rule
-    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, rule, lateness_facts).persist()
+    looked = fast_decoder.decode(records, result.topic, prior.stream_micros, prior.rule, lateness_facts).persist()
     cached.callback(looked.unpersist)
     decoded = fast_decoder.resolve_doubtful(records, looked, result.topic).persist()
     cached.callback(decoded.unpersist)
-    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, rule).collect()]
-    found = stragglers.table(result.topic.TOPIC, facts, rule)
+    facts = [row.asDict() for row in lateness.summarise(decoded, prior.stream_micros, prior.rule).collect()]
+    found = stragglers.table(result.topic.TOPIC, facts, prior.rule)
     events = late_records.without(gate.good_events(decoded), found)
     if result.decision:
         events = decision.in_order(events)
@@ -46,7 +45,7 @@ def evaluate(log_records: BatchRecords, result: Result, prior: Prior, cached: Ex
     bad = None
     if any(fact["quarantined"] for fact in facts):
         bad = gate.bad_records(decoded, result.topic.TOPIC)
-        bad = bad.unionByName(late_records.to_quarantine(records, found, result))
+        bad = bad.unionByName(late_records.to_quarantine(records, found, result, prior.rule))
     return Outcome(facts, output, changed, bad, has_doubtful)
 
 

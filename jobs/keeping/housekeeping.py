@@ -59,11 +59,20 @@ def _tables_with_appends(result: Result) -> Iterator[TableKind]:
         yield "clocks"
 
 
-def expire(places: Places, result: Result, stream_time: datetime | None) -> None:
-    """Remove the kept events that no answer needs any more. `stream_time`: the least of all partitions, up to which
-    everything is published: a publish that is still to come may need older events.
+def expired_stream_time(
+    result: Result, expired: datetime | None, least_stream_time: datetime | None
+) -> datetime | None:
+    """The stream time by which `expire` may remove events after a publish: the least of all partitions, up to which
+    everything is published, or what it was at an earlier removal, as it goes back with the first record of a partition.
+    The ledger says it before anything is removed. None if nothing is to be removed.
     """
-    if not result.event_answers or not stream_time:
+    times = [time for time in (expired, least_stream_time) if time]
+    return max(times, default=None) if result.event_answers else None
+
+
+def expire(places: Places, result: Result, stream_time: datetime | None) -> None:
+    """Remove the kept events that no answer needs any more at this `expired_stream_time`."""
+    if not stream_time:
         return
     before = stream_time - timedelta(seconds=kept_seconds(result))
     # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
@@ -74,11 +83,13 @@ def expire(places: Places, result: Result, stream_time: datetime | None) -> None
 
 
 def kept_seconds(result: Result) -> int:
-    """How far behind stream time an event is kept: a record that is just not too late may be so late, and its answers
-    reach back from it, as do rows that fall due a while after it.
+    """How far behind stream time an event is kept: a record that is just not too late may be so late. Its answers reach
+    back from it, as do rows that fall due a while after it. If it is the first of its partition, complete time goes
+    back to it, less what is allowed, and what falls due from there on is decided once more.
     """
-    kept = result.lateness_rule.kept_seconds
-    assert kept is not None
+    rule = result.lateness_rule
+    assert rule.kept_seconds is not None
+    kept = rule.kept_seconds + rule.allowed_seconds
     reach = max(sum(answer.reach) for answer in result.event_answers)
     longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
     return kept + -(-(2 * reach + longest) // 1_000_000) + 1
@@ -86,9 +97,9 @@ def kept_seconds(result: Result) -> int:
 
 def correctable_from(result: Result, stream_time: datetime | None) -> datetime | None:
     """The earliest event time of an event whose answers can be corrected: the events beside an earlier one may have
-    been removed. None if every event's can. `stream_time`: the least of all partitions.
+    been removed. None if every event's can. `stream_time`: see expired_stream_time.
     """
-    if not result.event_answers or not stream_time:
+    if not stream_time:
         return None
     reach = max(sum(answer.reach) for answer in result.event_answers)
     return stream_time - timedelta(seconds=kept_seconds(result)) + timedelta(microseconds=reach)

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from jobs.answers.result import Result
 from jobs.events import stragglers
+from jobs.events.lateness_rule import LatenessRule
 from jobs.facts import kept_events
 
 
@@ -32,12 +33,10 @@ def without(events: DataFrame, found: pa.Table) -> DataFrame:
     return events.join(F.broadcast(places), same, "left_anti")
 
 
-def to_quarantine(records: DataFrame, found: pa.Table, result: Result) -> DataFrame:
+def to_quarantine(records: DataFrame, found: pa.Table, result: Result, rule: LatenessRule) -> DataFrame:
     """Those `found` stragglers that go to quarantine, in the columns of gate.bad_records; `records`: of the log."""
     is_quarantined = pc.equal(found["done"], stragglers.QUARANTINED)
-    reasons = pc.if_else(
-        pa.array(stragglers.too_late(found, result.lateness_rule)), stragglers.TOO_LATE, stragglers.LATE
-    )
+    reasons = pc.if_else(pa.array(stragglers.too_late(found, rule)), stragglers.TOO_LATE, stragglers.LATE)
     there = found.append_column("reason", reasons).filter(is_quarantined)
     same = (F.col("partition") == F.col("__partition")) & (F.col("offset") == F.col("__offset"))
     rows = records.join(F.broadcast(_places(records, there)), same)

@@ -59,6 +59,7 @@ class Row:
     complete_time: datetime | None = None
     reopened: int = 0
     until_time: datetime | None = None
+    expired_stream_time: datetime | None = None
     further_topics: dict[str, Position] = field(default_factory=dict)
     published_sequence: int = 0
     published_complete_time: datetime | None = None

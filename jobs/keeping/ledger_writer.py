@@ -1,7 +1,7 @@
 """Closes batches and publications by a ledger row, and then tells the consumer group and whoever watches the run."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,13 +53,17 @@ class LedgerWriter:
     def close(self, row: Row) -> None:
         """Write `row` after the last commit of its steps. Raises Refused if another run has written to the tables."""
         before = self.last
+        has_expiry = housekeeping.is_due(before.published_sequence, row.published_sequence)
+        if has_expiry:
+            stream_time = row.least_stream_time(self.result.topics)
+            expired = housekeeping.expired_stream_time(self.result, row.expired_stream_time, stream_time)
+            row = replace(row, expired_stream_time=expired)
         self.last = ledger.close(self.run, row, self.commit(row, Step.LEDGER))
         positions = self.last.positions(self.result.topics)
         for topic, group in self.consumer_groups.items():
             group.commit(positions[topic].end_offsets)
-        if housekeeping.is_due(before.published_sequence, self.last.published_sequence):
-            stream_time = self.last.least_stream_time(self.result.topics)
-            housekeeping.expire(self.run.places, self.result, stream_time)
+        if has_expiry:
+            housekeeping.expire(self.run.places, self.result, self.last.expired_stream_time)
         if housekeeping.is_due(before.sequence, self.last.sequence):
             housekeeping.compact(self.run.places, self.result)
             feed_retention.remove(self.run.places, self.result, self.last.delivered_sequence, datetime.now(UTC))

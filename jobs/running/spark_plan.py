@@ -37,6 +37,14 @@ def is_selection(events: DataFrame, transformed: DataFrame) -> bool:
     return all(node_name(column) == "AttributeReference" for column in members(plan.projectList()))
 
 
+def passes_on(transformed: DataFrame, column: str) -> bool:
+    """Whether the column of this name is one that a relation below has under this name, as it is there."""
+    plan = analysed_plan(transformed)
+    below = [found for leaf in members(plan.collectLeaves()) for found in members(leaf.output())]
+    there = {found.exprId().id() for found in below if found.name() == column}
+    return all(found.exprId().id() in there for found in members(plan.output()) if found.name() == column)
+
+
 def size_in_bytes(frame: DataFrame) -> int:
     """What Spark expects the frame to take; exact only over cached frames, it takes any other for huge."""
     return int(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())

@@ -38,6 +38,7 @@ from jobs.decisions.membership import Membership
 from jobs.events import topic_schema
 from jobs.facts.panes import Panes
 from jobs.keeping import result_tables
+from jobs.running import spark_plan
 from jobs.running.errors import Mistake, Refused
 
 EVENT = StructField("event_time", TimestampType())
@@ -281,6 +282,26 @@ def test_a_transform_goes_row_by_row(spark: SparkSession) -> None:
     for wrong, said in ((None, "returns nothing"), (5, "returns a int")):
         with pytest.raises(Mistake, match=said):
             contract.check_transformed("r_v1", wrong)
+
+
+def test_a_transform_leaves_the_time_of_events(spark: SparkSession) -> None:
+    events = spark_plan.empty_relation(spark, StructType([*PLACE, StructField("v", TimestampType())]))
+    shops = spark.createDataFrame([(1, "x")], "record_partition int, shop string")
+    for transformed in (
+        events.select("event_time", "v").where("v > event_time"),
+        events.join(F.broadcast(shops), "record_partition", "left"),
+        events.withColumn("v", F.col("event_time")),
+        events.where("v > event_time").unionByName(events.where("v <= event_time")),
+    ):
+        contract.check_event_time("r_v1", transformed)
+    for transformed in (
+        events.withColumn("event_time", F.col("v")),
+        events.select((F.col("event_time") - F.expr("interval 1 hour")).alias("event_time"), "v"),
+        events.drop("event_time").withColumnRenamed("v", "event_time"),
+    ):
+        with pytest.raises(Mistake, match="r_v1: the transform changes event_time, by which ") as refused:
+            contract.check_event_time("r_v1", transformed)
+        one_line(refused.value)
 
 
 RANKED = StructType([*PLACE, StructField("route", StringType()), StructField("carrier", StringType())])

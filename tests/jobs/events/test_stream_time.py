@@ -12,25 +12,34 @@ TIMES = st.lists(st.one_of(st.none(), st.integers(-5, 30)), min_size=1, max_size
 """Event times in order of offset; None for a bad record."""
 
 
-def expected(times: list[int | None], before: int | None) -> tuple[list[int], int | None]:
+EXPIRED = 40
+"""Stream time when events were removed."""
+
+
+def expected(times: list[int | None], before: int | None, earliest: int | None) -> tuple[list[int], int | None]:
     """By how much each good record is behind the largest event time before it, and the largest of all."""
     behind = []
     for time in times:
-        if time is not None:
+        if time is not None and before is None and earliest is not None and time < earliest:
+            behind.append(EXPIRED - time)
+        elif time is not None:
             behind.append(0 if before is None else before - time)
             before = time if before is None else max(before, time)
     return behind, before
 
 
-@given(TIMES, st.one_of(st.none(), st.integers(0, 30)), st.lists(st.integers(1, 39), max_size=5))
-def test_the_cut_does_not_matter(times: list[int | None], before: int | None, cuts: list[int]) -> None:
-    stream = StreamTime(before)
+@given(TIMES, st.one_of(st.none(), st.integers(0, 30)), st.lists(st.integers(1, 39), max_size=5),
+       st.one_of(st.none(), st.integers(-5, 31)))  # fmt: skip
+def test_the_cut_does_not_matter(
+    times: list[int | None], before: int | None, cuts: list[int], earliest: int | None
+) -> None:
+    stream = StreamTime(before, earliest, EXPIRED)
     places = sorted({0, len(times), *(cut for cut in cuts if cut < len(times))})
     behind: list[int] = []
     for start, end in pairwise(places):
         good = [time for time in times[start:end] if time is not None]
         behind += stream.follow(np.arange(start, end) * 3 + 7, np.array(good, np.int64)).tolist()
-    assert (behind, stream.micros) == expected(times, before)
+    assert (behind, stream.micros) == expected(times, before, earliest)
     assert (stream.first_offset, stream.in_order) == (7, True)
 
 

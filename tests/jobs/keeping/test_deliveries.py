@@ -1,6 +1,7 @@
 """A delivery that fails holds nothing up, and what waited is sent when it can be; what is delivered leaves the feed."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,25 @@ def test_a_webhook_that_fails_holds_nothing_up(spark: SparkSession, tmp_path: Pa
         assert world.found() == world.expected()
         keep(world)
         assert len(receiver.messages()) == len(feed), "nothing is sent again"
+
+
+def test_a_delivery_that_comes_back_begins_with_what_the_feed_still_holds(spark: SparkSession, tmp_path: Path) -> None:
+    written = searches.log(2, 60)
+    with listening() as receiver:
+        world = world_with(spark, tmp_path, receiver)
+        for deliver, visits in ((LABELS, written[:20]), (LABELS[1:], written[20:40])):
+            world.result = replace(KEPT, deliver=tuple(each for each in KEPT.deliver if each.label in deliver))
+            world.add(visits)
+            keep(world)
+            assert set(last_row(world)["delivered_sequence"]) == set(deliver)
+        sent, feed = len(receiver.messages()), world.rows("_feed")
+        assert 0 < sent < len(feed)
+        world.result = KEPT
+        world.add(written[40:])
+        keep(world)
+        again = [message["row"] for message in receiver.messages()[sent:]]
+        assert changes(again) == changes(world.rows("_feed")) and len(again) > len(feed)
+        assert changes(in_files(tmp_path / "out")) == changes(again), "the other one goes on"
 
 
 def test_a_place_that_is_not_there_is_refused_before_anything_is_read(spark: SparkSession, tmp_path: Path) -> None:

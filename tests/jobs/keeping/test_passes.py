@@ -110,8 +110,8 @@ def exact_outcome(records: BatchRecords, result: Result, cached: ExitStack) -> O
 
 def prior(result: Any) -> Prior:
     if not result.decision:
-        return Prior({}, None)
-    return Prior({}, to_arrow_schema(result.decision.state, timezone="UTC").empty_table())
+        return Prior({}, None, result.lateness_rule)
+    return Prior({}, to_arrow_schema(result.decision.state, timezone="UTC").empty_table(), result.lateness_rule)
 
 
 def said(passed: Outcome) -> tuple[Any, ...]:

@@ -132,7 +132,7 @@ def test_the_tables_are_those_of_a_result_that_corrects(
 def test_a_record_that_has_waited_until_the_events_beside_it_are_gone_goes_on_waiting(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Callable[..., tuple[Any, list[str]]]
 ) -> None:
-    """Events are kept for 21 minutes: 2 that are allowed, 10 of facts_for, twice the 3 of the click and a further 3."""
+    """Events are kept for 23 minutes: twice the 2 that are allowed, 10 of facts_for, and thrice the 3 of the click."""
     monkeypatch.setattr(housekeeping, "EVERY_ROWS", 1)
     world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, late=WAITING))
     world.add([searched("bob", 12), searched("cid", 20), clicked("cid", 20), clicked("bob", 13)])
