@@ -29,6 +29,8 @@ ACTIVATE, MAKE_ZIP = "source .venv/bin/activate", "make zip"
 """Commands of the tutorial that the test does in its own way: there is no .venv, and pip would ask the network."""
 FILES = ["trips.ndjson", "schemas/trip.py", "jobs/trip_duration.py"]
 """What the tutorial writes."""
+EXAMPLES = ("schemas/customer.py", "jobs/customer.py")
+"""What a reader of docs/changes.md writes."""
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ def test_a_link_that_leads_nowhere_is_noticed() -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_path_it_names_exists(path: Path) -> None:
     """Paths stand in backticks and begin with a folder of the project, or are a file of its root."""
-    made = ("data/", "dist/", "docs/reference", ".venv", ".jars", "jobs/NAME.py", *FILES)
+    made = ("data/", "dist/", "docs/reference", ".venv", ".jars", "jobs/NAME.py", *FILES, *EXAMPLES)
     roots = ("jobs/", "schemas/", "sketches/", "conf/", "tests/", "notebooks/", "docs/", ".ci/")
     ends = ("Makefile", "LICENSE", "pyproject.toml")
     words = {
@@ -137,7 +139,26 @@ def test_each_path_it_names_exists(path: Path) -> None:
     assert not [name for name in named if not name.startswith(made) and not list(ROOT.glob(name))]
 
 
-NAMES_OF_OTHERS = ("spark.", "fs.", "io.delta.", "message.", "delete.", "headrace.", "os.", "pd.")
+NAMES_OF_OTHERS = (
+    "spark.",
+    "fs.",
+    "io.delta.",
+    "message.",
+    "delete.",
+    "headrace.",
+    "os.",
+    "pd.",
+    "topic.",
+    "decimal.",
+    "schemas.",
+    "binary.",
+    "tombstones.",
+    "publication.",
+    "plugin.",
+    "skipped.",
+    "source.",
+    "io.debezium.",
+)
 """Settings of Spark, Hadoop, Kafka and Delta, and keys that are stored: how they begin."""
 FILE_ENDINGS = (
     ".py",

@@ -50,7 +50,7 @@ ROOMS = {
     # Delta tables and their commits.
     "jobs/lake": ("jobs.lake", *WRITERS, *GROUND),
     # Records into events: good or quarantined, with their event time.
-    "jobs/events": ("jobs.events", "xxhash", *PURE),
+    "jobs/events": ("jobs.events", "xxhash", "msgspec", *PURE),
     # What an event is in the light of earlier ones: was its key seen before?
     "jobs/decisions": ("jobs.decisions", "jobs.events", *PURE),
     # What a batch appends, once: partial panes.

@@ -57,7 +57,7 @@ def test_each_mark_that_the_code_spells_is_in_the_reference() -> None:
 def test_constants_have_the_names_that_are_stored() -> None:
     assert {step.value for step in Step} <= STEPS.keys() and {kind.value for kind in Kind} == set(KINDS)
     assert data_file.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
-    kinds = ("panes", "spells", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger")
+    kinds = ("panes", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger")
     assert table_names.all_tables("NAME") == ("NAME", *(f"NAME_{kind}" for kind in kinds))
     assert set(table_names.all_tables("NAME")) - {"NAME"} <= FILES.keys()
     assert remedies.REMEDIES.keys() == REASONS.keys()

@@ -19,7 +19,9 @@ EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 
 LATE = "nothing is wrong with it: a requeue takes it in as a correction"
 TOO_LATE = "a new version of the result with longer facts_for, filled from the log"
+NO_CHANGE = PRODUCER + ", or a new version of the result made, whose form and whose key are those of the topic"
 REMEDIES = {
+    "not_a_change": NO_CHANGE,
     "null_value": PRODUCER,
     "null_key": KEYLESS,
     "too_large": PRODUCER,

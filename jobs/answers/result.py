@@ -10,6 +10,7 @@ from pyspark.sql.types import StructType
 from jobs.answers import contract, delivery, table_names
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
@@ -20,6 +21,8 @@ from jobs.decisions.decision import Decision
 from jobs.decisions.membership import Membership
 from jobs.decisions.seen_before import SeenBefore
 from jobs.events import event_time, topic_schema
+from jobs.events.changes.change_form import ChangeForm
+from jobs.events.changes.change_topic import change_topic
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
 from jobs.facts.panes import Panes
@@ -49,8 +52,14 @@ class Reads:
     """What is decided about each record, once, in the order of the log. Membership adds the column `seen_before`.
     Clocks add corrected_time, clock_offset_seconds, clock_method, clock_confidence and clock_refusal; the transform
     returns the columns that they name."""
+    form: ChangeForm | None = None
+    """How a capture tool writes changes of a table's rows, such as debezium.CHANGES; None: a record is an event as the
+    schema file says. With it the schema file has the columns of the table, and needs no EVENT_TIME; events have the
+    columns change_... of change_form.COLUMNS, too."""
 
     def __post_init__(self) -> None:
+        if self.form and not hasattr(self.topic, "FORM"):
+            object.__setattr__(self, "topic", change_topic(self.topic, self.form))
         topic_schema.check(self.topic)
         event_time.of_topic(self.topic)
 
@@ -89,9 +98,9 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | EventAnswer | tuple[Windows | Top | EventAnswer, ...] | None = None
-    """What follows from the records: Windows, also with a Top or several; Sessions; answers of events. None keeps a row
-    for each record, with what is decided about it."""
+    answers: Windows | Sessions | Latest | EventAnswer | tuple[Windows | Top | EventAnswer, ...] | None = None
+    """What follows from the records: Windows, also with a Top or several; Sessions; Latest of changes; answers of
+    events. None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
     """What is late, and what becomes of it."""
     facts_for: str = "1 hour"
@@ -136,6 +145,7 @@ class Result:
         if self.panes:
             contract.check_panes(self.name, self.panes)
         contract.check_rankings(self.name, self.answers)
+        contract.check_changes(self.name, self.all_reads, self.latest, self.late.then)
         contract.check_tables(self.name, self.topics, self.event_answers, self.rankings)
         if len(self.all_reads) > 1 and not self.event_answers:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
@@ -177,7 +187,17 @@ class Result:
     def event_answers(self) -> tuple[EventAnswer, ...]:
         """The answers of kept events."""
         answers = self.answers if isinstance(self.answers, tuple) else (self.answers,)
-        return tuple(each for each in answers if each and not isinstance(each, (Windows, Sessions, Top)))
+        return tuple(each for each in answers if each and not isinstance(each, (Windows, Sessions, Top, Latest)))
+
+    @property
+    def latest(self) -> Latest | None:
+        """The table of latest rows that is published."""
+        return self.answers if isinstance(self.answers, Latest) else None
+
+    @property
+    def keeps_events(self) -> bool:
+        """Whether each batch appends its events, for answers of them."""
+        return self.events_by is not None
 
     @property
     def rankings(self) -> tuple[Top, ...]:
@@ -202,6 +222,8 @@ class Result:
     @property
     def events_by(self) -> tuple[str, ...] | None:
         """The columns of the group of kept events; None if none are kept."""
+        if self.latest:
+            return self.latest.by
         return self.event_answers[0].by if self.event_answers else None
 
     @property
@@ -216,6 +238,11 @@ class Result:
         allowed = durations.seconds(self.late.allowed)
         kept = allowed + durations.seconds(self.facts_for) if self.event_answers else None
         return LatenessRule(allowed, self.late.then, idle, kept)
+
+    @property
+    def topic_form(self) -> ChangeForm | None:
+        """How changes are written in the topic, if it has changes."""
+        return self.all_reads[0].form
 
     @property
     def topic(self) -> Any:
@@ -267,12 +294,16 @@ class Result:
         self.check(transformed.schema)
         if self.event_answers:
             contract.check_event_time(self.name, transformed)
+        if self.latest:
+            contract.check_selection(self.name, transformed)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""
         contract.check_events(self.name, events, self._required_columns(), self.panes, self.decision)
         if self.sessions:
             contract.check_sessions(self.name, events, self.sessions)
+        if self.latest:
+            contract.check_latest(self.name, events, self.latest)
         if self.events_by is not None:
             contract.check_kept(self.name, self.topic.TOPIC, events, self.events_by)
 
@@ -296,9 +327,13 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions | Top) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | Latest | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
+
+    def deleted_table(self, answer: Latest) -> str:
+        """The name of the table with the deleted keys of an answer."""
+        return table_names.table(self.answer_table(answer), "deleted")
 
     def feed_table(self, answer: str) -> str:
         """The name of the table with the changes of the answer of this name."""
@@ -316,6 +351,8 @@ class Result:
             return {"": (*KEYS, *self.panes.by)} | {ranking.name: ranking.key for ranking in self.rankings}
         if self.sessions:
             return {self.sessions.name: self.sessions.key}
+        if self.latest:
+            return {self.latest.name: self.latest.key}
         return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:
@@ -345,6 +382,10 @@ class Result:
             constants["clocks"] = str(_non_default_fields(self.clocks))
         if self.sessions:
             constants["answers"] = definition_text(self.sessions)
+        if self.latest:
+            constants["answers"] = definition_text(self.latest)
+        if self.topic_form:
+            constants["form"] = self.topic_form.name
         if self.rankings:
             constants["answers"] = "; ".join(map(definition_text, self.rankings))
         if self.event_answers:

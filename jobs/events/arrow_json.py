@@ -15,6 +15,7 @@ from pyspark.sql.types import (
     BooleanType,
     ByteType,
     DateType,
+    DecimalType,
     DoubleType,
     IntegerType,
     LongType,
@@ -25,6 +26,8 @@ from pyspark.sql.types import (
 )
 
 from jobs.events import equality, event_time
+from jobs.events.changes.change_form import ChangeForm
+from jobs.events.changes.change_topic import row_columns
 from jobs.events.event_time import EventTime
 from jobs.events.topic_schema import TopicSchema
 
@@ -36,6 +39,7 @@ _TYPES = (StringType, BooleanType, ByteType, ShortType, IntegerType, LongType, D
 
 _INSTANT = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
 _ZONED = r"(Z|[+-]\d\d:\d\d)$"
+_WHOLE = r"^-?\d{1,38}$"
 _DAY = r"^[12]\d{3}-\d\d-\d\d$"
 _LIST = re.compile(rb":\s*\[")
 """A list begins after a colon; a bracket elsewhere is part of a text."""
@@ -55,6 +59,10 @@ class PlainTopic:
     keyed: bool
     readable: bool
     """Whether every column has one of _TYPES, and Arrow can compute the event time."""
+    form: ChangeForm | None
+    """What makes JSON objects of the records, if they are changes of rows."""
+    row_columns: StructType
+    """The columns that the form is asked for."""
 
 
 class NotPlain(Exception):
@@ -64,7 +72,10 @@ class NotPlain(Exception):
 def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
     """What a worker needs of `topic`; `output` has its columns and event_time."""
     kinds = to_arrow_schema(topic.COLUMNS, timezone="UTC")
-    fields = [pa.field(f.name, pa.string() if pa.types.is_temporal(f.type) else f.type) for f in kinds]
+    form: ChangeForm | None = getattr(topic, "FORM", None)
+    # A form writes decimals as texts; as numbers, which other topics have, Arrow would read them as fractions.
+    types = (*_TYPES, DecimalType) if form else _TYPES
+    fields = [pa.field(f.name, pa.string() if _is_text_in_json(f.type) else f.type) for f in kinds]
     time = event_time.of_topic(topic)
     return PlainTopic(
         to_arrow_schema(output, timezone="UTC"),
@@ -72,8 +83,14 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
         tuple(f.name for f in topic.COLUMNS if not f.nullable),
         time,
         topic.KEY is not None,
-        all(isinstance(field.dataType, _TYPES) for field in topic.COLUMNS) and time.is_quick,
+        all(isinstance(field.dataType, types) for field in topic.COLUMNS) and time.is_quick,
+        form,
+        row_columns(topic),
     )
+
+
+def _is_text_in_json(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
 
 
 def decode_certain(
@@ -159,6 +176,11 @@ def _as_type(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
     Raises NotPlain if a time is written unusually, or without a zone where that is not UTC; pa.ArrowInvalid if it is
     no time.
     """
+    if pa.types.is_decimal(kind):
+        digits = rf"^-?\d{{1,{kind.precision - kind.scale}}}(\.\d{{1,{kind.scale}}})?$" if kind.scale else _WHOLE
+        if not pc.all(pc.match_substring_regex(column, digits), min_count=0).as_py():
+            raise NotPlain
+        return column.cast(kind)
     if not pa.types.is_temporal(kind):
         return equality.normalise(column)
     usual = pc.match_substring_regex(column, _DAY if pa.types.is_date(kind) else _INSTANT)

@@ -34,7 +34,7 @@ LONGEST_BYTES = 16_384
 
 _PLACE = ("partition", "offset", "timestamp", "key")
 _RAW = ("value", "timestampType", "headers", "is_long")
-"""Columns that are handed on for a doubtful record only; a long one has neither value, key nor headers."""
+"""Columns that are handed on for a doubtful record only; a long one has neither key nor headers, and an empty value."""
 
 
 def event_columns(topic: TopicSchema) -> StructType:
@@ -129,6 +129,7 @@ def _flatten(records: DataFrame) -> DataFrame:
     large = {"key": F.col("key"), "value": F.col("value"), "headers": F.to_json("headers")}
     long = _is_long()
     short = {name: F.when(~long, column) for name, column in large.items()}
+    short["value"] = short["value"].otherwise(F.lit(b""))  # null would be a tombstone to a form of changes
     return records.withColumns(short | {"is_long": long}).select(*_PLACE, *_RAW)
 
 
@@ -138,12 +139,12 @@ def _report(lateness_facts: FactAccumulator, by_partition: dict[int, Lateness]) 
 
 
 def _without_long(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The records, without the value of those that are too long: so they are doubtful."""
+    """The records, with an empty value where it is too long: so they are doubtful."""
     lengths = [pc.fill_null(pc.binary_length(batch[name]), 0) for name in ("key", "value")]
     long = pc.greater(pc.add(*lengths), LONGEST_BYTES)
     if not pc.any(long).as_py():
         return batch
-    return batch.set_column(batch.schema.get_field_index("value"), "value", pc.if_else(long, None, batch["value"]))
+    return batch.set_column(batch.schema.get_field_index("value"), "value", pc.if_else(long, b"", batch["value"]))
 
 
 def _is_long() -> Column:
@@ -195,7 +196,11 @@ def _decode_block(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
 
 def _decode_columns(batch: pa.RecordBatch, topic: PlainTopic) -> tuple[dict[str, pa.Array], pa.Array]:
     """The columns of the records as `topic.output` has them, and which of the records are certainly good."""
-    fields = arrow_json.decode_certain(batch, topic)
+    values = batch
+    if topic.form:
+        plain = topic.form.plain_values(batch, topic.row_columns)
+        values = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
+    fields = arrow_json.decode_certain(values, topic)
     columns = {f"record_{name}": batch[name] for name in _PLACE} | fields
     kinds = {field.name: field.type for field in topic.output}
     return {name: column.cast(kinds[name]) for name, column in columns.items() if name in kinds}, fields["__good"]

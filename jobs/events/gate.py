@@ -1,6 +1,7 @@
 """The gate: a record's bytes become typed columns, or the reason why they cannot. Nothing here fails on data.
 
 Reasons, in the order in which they are looked for:
+not_a_change (of a topic of changes, in place of null_value)
 null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, nested deeper than 64), trailing_data
 (two documents in one value); then of one column after the other missing_field (or null), not_finite (before wrong_type,
 as such a number has no value either), wrong_type; then time_before_1970, time_after_record (by more than the topic's
@@ -10,9 +11,14 @@ A number may be written in quotes, and a whole one with a point and zeros: it is
 type of the column.
 """
 
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
+    BinaryType,
     DataType,
     DateType,
     DoubleType,
@@ -26,6 +32,9 @@ from pyspark.sql.types import (
 )
 
 from jobs.events import equality, event_time
+from jobs.events.arrow_step import ArrowStep
+from jobs.events.changes import change_topic
+from jobs.events.changes.change_form import ChangeForm
 from jobs.events.topic_schema import TopicSchema, quote
 
 MAX_VALUE_BYTES = 1_048_576
@@ -39,6 +48,10 @@ _OPTIONS = {
     "maxNestingDepth": "64",
     "maxNumLen": "400",
 }
+NOT_A_CHANGE = "not_a_change"
+"""Reason of a record that the form of its topic cannot read; the first of all there."""
+_ORIGINAL = "__original"
+"""Private column with the value of a record of which a form has made another."""
 _UNQUOTED_STARTS = tuple(map(ord, "-0123456789{[tf"))
 """First characters of what JSON writes without quotes; null is null."""
 
@@ -158,8 +171,8 @@ def _first_fault(topic: TopicSchema) -> Column:
         # An array that ends inside the value has the same length whatever is put behind the value.
         F.json_array_length(F.concat(F.lit("["), "__text", F.lit(",0]"))) == 2
     )
-    bytes_ = F.col("value")
-    faults: list[tuple[Column, str, str]] = [(bytes_.isNull(), "null_value", "")]
+    bytes_, is_change = F.col("value"), hasattr(topic, "FORM")
+    faults: list[tuple[Column, str, str]] = [(bytes_.isNull(), NOT_A_CHANGE if is_change else "null_value", "")]
     if topic.KEY:
         faults.append((F.col("key").isNull(), "null_key", topic.KEY))
     faults += [
@@ -200,12 +213,29 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     Columns: those of topic.RECORD, `event_time` (UTC), the topic's own, and `__fault` (reason, field), null if the
     record is good; `__raw` (timestampType, value, headers) is kept for the bad ones only.
     """
+    form: ChangeForm | None = getattr(topic, "FORM", None)
+    if form:
+        records = _plain_step(form, change_topic.row_columns(topic), records.schema).over(records)
     doubtful = F.when(~F.col("__good"), F.col("__text"))
     judged = _parse(records, topic).withColumns(
         {"__raw_text": _from_json(doubtful, topic, StringType()), "__kinds": _from_json(doubtful, topic, VariantType())}
     )
     judged = judged.withColumn("__fault", F.when(~F.col("__good"), _first_fault(topic)))
     return _select_output(judged, topic)
+
+
+def _plain_step(form: ChangeForm, columns: StructType, records: StructType) -> ArrowStep:
+    """The step that puts what the form makes of records of changes in the place of their values, and keeps these."""
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = batch["value"]
+            is_unread = pc.greater(pc.fill_null(pc.binary_length(values), 0), MAX_VALUE_BYTES)
+            plain = pc.if_else(is_unread, values, form.plain_values(batch, columns))
+            changed = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
+            yield changed.append_column(_ORIGINAL, values)
+
+    return ArrowStep(process, StructType([*records, StructField(_ORIGINAL, BinaryType())]))
 
 
 def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
@@ -218,7 +248,8 @@ def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
 
 def _select_output(judged: DataFrame, topic: TopicSchema) -> DataFrame:
     good = F.col("__fault").isNull()
-    raw = F.struct("timestampType", "value", "headers")
+    value = F.col(_ORIGINAL if hasattr(topic, "FORM") else "value").alias("value")
+    raw = F.struct("timestampType", value, "headers")
     return judged.select(
         F.col("partition").alias("record_partition"),
         F.col("offset").alias("record_offset"),

@@ -180,7 +180,7 @@ class BatchWriter:
         late = {topic: stragglers.table(topic, one.facts, self._rule()) for topic, one in found.items()}
         if row.late:
             self._append(pa.concat_tables(late.values()), result.table("stragglers"), row, Step.STRAGGLERS)
-        if result.event_answers:
+        if result.keeps_events:
             for topic, outcome in found.items():
                 events = late_records.mark(outcome.output, late[topic])
                 written = self._append(events, result.events_table(topic), row, Step.EVENTS)

@@ -44,6 +44,8 @@ def complete(run: Run, result: Result, until: datetime) -> Row:
 
 def _check(result: Result, last: Row, until: datetime) -> None:
     """Raises Refused if nothing would become final, or if `until` is later than it need be for all to be final."""
+    if result.latest:
+        raise Refused(f"{result.name} has the latest row of each key: none of its rows is final or open.")
     if not result.is_published:
         raise Refused(f"{result.name} keeps a row for each record, and none of them is final or open.")
     latest = _latest_event_time(result, last)

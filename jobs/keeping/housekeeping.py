@@ -40,7 +40,7 @@ def is_due(before: int, now: int) -> bool:
 def compact(places: Places, result: Result) -> None:
     """Put small files together, and remove files that were replaced a while ago."""
     names = [result.table(kind) for kind in _tables_with_appends(result)]
-    events = [result.events_table(topic) for topic in result.topics] if result.event_answers else []
+    events = [result.events_table(topic) for topic in result.topics] if result.keeps_events else []
     for name in (*names, *events):
         DeltaTable(places.table(name)).optimize.compact()
     own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
@@ -80,6 +80,14 @@ def expire(places: Places, result: Result, stream_time: datetime | None) -> None
     for topic in result.topics if before > EPOCH else ():
         table = DeltaTable(places.table(result.events_table(topic)))
         table.delete(f"event_time < {sql_literal(before)}", commit_properties=metadata)
+
+
+def remove_published(places: Places, result: Result, published_sequence: int) -> None:
+    """Remove the changes that are in the latest rows."""
+    if result.latest:
+        metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
+        table = DeltaTable(places.table(result.events_table(result.topic.TOPIC)))
+        table.delete(f"sequence <= {published_sequence}", commit_properties=metadata)
 
 
 def kept_seconds(result: Result) -> int:

@@ -83,7 +83,7 @@ def resume_from(
     if window_change.is_unfinished(uncommitted):
         last, uncommitted = window_change.roll_back(places, result, last), []
         notes += last.notes
-    if result.event_answers or result.sessions or result.uses_window_changes:
+    if result.keeps_events or result.sessions or result.uses_window_changes:
         uncommitted = _take_back_publications(places, last, uncommitted)
     half_widened = bool(uncommitted) and all(commit["step"] == Step.WIDEN for commit in uncommitted)
     narrow = bool(widening.tables_to_widen(places, expected))

@@ -133,7 +133,7 @@ def _append(change: ManualChange, row: Row, readable: _Readable) -> None:
         step, name = Step.SPELLS, result.table("spells")
         rows = batch_plan.rows_to_answer(rows, result)
         rows = batch_plan.output(rows, arrow_step.identity(rows.schema), result)
-    elif result.event_answers:
+    elif result.keeps_events:
         step, name = Step.EVENTS, result.events_table(result.topic.TOPIC)
         rows = batch_plan.rows_to_answer(rows, result)
         rows = batch_plan.output(rows, arrow_step.identity(rows.schema), result)

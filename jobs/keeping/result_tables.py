@@ -1,6 +1,6 @@
 """Which tables a result has beside its ledger, and what each column of theirs means."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, LongType, StructField, StructType, TimestampType
 
 from jobs.answers import contract, delivery, merging, table_names
+from jobs.answers.latest import CARRIED, Latest
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
@@ -37,6 +38,7 @@ OWN = {
     "steps": "How many steps were reached.",
     "rank": "Place among the items of the window and group, from 1.",
     "crowded": "Whether there are too many events to count the distinct values.",
+    CARRIED.name: CARRIED.metadata["comment"],
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",
 }
@@ -80,7 +82,7 @@ def tables_from(result: Result, *columns: StructType) -> list[Table]:
 
     Raises Mistake if its answers need other columns.
     """
-    tables = _tables_of_events(result, columns) if result.event_answers else _tables_of_records(result, columns[0])
+    tables = _tables_of_events(result, columns) if result.keeps_events else _tables_of_records(result, columns[0])
     by_name = {table.name: table.columns for table in tables}
     for answer in result.answer_keys if result.deliver else ():
         changed = table_names.part(result.name, answer)
@@ -109,12 +111,23 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
                 housekeeping.SETTINGS,
             )
         )
+    if result.latest:
+        tables += _tables_of_changes(result, result.latest, columns[0])
     for answer in result.event_answers:
         contract.check_answer(result.name, answer, given)
         topics = [reads.topic for reads in result.all_reads]
         rows = StructType([*_with_comments(answer.columns(given), answer.by, (), topics), *REVISION])
         tables.append(Table(result.answer_table(answer), rows, (), f"An answer of {result.name}."))
     return tables
+
+
+def _tables_of_changes(result: Result, latest: Latest, changes: StructType) -> Iterator[Table]:
+    """Latest rows, and deleted keys."""
+    rows = StructType([*_with_comments(latest.columns(changes), latest.key, (), [result.topic]), *REVISION])
+    yield Table(result.answer_table(latest), rows, (), f"Latest rows of {result.topic.TOPIC}: {result.name}.")
+    deleted = _with_comments(latest.deleted_columns(changes), latest.key, (), [result.topic])
+    sentence = "Deleted keys; without a key: the table was cleared of what had changed before."
+    yield Table(result.deleted_table(latest), deleted, (), sentence)
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:

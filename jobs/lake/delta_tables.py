@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
@@ -122,6 +123,24 @@ def _columns(table: DeltaTable) -> pa.Schema:
 
 def _properties(commit: commits.Commit) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": commit.metadata()})
+
+
+def merge_rows(upserted: pa.Table, removed: pa.Table, path: str, key: tuple[str, ...], commit: commits.Commit) -> None:
+    """Put rows in the place of those of their `key`, or add them, and remove others, once and in one commit. A key with
+    a null is that of no row. Without Spark.
+    """
+    if commits.is_written(path, commit) or not (len(upserted) or len(removed)):
+        return
+    table = DeltaTable(path)
+    columns = _columns(table)
+    parts = [rows.select(columns.names).cast(columns) for rows in (upserted, removed)]
+    is_removed = np.repeat([False, True], [len(upserted), len(removed)])
+    source = pa.concat_tables(parts).append_column("__removed", pa.array(is_removed))
+    values = {f'"{name}"': f's."{name}"' for name in columns.names}
+    same = " and ".join(f't."{name}" = s."{name}"' for name in key)
+    merger = table.merge(source, same, source_alias="s", target_alias="t", commit_properties=_properties(commit))
+    merger = merger.when_matched_delete("s.__removed").when_matched_update(values, "not s.__removed")
+    merger.when_not_matched_insert(values, "not s.__removed").execute()
 
 
 def replace(

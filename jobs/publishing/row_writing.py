@@ -55,6 +55,21 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
     )
 
 
+def merge(path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], commit: commits.Commit) -> pa.Table | None:
+    """As `write`, for rows that lie in files in no order of time: they are found by their key. `had`: the stored rows
+    of the revised and withdrawn ones, with `revision`.
+    """
+    if not len(changes):
+        return None
+    at = places_among(changes, had, key)
+    revisions = np.where(at >= 0, had["revision"].to_numpy()[at], 0) + 1 if len(had) else np.ones(len(changes), int)
+    rows = _with_revisions(changes, revisions, datetime.now(UTC)).append_column(CHANGE, changes[CHANGE])
+    is_gone = pc.equal(changes[CHANGE], WITHDRAWN)
+    upserted, removed = (rows.filter(which).drop_columns([CHANGE]) for which in (pc.invert(is_gone), is_gone))
+    delta_tables.merge_rows(upserted, removed, path, key, commit)
+    return rows
+
+
 def _unused_time(table: DeltaTable, now: datetime) -> datetime:
     """`now`, or the first microsecond after it at which no row was written: a clock that was set back, or that stands,
     shows a moment again.

@@ -37,6 +37,14 @@ def is_selection(events: DataFrame, transformed: DataFrame) -> bool:
     return all(node_name(column) == "AttributeReference" for column in members(plan.projectList()))
 
 
+def is_projection(transformed: DataFrame) -> bool:
+    """Whether `transformed` is one relation, and nothing but columns of it, be they computed or not."""
+    node = analysed_plan(transformed)
+    while node_name(node) == "Project":
+        node = node.child()
+    return not members(node.children())
+
+
 def passes_on(transformed: DataFrame, column: str) -> bool:
     """Whether the column of this name is one that a relation below has under this name, as it is there."""
     plan = analysed_plan(transformed)

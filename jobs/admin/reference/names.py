@@ -4,6 +4,7 @@ They are written out here, so that renaming a constant does not rename them in t
 """
 
 REASONS = {
+    "not_a_change": "The form that Reads names cannot read it as a change, or it lacks a column of the key.",
     "null_value": "The record has no value.",
     "null_key": "It has no key, and the schema file names one.",
     "too_large": "Its value is longer than a value may be.",
@@ -114,6 +115,7 @@ NAMES = {
         {
             "NAME_panes": "Table of partial panes.",
             "NAME_spells": "Table of spells.",
+            "NAME_deleted": "Table of deleted keys of latest rows.",
             "NAME_filters": "Table of Bloom filters.",
             "NAME_clocks": "Table of the clocks of devices.",
             "NAME_stragglers": "Table of late records.",

@@ -1,0 +1,68 @@
+"""Tables of latest rows are brought up to date: changes that have come since the last publish meet the stored rows of
+their keys, and what differs is merged into the table.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from jobs.answers import row_states
+from jobs.answers.change_order import ChangeOrder
+from jobs.answers.latest import Latest
+from jobs.answers.result import Result
+from jobs.facts.kept_events import PLACE
+from jobs.lake import commits, table_queries
+from jobs.publishing import event_difference, key_rows, row_writing
+from jobs.publishing.deleted_keys import DeletedKeys
+from jobs.publishing.event_difference import CHANGE, WITHDRAWN
+from jobs.running.places import Places
+
+_OWN = ["revision", "updated_time"]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publish has done to one table."""
+
+    changes: pa.Table | None
+    """For a feed."""
+    cleared: int
+    """How many rows a TRUNCATE or a snapshot has removed, and no change of their own."""
+
+
+def update(
+    places: Places, result: Result, answer: Latest, version: int, since_sequence: int, commit: commits.Commit
+) -> Publication:
+    """Bring the table of `answer` up to the changes in `version` of the table of kept changes; those up to the ledger
+    row `since_sequence` are in it.
+    """
+    events = DeltaTable(places.table(result.events_table(result.topic.TOPIC)), version=version)
+    new = table_queries.rows_where(events, f"sequence > {since_sequence}")
+    new = new.sort_by([(name, "ascending") for name in PLACE])
+    if not len(new):
+        return Publication(None, 0)
+    path, key = places.table(result.answer_table(answer)), answer.key
+    rows, deleted = DeltaTable(path), DeletedKeys.open(places.table(result.deleted_table(answer)), key)
+    order, changed = deleted.order.after(new), row_states.of_rows(new)
+    had = key_rows.read(rows, changed, key)
+    before = had.drop_columns(_OWN)
+    gone = deleted.of_keys(changed, before.schema)
+    states = row_states.newest(pa.concat_tables([before, gone]), changed, key, order)
+    is_live = pc.and_(pc.invert(row_states.is_deleted(states)), pa.array(~order.is_cleared(states)))
+    changes = event_difference.compare(before, states.filter(is_live), key)
+    cleared = had.slice(0, 0) if order.floors == deleted.order.floors else _cleared_rows(rows, order, had, key)
+    withdrawn = cleared.drop_columns(_OWN).append_column(CHANGE, pa.repeat(WITHDRAWN, len(cleared)))
+    changes = pa.concat_tables([changes, withdrawn.cast(changes.schema)])
+    written = row_writing.merge(path, changes, pa.concat_tables([had, cleared]), key, commit)
+    deleted.update(gone, states, order, commit)
+    return Publication(written, len(cleared))
+
+
+def _cleared_rows(rows: DeltaTable, order: ChangeOrder, had: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """The rows whose table was cleared, but for those that the publish `had` looked at."""
+    last = max(commit for commit, _ in order.floors.values())
+    found = table_queries.rows_where(rows, f"change_commit is null or change_commit <= {last}")
+    cleared = found.filter(pa.array(order.is_cleared(found)))
+    return cleared.filter(pa.array(event_difference.places_among(cleared, had, key) < 0))
