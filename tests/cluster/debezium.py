@@ -1,5 +1,5 @@
-"""A real Debezium for tests: Kafka Connect with the connector of PostgreSQL, fetched as packages, started on this machine
-in front of a broker and a database that run.
+"""A real Debezium for tests: Kafka Connect with the connector for PostgreSQL, fetched as packages, started on this
+machine between a database and a broker that already run.
 """
 
 import json
@@ -10,6 +10,8 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+
+import psycopg
 
 from tests.cluster import broker as kafka
 from tests.cluster.broker import Broker, fetched, free_port
@@ -43,9 +45,7 @@ def class_path() -> str:
 def plugins() -> Path:
     """The folder that has the folder of the connector's jars."""
     folder = JARS / f"debezium-{VERSION}"
-    fetched(
-        folder / "postgres", "io.debezium", "debezium-connector-postgres", VERSION, "-confs", "default"
-    )
+    fetched(folder / "postgres", "io.debezium", "debezium-connector-postgres", VERSION, "-confs", "default")
     return folder
 
 
@@ -58,10 +58,12 @@ def converters(schemas: bool) -> dict[str, str]:
 
 class Connector:
     """A connector in a Kafka Connect of its own. It reads `tables` of the publication `name`, which stands before it
-    starts, through the slot `name`, and fills the topics `name.schema.table`.
+    starts, through the slot `name`, and fills the topics `name.schema.table`, of one partition each.
 
-    `signals` is the table that asks for incremental snapshots; the role that replicates may then write to it.
-    `settings` are Debezium's, with _ for the dots.
+    With `schemas` each record carries its schema, with `unwrap` it is flat. A row in the table `signals` asks for an
+    incremental snapshot. `settings` are Debezium's, with _ for the dots.
+
+    Unlike Debezium's defaults, a TRUNCATE becomes a record, and a lost connection is tried again after half a second.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Connector:
         **settings: str,
     ) -> None:
         self.folder, self.name = folder, name
-        self._postgres = postgres
+        self._postgres, self._signals = postgres, signals
         self._rest = f"http://127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -107,6 +109,9 @@ class Connector:
             "topic.creation.default.replication.factor": "1",
             "topic.creation.default.partitions": "1",
             "poll.interval.ms": "50",
+            "skipped.operations": "none",
+            "retriable.restart.connector.wait.ms": "500",
+            "slot.retry.delay.ms": "500",
             **(UNWRAP if unwrap else {}),
             **({"signal.enabled.channels": "source", "signal.data.collection": signals} if signals else {}),
             **{setting.replace("_", "."): value for setting, value in settings.items()},
@@ -131,13 +136,24 @@ class Connector:
             time.sleep(0.2)
         raise AssertionError(f"the connector did not stream in 120 seconds\n{self.log()}")
 
+    def ask_for_snapshot(self, *tables: str) -> None:
+        """Ask for an incremental snapshot of tables, by a row in the table of signals."""
+        data = json.dumps({"data-collections": tables, "type": "incremental"})
+        self._postgres.execute(f"INSERT INTO {self._signals} VALUES (gen_random_uuid(), 'execute-snapshot', '{data}')")
+
     def is_streaming(self) -> bool:
-        """Whether it reads the changes of the database, its snapshot done."""
-        return (True,) in self._postgres.rows("SELECT active FROM pg_replication_slots WHERE slot_name = %s", self.name)
+        """Whether it reads the changes of the database, its snapshot done. It does not while the database is down."""
+        with suppress(psycopg.OperationalError):
+            query = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+            return self._postgres.rows(query, self.name) == [(True,)]
+        return False
 
     def _state(self) -> str:
         """What Kafka Connect says about the connector: empty as long as it says nothing."""
-        with suppress(OSError), urllib.request.urlopen(f"{self._rest}/connectors/{self.name}/status", timeout=5) as said:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"{self._rest}/connectors/{self.name}/status", timeout=5) as said,
+        ):
             return " ".join(task["state"] for task in json.load(said)["tasks"])
         return ""
 

