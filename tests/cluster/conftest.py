@@ -1,13 +1,17 @@
-"""One broker for all tests of this folder that need Kafka."""
+"""One broker, and one database, for all tests of this folder that need them."""
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cluster.broker import Broker, tools
+from tests.cluster.debezium import Connector
+from tests.cluster.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +20,35 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A database that answers."""
+    started = Postgres()
+    try:
+        yield started.start()
+    finally:
+        started.stop()
+        started.delete()
+
+
+@pytest.fixture(scope="module")
+def connector(
+    broker: Broker, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Connector]]:
+    """Starts connectors between the two; arguments are the name, the tables and the options of Connector. They stop
+    after the last test of the module.
+    """
+    folder = tmp_path_factory.mktemp("debezium")
+    with ExitStack() as stack:
+
+        def start(name: str, *tables: str, **options: Any) -> Connector:
+            made = Connector(folder / name, broker, postgres, name, *tables, **options)
+            stack.callback(made.stop)
+            return made.start()
+
+        yield start
 
 
 @pytest.fixture
