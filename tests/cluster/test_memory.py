@@ -28,7 +28,7 @@ def test_java_that_runs_out_of_memory_ends_the_run_and_more_memory_gives_exact_n
     (tmp_path / "places.toml").write_text(
         "".join(f'{name} = "{name}"\n' for name in ("archive", "tables", "checkpoints"))
     )
-    log, places = readings.only_good(readings.log(each=6)), places_in(tmp_path)
+    log, places = readings.log(each=6), places_in(tmp_path)
     writer.append(places.archive, readings.TOPIC.TOPIC, readings.PARTITIONS, [readings.batch(log)])
     failed = keep(tmp_path, "512m")
     assert failed.returncode == 1
