@@ -51,6 +51,14 @@ def connector(
         yield start
 
 
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that may be killed."""
+    started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
+    yield started
+    started.stop()
+
+
 @pytest.fixture
 def kafka_places(broker: Broker, tmp_path: Path) -> Path:
     """A places file whose log is in Kafka, and whose archive is its own."""

@@ -35,13 +35,14 @@ class Searches(World):
     names = ("clicked", "sessions")
     topics: ClassVar = dict.fromkeys(searches.COLUMNS, searches.PARTITIONS)
     delivered = (OUTCOMES, SESSIONS)
+    most_behind: ClassVar = searches.MOST_BEHIND
     uncommitted = (
         *("before ledger", "before ledger#2", "before events#2"),
         *(f"after {step}" for step in (*WRITTEN["clicked"], "spells", "publish", "feed")),
     )
 
     def log(self, kills: int, seed: int) -> list[Visit]:
-        return searches.log(seed, 40 * (kills + 1))
+        return searches.log(seed, 40 * (kills + 1), self.most_behind)
 
     def write(self, visits: list[Visit]) -> None:
         for topic in searches.COLUMNS:

@@ -27,6 +27,8 @@ from tests.cluster.broker import free_port
 ROOT = Path(__file__).parent.parent.parent
 SPARK = Path(pyspark.__file__).parent
 DEPLOY = "org.apache.spark.deploy"
+SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""Options of Java for processes that end before its second compiler has paid off."""
 FOREIGN = ("PYTHONPATH", "SPARK_CONF_DIR", "SPARK_HOME")
 """What would lead a worker back to the checkout."""
 
@@ -86,7 +88,7 @@ class SparkCluster:
         home.mkdir()
         environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
         environment |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "SPARK_LOCAL_DIRS": str(home)}
-        environment |= {"SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+        environment |= {"SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED}
         with (self.folder / f"{name}.log").open("ab") as out:
             command = [str(SPARK / "bin" / "spark-class"), main, *arguments]
             started = subprocess.Popen(
@@ -177,12 +179,13 @@ def submit(
     command += ["--master", cluster.url, *(["--py-files", str(code)] if code else [])]
     small = {"spark.driver.memory": "768m", "spark.executor.memory": "512m", "spark.ui.enabled": "false"}
     small |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    small |= {"spark.local.dir": str(cluster.folder), "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+    small |= {"spark.local.dir": str(cluster.folder), "spark.executor.extraJavaOptions": SHORT_LIVED}
     small |= {"spark.sql.shuffle.partitions": "2"}
     for name, value in small.items():
         command += ["--conf", f"{name}={value}"]
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
     environment |= {"PYSPARK_PYTHON": str(cluster.python), "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment |= {"SPARK_SUBMIT_OPTS": SHORT_LIVED}  # of the driver, beside the options of the profile
     environment |= {"PYTHONPATH": str(path)} if path else {}
     output = cluster.folder / f"driver-{uuid.uuid4()}.out"
     with output.open("wb") as out:

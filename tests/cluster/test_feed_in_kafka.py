@@ -54,7 +54,7 @@ def check(broker: Broker, places: run.Places) -> None:
 def test_a_run_that_ends_between_transaction_and_ledger_row(
     spark: SparkSession, broker: Broker, kafka_places: Path
 ) -> None:
-    places, written = run.places(kafka_places), searches.log(3, 120)
+    places, written = run.places(kafka_places), searches.log(3, 120, searches.NOT_TOO_LATE)
     for topic in searches.COLUMNS:
         make(broker, topic, searches.PARTITIONS)
     for number, moment in enumerate(["before delivery", "after delivery", "after feed", "after delivery"]):

@@ -25,7 +25,7 @@ PERIODS = altered(
     panes=Panes("1 hour", ("site",), averages=("level",), sums=NAMES, deviations=NAMES),
     windows=(CalendarWeek(ZONE), CalendarMonth(ZONE)),
 )
-LOG = readings.log(seed=11, each=24)
+LOG = readings.only_good(readings.log(seed=11, each=24))
 """From 9 March on, a Saturday, over weeks."""
 
 

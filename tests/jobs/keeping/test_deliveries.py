@@ -16,7 +16,7 @@ from jobs.keeping import deliveries, feed_retention, housekeeping, microbatch
 from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.errors import Refused
 from tests.jobs.keeping import searches
-from tests.jobs.keeping.searches import Visits
+from tests.jobs.keeping.searches import NOT_TOO_LATE, Visits
 from tests.jobs.publishing.receiver import Receiver, listening
 
 CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
@@ -53,7 +53,7 @@ def in_files(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_webhook_that_fails_holds_nothing_up(spark: SparkSession, tmp_path: Path) -> None:
-    written = searches.log(2)
+    written = searches.log(2, most_behind=NOT_TOO_LATE)
     with listening() as receiver:
         world = world_with(spark, tmp_path, receiver)
         receiver.answer = 503
@@ -114,7 +114,7 @@ def test_a_continuous_run_delivers_as_it_publishes(
     monkeypatch.setattr(deliveries, "AGAIN_SECONDS", 0.0)
     with listening() as receiver:
         world = world_with(spark, tmp_path, receiver)
-        world.add(searches.log(5, 150))
+        world.add(searches.log(5, 100, NOT_TOO_LATE))
         world.keep_running(batch=20, publish_every="1 second")
         feed = world.rows("_feed")
         assert len({row["sequence"] for row in feed}) > 1
@@ -122,7 +122,7 @@ def test_a_continuous_run_delivers_as_it_publishes(
         row = last_row(world)
         later = datetime.now(UTC) + timedelta(days=7)
         receiver.answer = 500
-        world.add(searches.log(6, 150))
+        world.add(searches.log(6, 100, NOT_TOO_LATE))
         keep(world)
         waiting = [one for one in world.rows("_feed") if one["sequence"] > row["sequence"]]
         assert waiting

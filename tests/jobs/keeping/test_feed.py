@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
@@ -19,9 +19,10 @@ from tests.altered import altered
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.checks import check_panes
 from tests.jobs.keeping.feeds import PLACE, apply, check_feed, header, records
+from tests.jobs.keeping.laws import law
 from tests.jobs.keeping.readings import PANES
-from tests.jobs.keeping.searches import Visits
-from tests.jobs.keeping.world import GOOD, LOG, World
+from tests.jobs.keeping.searches import NOT_TOO_LATE, Visits
+from tests.jobs.keeping.world import GOOD, World
 
 CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
 CLOSED = Outcomes(
@@ -69,8 +70,8 @@ MOMENTS = [f"{when} {what}" for what in ("publish", "feed", "delivery", "ledger"
 accidents = st.lists(st.sampled_from(["", "lose", "after events", *MOMENTS]), min_size=3, max_size=3)
 
 
-@settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
-          suppress_health_check=list(HealthCheck))  # fmt: skip
+@law
+@example(cuts=[30, 60], accidents=["lose", "after publish", "after delivery"], size=1000, seed=8)
 @given(cuts=cuts, accidents=accidents, size=st.sampled_from([29, 1000]), seed=st.integers(0, 99))
 def test_any_cut_and_any_accident(
     cuts: list[int], accidents: list[str], size: int, seed: int, spark: SparkSession,
@@ -89,7 +90,7 @@ def test_any_cut_and_any_accident(
 def test_a_run_that_ends_anywhere_in_a_publish(spark: SparkSession, tmp_path: Path) -> None:
     """One run for each moment, over a log that grows, and one more without anything new."""
     world = Visits(spark, tmp_path, searches.result("r_v1", (CLICKED, CLOSED), deliver=DELIVER))
-    written = searches.log(11, 120)
+    written = searches.log(11, 120, NOT_TOO_LATE)
     moments = ["before publish", "after publish", "after feed", "before delivery", "after delivery"]
     for number, moment in enumerate(moments):
         world.add(written[number * 20 : (number + 1) * 20])
@@ -115,16 +116,16 @@ def test_windows(large: bool, spark: SparkSession, tmp_path: Path, monkeypatch: 
     if large:
         monkeypatch.setattr(stored_panes, "MOST_PANES", -1)
     world = World(spark, tmp_path, PANES)
-    first = len(LOG) // 4
-    world.write(LOG[:first])
+    first = len(GOOD) // 4
+    world.write(GOOD[:first])
     assert world.keep()
     world.result = HOURS
     moments = ["after feed", "after delivery"] if large else ["after windows", "after feed", "after delivery"]
-    size = (len(LOG) - first) // (len(moments) + 1)
+    size = (len(GOOD) - first) // (len(moments) + 1)
     for number, moment in enumerate(moments):
-        world.write(LOG[first + number * size : first + (number + 1) * size])
+        world.write(GOOD[first + number * size : first + (number + 1) * size])
         assert not world.keep(crash=moment)
-    world.write(LOG[first + len(moments) * size :])
+    world.write(GOOD[first + len(moments) * size :])
     assert world.keep()
     check_panes(world)
     feed = check_feed(world, names=WINDOW)

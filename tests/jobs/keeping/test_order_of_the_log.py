@@ -65,7 +65,7 @@ def test_the_order_within_what_is_allowed_changes_nothing(kind: str, spark: Spar
     for name, order in orders.items():
         world = Visits(spark, tmp_path / name, searches.result("r_v1", answers, reads))
         world.add(order())
-        world.keep(25)
+        world.keep(50)
         names = world.result.answer_keys
         found.append({name: events_of(world.rows(f"_{name}" if name else "")) for name in names})
         ledger = world.rows("_ledger")

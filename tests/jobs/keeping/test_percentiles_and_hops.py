@@ -40,7 +40,7 @@ HOPS = altered(
         CalendarYear("America/New_York"),
     ),
 )
-LOG = readings.log(seed=5, each=16)
+LOG = readings.only_good(readings.log(seed=5, each=16))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR = datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2014, 1, 1, 5, tzinfo=UTC)
 

@@ -85,7 +85,7 @@ def test_record_by_record_wherever_it_stops(
     before = {"ann": ("not_clicked", None, 1), "bob": ("not_clicked", None, 1), "cid": ("clicked", minutes(20), 1)}
     assert outcomes(world) == before
     world.result = mended
-    for step in ("after events", "after quarantine", "after publish"):
+    for step in ("after events", "after publish"):
         with pytest.raises(Stopped):
             asked(world, step)
         world.keep()
@@ -117,10 +117,10 @@ def test_the_tables_are_those_of_a_result_that_corrects(
     world = Visits(spark, tmp_path, searches.result("r_v1", (CLICKED, CLOSED), late=WAITING))
     visits = searches.log(7)
     world.add(visits[:60])
-    world.keep(40)
+    world.keep(60)
     asked(world)
     world.add(visits[60:])
-    world.keep(40)
+    world.keep(60)
     asked(world)
     for which in (0, 1):
         assert world.found(which) == world.expected(which, "correct")

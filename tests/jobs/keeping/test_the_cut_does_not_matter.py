@@ -1,7 +1,6 @@
 """The law: however the log is cut into batches, replayed or interrupted, the tables come out the same."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
@@ -22,15 +21,12 @@ from jobs.keeping import fast_pass
 from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import answers, check_common, check_panes, check_seen, check_without_late
+from tests.jobs.keeping.laws import law
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
 from tests.jobs.keeping.world import GOOD, LOG, World
 from tests.jobs.steps import resting_at
 
 MANY_KEYS = readings.log(seed=9, each=24, keys=40)
-EXAMPLES = int(os.environ.get("CUTS", "2"))
-"""Histories of each kind of result; each takes half a minute."""
-NEW = "CUTS" in os.environ
-"""Whether they are new ones, as in `make law`; else they are the same in every run."""
 FORCED = altered(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
 """Filters of one word, which often say yes to a key that they have never met."""
 
@@ -92,8 +88,8 @@ accidents = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["panes", "seen", "forced", "dropped", "waiting"])
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=not NEW, database=None, phases=[Phase.generate],
-          suppress_health_check=list(HealthCheck))  # fmt: skip
+@law
+@example(cuts=[15, 28], accidents=["lose", "replay", "before ledger"], size=29, order=3, few=10)
 @given(cuts=cuts, accidents=accidents, size=st.sampled_from([13, 29, 1000]), order=st.integers(0, 9),
        few=st.sampled_from([0, 10, 1000]))  # fmt: skip
 def test_any_cut_any_accident_any_order_of_partitions(
@@ -122,15 +118,17 @@ def only_good_after(first: list[Record], rest: list[Record]) -> list[Record]:
 
 @pytest.mark.parametrize("kind", ["panes", "seen"])
 def test_a_crash_at_any_step_changes_nothing(kind: str, spark: SparkSession, tmp_path: Path) -> None:
-    """Each run meets a crash at another step, then more of the log comes; the next run goes on, up to its own crash."""
+    """Each run meets a crash after another step, then more of the log comes; the next run goes on, up to its own crash.
+    Before a step the tables are as after the one before it.
+    """
     result, _, check = CHECKS[kind]
     steps = {"panes": ["quarantine", "panes", "windows", "ledger"], "seen": ["quarantine", "rows", "filters", "ledger"]}
-    points = [f"{when} {step}" for step in steps[kind] for when in ("before", "after")]
+    points = ["before quarantine", *(f"after {step}" for step in steps[kind])]
     world = World(spark, tmp_path, result)
     mixed = readings.interleaved(LOG, 3)
     assert any(record.bad for record in mixed[:12])
     written = mixed[:12] + only_good_after(mixed[:12], mixed[12:])
-    ends = [12, *range(15, 33, 3), len(written)]
+    ends = [12, *range(18, 33, 6), len(written)]
     crashed = []
     for point, first, after in zip(points, [0, *ends], ends, strict=False):
         world.write(written[first:after])

@@ -14,7 +14,7 @@ from jobs.answers.delivery import File, Topic
 from jobs.keeping import housekeeping
 from jobs.running.delivery_access import DeliveryPlace
 from tests.jobs.keeping import feeds, searches, searches_by_hand
-from tests.jobs.keeping.searches import Visits
+from tests.jobs.keeping.searches import NOT_TOO_LATE, Visits
 
 
 class _Kind(type(datetime)):  # type: ignore[misc]
@@ -65,7 +65,7 @@ def test_runs_and_publishes_go_on_when_the_clock_is_set_back_and_when_it_stands(
     kept = searches.result("r_v1", searches_by_hand.CLICKED, deliver=(Topic("outcomes"), File("out")))
     world = Visits(spark, tmp_path, kept)
     world.places = world.places.model_copy(update={"deliveries": {"out": DeliveryPlace(path=f"{tmp_path}/out")}})
-    written = searches.log(21, 30 * len(clocks))
+    written = searches.log(21, 30 * len(clocks), NOT_TOO_LATE)
     for number, (now, crash) in enumerate(clocks):
         world.add(written[number * 30 : (number + 1) * 30])
         with pytest.MonkeyPatch.context() as patch:

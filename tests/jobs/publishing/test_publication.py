@@ -57,7 +57,7 @@ def test_small_and_large_changes_give_the_same_rows_in_any_turn(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worlds = []
-    for number, large in enumerate([[False] * 3, [True] * 3, [False, True, False]]):
+    for number, large in enumerate([[False] * 3, [True, False, True]]):
         worlds.append(kept(spark, tmp_path / str(number), monkeypatch, large))
         assert by_spark(worlds[-1]) == sum(large)
     for world in worlds:

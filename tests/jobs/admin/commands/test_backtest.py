@@ -82,7 +82,7 @@ def test_rows_are_those_of_a_run_over_these_records_alone(
     """Record timestamps are not in order here, so the span is no range of offsets."""
     answer = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),))
     everything, alone = (Visits(spark, tmp_path / name, searches.result("r_v1", answer)) for name in ("all", "alone"))
-    log = searches.log(seed=7)
+    log = searches.log(seed=7, most_behind=searches.NOT_TOO_LATE)
     everything.add(log)
     everything.keep()
     since, until = log[0].at + timedelta(minutes=6), log[0].at + timedelta(minutes=16)

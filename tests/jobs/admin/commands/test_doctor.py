@@ -57,7 +57,7 @@ def test_a_result_of_several_topics(spark: SparkSession, tmp_path: Path, monkeyp
     clicked = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),))
     world = searches.Visits(spark, tmp_path, searches.result("r_v1", clicked, late=Late("2 minutes", "quarantine")))
     world.add(searches.log(7))
-    world.keep(40)
+    world.keep()
     [waiting] = findings.examine(world.places, "r_v1")
     assert not waiting.wrong and re.search(r"wait in quarantine \(\d+ late, \d+ too_late\)", waiting.what)
     assert waiting.remedy == (
