@@ -1,5 +1,6 @@
 """The project's own pages, and what the tests that follow them need: their sections, their code, a shell."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from tests import delta
 
@@ -39,6 +41,16 @@ def section(name: str, title: str) -> str:
 def blocks(text: str) -> list[tuple[str | None, str, str]]:
     """(name of the file, language, content) of each fenced block; the name stands alone on the line before it."""
     return [(name or None, language, content) for name, language, content in FENCE.findall(text)]
+
+
+def load_module(name: str, path: Path) -> ModuleType:
+    """The Python file as a module of this name."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made
+    spec.loader.exec_module(made)
+    return made
 
 
 def prose(text: str) -> str:

@@ -1,12 +1,9 @@
 """The job file of docs/clocks.md does what the page says, with the numbers worked out by hand."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 
 import pyarrow as pa
 import pytest
@@ -18,7 +15,7 @@ from jobs.run import Run
 from jobs.running.places import Places
 from tests import delta
 from tests.jobs.admin import command
-from tests.pages import blocks, page, section
+from tests.pages import blocks, load_module, page, section
 
 PAGE = "docs/clocks.md"
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -36,15 +33,6 @@ DUE = {
     ("d2", 1): (0, "own", 1),
 }
 """By device and day: how far the corrected time is off, in seconds; method; offsets that agree of the window."""
-
-
-def module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[name] = made
-    spec.loader.exec_module(made)
-    return made
 
 
 def write(places: Places) -> None:
@@ -74,8 +62,8 @@ def test_the_job_of_the_page_corrects_taps_and_its_drift_is_shown(
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    monkeypatch.setattr(schemas, "tap", module("schemas.tap", tmp_path / "schemas/tap.py"), raising=False)
-    job = module("tap_clock", tmp_path / "jobs/tap_clock.py")
+    monkeypatch.setattr(schemas, "tap", load_module("schemas.tap", tmp_path / "schemas/tap.py"), raising=False)
+    job = load_module("tap_clock", tmp_path / "jobs/tap_clock.py")
     write(places)
     job.main(a_run())
     rows = delta.rows(places.table("tap_clock_v1"))

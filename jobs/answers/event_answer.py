@@ -5,7 +5,7 @@ asked for, does not matter. Canonical order of events is (event_time, place of t
 record_offset); no answer uses another one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import pyarrow as pa
@@ -52,6 +52,14 @@ class EventAnswer(Protocol):
         Every further event with a time before `complete_micros` is late. `due_time` of a row is the time from which on
         no event that is not late can change it; `final` says whether complete time has reached it.
         """
+
+    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """Those of the topics whose events change no row but their own, which is not shown before it is final. None is
+        always right; each one spares a publish to look at the group of every new event.
+        """
+
+    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """Of `waits`, those after an event of each of the topics. All of them is always right."""
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The topic of its anchor events, whose place a row has in record_partition and record_offset."""

@@ -1,6 +1,6 @@
 """For each event of a kind: what came then, or did not, and what came before. Joins of topics, and patterns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,6 +110,23 @@ class Outcomes:
     def columns(self, given: Mapping[str, StructType]) -> StructType:
         """The columns of rows. `given`: those of the events, by topic."""
         return StructType(self._fields(given))
+
+    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """The topic of the anchors, if nothing else is looked for in it, by its name or by that of a column."""
+        others = self._names()[1:]
+        is_alone = (
+            self.each in topics and not self.early and all(name in topics and name != self.each for name in others)
+        )
+        return frozenset({self.each}) if is_alone else frozenset()
+
+    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """The first limit is after an anchor; of a lone one no other is, and a row falls due with an event that was
+        found.
+        """
+        if not self.lone_topics(topics) or not self.then:
+            return dict.fromkeys(topics, self.waits)
+        found, first, *others = self.waits
+        return dict.fromkeys(topics, (found, *others)) | {self.each: (first,)}
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The topic of the anchors; `topics`: their events, by topic, or the columns of these."""

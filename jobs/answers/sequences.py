@@ -1,6 +1,6 @@
 """Sequences of events by a regular expression: each event is one letter, and each match is a row."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -96,6 +96,14 @@ class Sequences:
     def waits(self) -> tuple[tuple[int, int], ...]:
         """A row falls due when the silence after an event has lasted, or earlier, in microseconds."""
         return ((0, self._within_micros + 1),)
+
+    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """None: events of one topic meet each other."""
+        return frozenset()
+
+    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """The same for each."""
+        return dict.fromkeys(topics, self.waits)
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The one topic."""

@@ -1,6 +1,6 @@
 """A row for each event, with the events of its group in the time before it: exact sliding windows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +77,14 @@ class Sliding:
     def waits(self) -> tuple[tuple[int, int], ...]:
         """A row falls due with its own event."""
         return ((0, 0),)
+
+    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """None: events of one topic meet each other."""
+        return frozenset()
+
+    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """The same for each."""
+        return dict.fromkeys(topics, self.waits)
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The one topic."""

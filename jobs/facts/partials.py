@@ -200,13 +200,29 @@ def group_keys(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
     """A number for each row: rows with equal keys get the same one. Null is a key of its own."""
     numbers, most = np.zeros(len(table), np.int64), 1
     for name in keys:
-        column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-        width = max(1, len(column.dictionary))
+        codes, width = _codes(table[name])
         if most * width > _LARGEST:
             numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
             most = len(numbers)
-        numbers, most = numbers * width + column.indices.to_numpy(zero_copy_only=False), most * width
+        if most * width > _LARGEST:
+            codes, width = _encoded(table[name])
+        numbers, most = numbers * width + codes, most * width
     return numbers
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
+    """A number for each different value, and one more than the largest of them."""
+    if pa.types.is_integer(column.type) and len(column) and not column.null_count:
+        values = column.cast(pa.int64()).to_numpy()
+        least, width = int(values.min()), int(values.max()) - int(values.min()) + 1
+        if width <= _LARGEST:
+            return values - least, width  # some ten times as fast as a dictionary
+    return _encoded(column)
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return encoded.indices.to_numpy(zero_copy_only=False), max(1, len(encoded.dictionary))
 
 
 def group(keys: np.ndarray, within: np.ndarray) -> Groups:

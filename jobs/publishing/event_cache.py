@@ -3,7 +3,7 @@
 A cache: what it does not have is read from the tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ MOST_BYTES = 512 * 2**20
 """Most bytes that stay in memory: of events of 61 bytes, some 8,000,000."""
 MOST_CHUNKS = 64
 """So many appends are put together at once."""
+_NO_NUMBERS = np.array([], np.int64)
 
 
 class EventCache:
@@ -68,13 +69,30 @@ class EventCache:
         if sum(chunk.nbytes for chunks in self._chunks.values() for chunk in chunks) > MOST_BYTES:
             self.clear()
 
-    def new(self, since_sequence: int) -> Touched:
-        """Times and groups of the events that came later than this ledger row, the last one that was published."""
-        return self._select("sequence", since_sequence + 1, None)
+    @property
+    def topics(self) -> Collection[str]:
+        """Whose events there are."""
+        return self._chunks.keys()
 
-    def between(self, first: int, last: int, until_sequence: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
-        return self._select("event_time", first, last, until_sequence)
+    def new(self, since_sequence: int, until_micros: Mapping[str, int]) -> Touched:
+        """See EventSource; `since_sequence`: of the last publish."""
+
+        def is_asked(topic: str, chunk: pa.Table) -> pa.ChunkedArray:
+            is_new = _is_within(chunk, "sequence", since_sequence + 1, None)
+            until = until_micros.get(topic)
+            return is_new if until is None else pc.and_(is_new, _is_within(chunk, "event_time", 0, until))
+
+        return self._select(self._chunks, is_asked)
+
+    def between(self, topic: str, first: int, last: int, until_sequence: int) -> Touched:
+        """See EventSource."""
+
+        def is_asked(_: str, chunk: pa.Table) -> pa.ChunkedArray:
+            return pc.and_(
+                _is_within(chunk, "event_time", first, last), pc.less_equal(chunk["sequence"], until_sequence)
+            )
+
+        return self._select((topic,), is_asked)
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -87,15 +105,16 @@ class EventCache:
             events[topic] = pa.concat_tables(parts)
         return events
 
-    def _select(self, column: str, first: int, last: int | None, until_sequence: int | None = None) -> Touched:
-        found = []
-        for chunk in [chunk for chunks in self._chunks.values() for chunk in chunks]:
-            inside = _is_within(chunk, column, first, last)
-            if until_sequence is not None:
-                inside = pc.and_(inside, pc.less_equal(chunk["sequence"], until_sequence))
-            found.append(chunk.select(["event_time", KEY_HASH]).filter(inside))
-        rows = pa.concat_tables(found)
-        return Touched(rows["event_time"].cast(pa.int64()).to_numpy(), rows[KEY_HASH].to_numpy())
+    def _select(self, topics: Iterable[str], is_asked: Callable[[str, pa.Table], pa.ChunkedArray]) -> Touched:
+        """`is_asked`: of the events of a topic, which ones."""
+        found = [
+            chunk.select(["event_time", KEY_HASH]).filter(is_asked(topic, chunk))
+            for topic in topics
+            for chunk in self._chunks[topic]
+        ]
+        micros = [rows["event_time"].cast(pa.int64()).to_numpy() for rows in found]
+        hashes = [rows[KEY_HASH].to_numpy() for rows in found]
+        return Touched(np.concatenate([_NO_NUMBERS, *micros]), np.concatenate([_NO_NUMBERS, *hashes]))
 
 
 def _is_within(rows: pa.Table, column: str, first: int, last: int | None) -> pa.ChunkedArray:

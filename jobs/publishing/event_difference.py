@@ -45,7 +45,7 @@ def changes(answer: EventAnswer, events: Events, span: tuple[int, int], before: 
     Raises Mistake if two rows have the same key: the transform has made several events of one record.
     """
     rows = _all_rows(answer, events, now)
-    _check_keys(answer, rows, answer.anchor_topic(events))
+    check_keys(answer, rows, answer.anchor_topic(events))
     shown = _shown_rows(answer, rows, events, span, now)
     earlier = {
         topic: table.filter(pc.less_equal(table["sequence"], before.sequence)) for topic, table in events.items()
@@ -64,12 +64,18 @@ def _all_rows(answer: EventAnswer, events: Events, moment: Moment) -> pa.Table:
 def _shown_rows(answer: EventAnswer, rows: pa.Table, events: Events, span: tuple[int, int], moment: Moment) -> pa.Table:
     """Those of `rows` that are published at that moment."""
     micros = rows["event_time"].cast(pa.int64()).to_numpy()
-    is_shown = rows[SHOWN].to_numpy() | (_sequences(rows, events[answer.anchor_topic(events)]) <= moment.open_sequence)
     inside = (micros >= span[0]) & (micros < span[1])
-    return rows.filter(pa.array(is_shown & inside)).drop_columns([SHOWN])
+    is_shown: np.ndarray = rows[SHOWN].to_numpy() & inside
+    anchors = events[answer.anchor_topic(events)]
+    # Where each row comes from is looked up only where it matters: most events of a run that goes on came later.
+    if len(anchors) and pc.min(anchors["sequence"]).as_py() <= moment.open_sequence:
+        others = np.flatnonzero(inside & ~is_shown)
+        old = anchors.filter(pc.less_equal(anchors["sequence"], moment.open_sequence))
+        is_shown[others] = places_among(rows.select(PLACE).take(pa.array(others)), old.select(PLACE), PLACE) >= 0
+    return rows.filter(pa.array(is_shown)).drop_columns([SHOWN])
 
 
-def _check_keys(answer: EventAnswer, rows: pa.Table, topic: str) -> None:
+def check_keys(answer: EventAnswer, rows: pa.Table, topic: str) -> None:
     """Raises Mistake if two rows have the same key. Those that are not shown yet count, too: a row that is shown later
     would take the place of another one.
     """
@@ -84,13 +90,6 @@ def _check_keys(answer: EventAnswer, rows: pa.Table, topic: str) -> None:
             f"join), and {which} has two rows of partition {partition}, offset {offset} that nothing tells apart. Let "
             "it make one event of a record, and give the result a new version in its name."
         )
-
-
-def _sequences(rows: pa.Table, anchors: pa.Table) -> np.ndarray:
-    """For each row the ledger row that appended its anchor event."""
-    found = places_among(rows.select(PLACE), anchors.select(PLACE), PLACE)
-    numbers: np.ndarray = anchors["sequence"].to_numpy()[found]
-    return numbers
 
 
 def compare(before: pa.Table, now: pa.Table, key: tuple[str, ...]) -> pa.Table:
@@ -113,10 +112,8 @@ def places_among(wanted: pa.Table, rows: pa.Table, key: tuple[str, ...]) -> np.n
     if not len(rows) or not len(wanted):
         return np.full(len(wanted), -1)
     codes = partials.group_keys(pa.concat_tables([wanted.select(key), rows.select(key)]), key)
-    asked, there = codes[: len(wanted)], codes[len(wanted) :]
-    order = np.argsort(there)
-    found = order[np.minimum(np.searchsorted(there, asked, sorter=order), len(there) - 1)]
-    places: np.ndarray = np.where(there[found] == asked, found, -1)
+    asked, there = pa.array(codes[: len(wanted)]), pa.array(codes[len(wanted) :])
+    places: np.ndarray = pc.fill_null(pc.index_in(asked, there), -1).to_numpy()
     return places
 
 

@@ -4,7 +4,7 @@ A publication works off slices of time, each with the reach of the answer around
 few, else in tasks of Spark, by the same function.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.answers.event_answer import EventAnswer
+from jobs.facts.kept_events import KEY_HASH
 from jobs.publishing import event_difference
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.stored_events import Touched
@@ -25,11 +26,19 @@ SLICE_EVENTS = 1_000_000
 class EventSource(Protocol):
     """Where events come from: StoredEvents or EventCache."""
 
-    def new(self, since_sequence: int) -> Touched:
-        """Times and groups of the events that came later than this ledger row."""
+    @property
+    def topics(self) -> Collection[str]:
+        """Whose events there are."""
 
-    def between(self, first: int, last: int, until_sequence: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
+    def new(self, since_sequence: int, until_micros: Mapping[str, int]) -> Touched:
+        """Times and groups of the events that came later than this ledger row; of some topics only those up to a time,
+        in microseconds since 1970.
+        """
+
+    def between(self, topic: str, first: int, last: int, until_sequence: int) -> Touched:
+        """Times and groups of the events of a topic in [first, last], in microseconds since 1970, up to this ledger
+        row.
+        """
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -48,8 +57,8 @@ class Plan:
 def plan(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) -> Plan | None:
     """Which rows may differ between these moments; None if none may."""
     reach_before, reach_after = answer.reach
-    new = source.new(before.sequence)
-    due = [source.between(first, last, before.sequence) for first, last in _times_touched(answer, before, now)]
+    new = new_events(answer, source, before, now)
+    due = [source.between(*span, before.sequence) for span in _times_touched(answer, source.topics, before, now)]
     micros = np.concatenate([new.micros, *(touched.micros for touched in due)])
     if not len(micros):
         return None
@@ -59,23 +68,38 @@ def plan(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) 
     return Plan(hashes, _slices(micros, events, first, last + 1))
 
 
-def first_needed(answer: EventAnswer, new: Touched, before: Moment, now: Moment) -> int | None:
-    """The earliest time of an event that `plan` and `slice_changes` ask for; None if they ask for none. `new`: the
-    events since `before`.
+def new_events(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) -> Touched:
+    """Times and groups of the events since `before` that may change rows which are shown now. The row of an event of a
+    lone topic is looked at when it falls due.
     """
-    times = [first for first, _ in _times_touched(answer, before, now)]
+    if now.open_sequence > before.open_sequence:  # all rows are shown
+        return source.new(before.sequence, {})
+    until = max(before.complete_micros, now.complete_micros)
+    return source.new(before.sequence, dict.fromkeys(answer.lone_topics(source.topics), until))
+
+
+def first_needed(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) -> int | None:
+    """The earliest time of an event that `plan` and `slice_changes` ask for; None if they ask for none."""
+    new = new_events(answer, source, before, now)
+    times = [first for _, first, _ in _times_touched(answer, source.topics, before, now)]
     times += [int(new.micros.min())] if len(new.micros) else []
     return min(times) - sum(answer.reach) if times else None
 
 
-def _times_touched(answer: EventAnswer, before: Moment, now: Moment) -> Iterator[tuple[int, int]]:
-    """Spans of event times of which the groups may have rows that fall due, or are shown, between these moments."""
+def _times_touched(
+    answer: EventAnswer, topics: Collection[str], before: Moment, now: Moment
+) -> Iterator[tuple[str, int, int]]:
+    """Topics and spans of event times of which the groups may have rows that fall due, or are shown, between these
+    moments.
+    """
     low, high = sorted((before.complete_micros, now.complete_micros))
     if low < high:
-        for shortest, longest in answer.waits:
-            yield low - longest - 1, high - shortest
+        for topic, waits in answer.waits_by_topic(topics).items():
+            for shortest, longest in waits:
+                yield topic, low - longest - 1, high - shortest
     if now.open_sequence > before.open_sequence:  # all rows are shown that were not final
-        yield low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1, LAST_MICROS
+        first = low - answer.reach[1] - max(longest for _, longest in answer.waits) - 1
+        yield from ((topic, first, LAST_MICROS) for topic in topics)
 
 
 def _slices(micros: np.ndarray, events: int, first: int, after: int) -> tuple[tuple[int, int], ...]:
@@ -94,4 +118,20 @@ def slice_changes(
     """The changes of the rows anchored in one slice, in the columns of event_difference.changes."""
     reach_before, reach_after = answer.reach
     events = source.read(span[0] - reach_before, span[1] - 1 + reach_after, planned.hashes)
-    return event_difference.changes(answer, events, span, before, now)
+    found = [event_difference.changes(answer, part, span, before, now) for part in _by_group(events)]
+    together = pa.concat_tables(found)
+    if len(found) > 1:
+        event_difference.check_keys(answer, together, answer.anchor_topic(events))
+    return together
+
+
+def _by_group(events: Mapping[str, pa.Table]) -> Iterator[Mapping[str, pa.Table]]:
+    """The events in parts of about SLICE_EVENTS, all of a group in the same one: that bounds the memory."""
+    parts = max(1, -(-sum(map(len, events.values())) // SLICE_EVENTS))
+    numbers = {topic: table[KEY_HASH].to_numpy().view(np.uint64) % parts for topic, table in events.items()}
+    for part in range(parts):
+        yield (
+            {topic: table.filter(pa.array(numbers[topic] == part)) for topic, table in events.items()}
+            if parts > 1
+            else events
+        )

@@ -63,11 +63,17 @@ class EventPublisher:
         return changed
 
     def _source(self, stored: StoredEvents, answer: EventAnswer, before: Moment, now: Moment) -> EventSource:
-        """The cache, if it has all that the answer needs; else the tables."""
-        if self._cache and self._cache.is_filled:
-            first = event_plan.first_needed(answer, self._cache.new(before.sequence), before, now)
-            if first is None or self._cache.holds(first):
-                return self._cache
+        """The cache, if it has all that the answer needs; else the tables. A cache that is empty is filled now, if it
+        will hold what is needed: then that is read once.
+        """
+        if not self._cache:
+            return stored
+        needed = event_plan.first_needed(answer, self._cache if self._cache.is_filled else stored, before, now)
+        first = self._first_kept(now)
+        if not self._cache.is_filled and needed is not None and needed >= first:
+            self._cache.fill(stored.read(first, LAST_MICROS, None), first)
+        if self._cache.is_filled and (needed is None or self._cache.holds(needed)):
+            return self._cache
         return stored
 
     def _first_kept(self, now: Moment) -> int:

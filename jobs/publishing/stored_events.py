@@ -1,6 +1,6 @@
 """Kept events out of their tables: those that are new, and those of a span of time and of some groups."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +27,22 @@ class StoredEvents:
     paths: Mapping[str, tuple[str, int]]
     """By topic, the table and its version."""
 
-    def new(self, since_sequence: int) -> Touched:
-        """Times and groups of the events that came later than this ledger row."""
-        return self._select(f"sequence > {since_sequence}")
+    @property
+    def topics(self) -> Collection[str]:
+        """Whose events there are."""
+        return self.paths.keys()
 
-    def between(self, first: int, last: int, until_sequence: int) -> Touched:
-        """Times and groups of the events in [first, last], in microseconds since 1970, up to this ledger row."""
-        return self._select(f"{_within(first, last)} and sequence <= {until_sequence}")
+    def new(self, since_sequence: int, until_micros: Mapping[str, int]) -> Touched:
+        """See EventSource."""
+        where = f"sequence > {since_sequence}"
+        limits = {
+            topic: f" and event_time <= {table_queries.literal(micros)}" for topic, micros in until_micros.items()
+        }
+        return self._select({topic: where + limits.get(topic, "") for topic in self.paths})
+
+    def between(self, topic: str, first: int, last: int, until_sequence: int) -> Touched:
+        """See EventSource."""
+        return self._select({topic: f"{_within(first, last)} and sequence <= {until_sequence}"})
 
     def read(self, first: int, last: int, hashes: np.ndarray | None) -> dict[str, pa.Table]:
         """By topic, the events in [first, last] of the groups with these hashes; None: of all groups."""
@@ -43,8 +52,9 @@ class StoredEvents:
             events[topic] = found if hashes is None else found.filter(pc.is_in(found[KEY_HASH], pa.array(hashes)))
         return events
 
-    def _select(self, where: str) -> Touched:
-        found = [self._query(topic, f"event_time, {KEY_HASH}", where) for topic in self.paths]
+    def _select(self, where: Mapping[str, str]) -> Touched:
+        """`where`: by topic."""
+        found = [self._query(topic, f"event_time, {KEY_HASH}", sql) for topic, sql in where.items()]
         micros = [rows["event_time"].cast(pa.int64()).to_numpy() for rows in found]
         return Touched(np.concatenate(micros), np.concatenate([rows[KEY_HASH].to_numpy() for rows in found]))
 
