@@ -74,6 +74,21 @@ class Shop:
         [statement] = self.dice.choices([text for text, _ in STATEMENTS], [weight for _, weight in STATEMENTS])
         connection.execute(statement.encode(), values)
 
+    def wait_for_a_key(self) -> None:
+        """Two insert the same key. The second has written its row when it begins to wait for the first, who deletes
+        the key after that, and commits before.
+        """
+        insert = "INSERT INTO customers VALUES (51, %s)"
+        with self.postgres.connect(autocommit=False) as one, self.postgres.connect(autocommit=False) as other:
+            one.execute(insert, ("first",))
+            waiting = Thread(target=other.execute, args=(insert, ("second",)))
+            waiting.start()
+            while not self.postgres.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                time.sleep(0.05)
+            one.execute("DELETE FROM customers WHERE id = 51")
+            one.commit()
+            waiting.join()
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """People work meanwhile."""
@@ -147,7 +162,9 @@ def test_the_table_is_that_of_the_database(
         capture.start()
     postgres.execute("TRUNCATE customers")
     shop.work(8)
+    shop.wait_for_a_key()
     follow()
+    assert "second" in [name for _, name, *_ in table()]
 
     capture.stop()  # and what happens until its next snapshot nobody tells
     postgres.execute("SELECT pg_drop_replication_slot('store')", "DELETE FROM customers WHERE id % 3 = 0")
