@@ -85,8 +85,8 @@ freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can
 BESIDE_PEERS = $(BIN)/python tests/bench/beside_peers.py $@ --records $(or $(RECORDS),2000000) \
 	--contenders $(or $(CONTENDERS),headrace spark flink) --repeat $(or $(REPEAT),1)
 
-outcomes: $(VENV)/dev.ready setup $(CLASSES) ## how old an outcome is when it can be read, 5,000 events a second from Kafka, and the time of a restart: SECONDS=
-	$(BIN)/python tests/bench/outcome_age.py --seconds $(or $(SECONDS),120)
+outcomes: $(VENV)/dev.ready setup $(CLASSES) ## how old an outcome is when it can be read, 5,000 events a second from Kafka, and the time of a restart: SECONDS=, KILLED=1 after a run that was killed
+	$(BIN)/python tests/bench/outcome_age.py --seconds $(or $(SECONDS),120) $(if $(KILLED),--killed)
 
 join: $(VENV)/dev.ready setup $(CLASSES) flink ## a join of two topics beside Spark's and Flink's: RECORDS=, CONTENDERS=, REPEAT=
 	$(BESIDE_PEERS)

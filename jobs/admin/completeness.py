@@ -39,11 +39,14 @@ class Completeness:
 
 
 def read(last: Row, topics: Sequence[str], extents: Extents | None) -> Completeness | None:
-    """That of a result whose last ledger row this is; None if it publishes nothing, or has read nothing.
+    """That of a result whose last ledger row this is; None if it publishes nothing, has read nothing, or has the latest
+    rows of changes, of which none is final.
 
     `extents`: None if the log cannot be read.
     """
-    if last.complete_time is None or not (last.definition.get("windows") or "answers" in last.definition):
+    if last.complete_time is None or "form" in last.definition:
+        return None
+    if not last.definition.get("windows") and "answers" not in last.definition:
         return None
     if last.complete_time == last.until_time:
         return Completeness(last.complete_time, True, None)

@@ -1,9 +1,10 @@
 """How old is an outcome when it can be read? 5,000 searches and clicks a second into Kafka, a result of both topics.
 
-First the log gets the events of the ten minutes before, which a scheduled run reads: so many facts are in reach. Then
-the flow begins, and a continuous run is started: how long until its first publish? Of the rows that it publishes, the
-age is the time at which they were written, less the time at which their outcome was certain: complete time, which is 30
-seconds behind the log, had reached `due_time`.
+First the log gets the events of the ten minutes before, which a scheduled run reads: so many facts are in reach. It
+also shows a row for each event that nothing decides yet; with --killed it is a continuous run instead, which does not.
+Then the flow begins, and a continuous run is started: how long until its first publish? Of the rows that it publishes,
+the age is the time at which they were written, less the time at which their outcome was certain: complete time, which
+is 30 seconds behind the log, had reached `due_time`.
 
 python tests/bench/outcome_age.py --rate 5000 --before-minutes 10 --seconds 120
 """
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import BinaryIO
 
 import headrace_job
 import numpy as np
@@ -104,6 +106,25 @@ def next_publish(ledger: Path, before: int, limit: float) -> float:
     raise SystemExit("no publish came")
 
 
+def read_and_kill(command: list[str], printed: BinaryIO, out: Path, events: int) -> None:
+    """Let a continuous run read and publish so many events, and kill it: it shows no row that is not decided."""
+    job = subprocess.Popen(command, start_new_session=True, stdout=printed, stderr=printed)
+    ledger = out / "tables" / "clicked_v1_ledger"
+    sql = "select coalesce(sum(records), 0) as n, max(published_sequence) >= max(sequence) - 1 as p from it"
+    until = time.time() + 600
+    try:
+        while time.time() < until:
+            time.sleep(1)
+            with suppress(Exception):
+                found = pa.table(QueryBuilder().register("it", DeltaTable(ledger)).execute(sql).read_all())
+                if found["n"][0].as_py() >= events and found["p"][0].as_py():
+                    return
+        raise SystemExit("the events were not read")
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait(60)
+
+
 def measure(args: argparse.Namespace, servers: str, out: Path) -> None:
     """Fill the tables, start again with the flow, and print what came."""
     access, producer = import_module("jobs.running.kafka_access"), import_module("jobs.log.kafka.producer")
@@ -113,7 +134,10 @@ def measure(args: argparse.Namespace, servers: str, out: Path) -> None:
         producer.append(access.Kafka(servers=servers), topic, PARTITIONS, records)
     command = headrace_job.submission(JOB, out, archive=f"{out}/archive", servers=servers)
     with (out / "job.log").open("wb") as printed:
-        subprocess.run(command, check=True, stdout=printed, stderr=printed)
+        if args.killed:
+            read_and_kill([*command, "--continuous", "0 seconds"], printed, out, events)
+        else:
+            subprocess.run(command, check=True, stdout=printed, stderr=printed)
         table = out / "tables" / "clicked_v1"
         ledger = out / "tables" / "clicked_v1_ledger"
         before = publishes(ledger)
@@ -143,6 +167,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=5_000, help="events a second, of both topics together")
     parser.add_argument("--before-minutes", type=int, default=10, help="of events that are there before")
     parser.add_argument("--seconds", type=int, default=120, help="that count")
+    parser.add_argument("--killed", action="store_true", help="the run before was continuous, and killed")
     args = parser.parse_args()
     sys.path.append(str(ROOT))
     with broker() as load, tempfile.TemporaryDirectory(prefix="headrace-outcomes-") as folder:

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from jobs.admin import completeness
 from jobs.answers.delivery import Topic
-from jobs.keeping import housekeeping
+from jobs.keeping import housekeeping, ledger
 from jobs.keeping.requeue import requeue
 from jobs.run import Run
 from tests.jobs.keeping import customers
@@ -115,6 +116,8 @@ def test_records_that_are_no_change_wait_in_quarantine(spark: SparkSession, tmp_
     assert {row["id"]: {name: row[name] for name in NAMES} for row in world.rows()} == database.rows
     [value] = [row["value"] for row in waiting if row["field"]]
     assert json.loads(value)["after"] == after, "whole, as it was written"
+    last = ledger.last(world.places, RESULT.name)
+    assert last and completeness.read(last, RESULT.topics, None) is None, "no row of changes is final"
     said = list[str]()
     requeue(Run(spark, world.places, say=said.append), RESULT)
     assert said == ["customer_v1: nothing to requeue, 3 records wait in quarantine and none can be read yet"]
