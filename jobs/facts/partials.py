@@ -205,7 +205,7 @@ def group_keys(table: pa.Table, keys: tuple[str, ...]) -> np.ndarray:
             numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
             most = len(numbers)
         if most * width > _LARGEST:
-            codes, width = _encoded(table[name])
+            codes, width = _dictionary_codes(table[name])
         numbers, most = numbers * width + codes, most * width
     return numbers
 
@@ -217,10 +217,10 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
         least, width = int(values.min()), int(values.max()) - int(values.min()) + 1
         if width <= _LARGEST:
             return values - least, width  # some ten times as fast as a dictionary
-    return _encoded(column)
+    return _dictionary_codes(column)
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
+def _dictionary_codes(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     return encoded.indices.to_numpy(zero_copy_only=False), max(1, len(encoded.dictionary))
 

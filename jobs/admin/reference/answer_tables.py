@@ -1,6 +1,7 @@
 """What is stored for answers of events and for sessions: the columns of their tables, and what they mean."""
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 
 from pyspark.sql.types import (
     BooleanType,
@@ -14,10 +15,13 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sliding import Sliding
+from jobs.events.changes import debezium
+from jobs.events.fast_decoder import event_columns
 from jobs.facts.statistics.average import Average
 from jobs.facts.statistics.sum import Sum
 from jobs.keeping import result_tables
@@ -95,6 +99,29 @@ def answer_tables() -> Iterator[tuple[str, str, list[StructField]]]:
             kept = [_with_meaning(field) for field in tables["NAME_departures"] if field.name not in events.names]
             yield "NAME_TOPIC", "Kept events: the columns that the transform of the topic returns, and these.", kept
         yield f"NAME of {type(answer).__name__}", sentence, [_with_meaning(field) for field in tables["NAME"]]
+    yield from _latest_tables()
+
+
+def _latest_tables() -> Iterator[tuple[str, str, list[StructField]]]:
+    columns = [StructField("KEY", LongType(), False), StructField("COLUMN", StringType())]
+    topic = SimpleNamespace(TOPIC="TOPIC", COLUMNS=StructType(columns))
+    result = Result("NAME", Reads(topic, lambda given: given, form=debezium.CHANGES), Latest(key=("KEY",)))
+    tables = {one.name: one.columns for one in result_tables.tables_from(result, event_columns(result.topic))}
+    meanings = {"KEY": "Column of the primary key.", "COLUMN": "Column of the database's table."}
+    for name, sentence in (
+        ("NAME", "A row for each key that is not deleted."),
+        (
+            "NAME_deleted",
+            "A row for each key that is deleted; without a key: a snapshot, or that the table was cleared.",
+        ),
+    ):
+        rows = [
+            StructField(field.name, field.dataType, True, {"comment": meanings[field.name]})
+            if field.name in meanings
+            else _with_meaning(field)
+            for field in tables[name]
+        ]
+        yield f"{name} of Latest", sentence, rows
 
 
 def _with_meaning(field: StructField) -> StructField:

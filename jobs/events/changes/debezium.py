@@ -93,6 +93,7 @@ class Debezium:
     """
 
     name: str
+    """As the ledger has it: it is a part of the definition of the result."""
     is_flat: bool = False
     """Whether records are rows alone, as ExtractNewRecordState leaves them with delete.tombstone.handling.mode=rewrite
     and add.fields=op,source.sequence,source.ts_ms,source.snapshot."""
