@@ -58,6 +58,11 @@ class EventAnswer(Protocol):
         always right; each one spares a publish to look at the group of every new event.
         """
 
+    def leaves_open_rows(self, topics: Collection[str]) -> bool:
+        """Whether a row that a run has shown open, as it ended, stays so until it is final, or the next run ends: each
+        anchor has one row, whatever else comes. False is always right.
+        """
+
     def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """Of `waits`, those after an event of each of the topics. All of them is always right."""
 

@@ -119,6 +119,11 @@ class Outcomes:
         )
         return frozenset({self.each}) if is_alone else frozenset()
 
+    def leaves_open_rows(self, topics: Collection[str]) -> bool:
+        """If it says for each event of a topic of its own what came then, once."""
+        says_once = bool(self.then) and self.then[-1].take != "every" and not self.before
+        return says_once and bool(self.lone_topics(topics))
+
     def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """The first limit is after an anchor; of a lone one no other is, and a row falls due with an event that was
         found.

@@ -82,6 +82,10 @@ class Sliding:
         """None: events of one topic meet each other."""
         return frozenset()
 
+    def leaves_open_rows(self, topics: Collection[str]) -> bool:
+        """No: which rows there are may change until they are final."""
+        return False
+
     def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """The same for each."""
         return dict.fromkeys(topics, self.waits)

@@ -4,7 +4,7 @@ The stored rows are not needed for it. Both sets of rows come out of the same ev
 that appended it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +46,26 @@ def changes(answer: EventAnswer, events: Events, span: tuple[int, int], before: 
     """
     rows = _all_rows(answer, events, now)
     check_keys(answer, rows, answer.anchor_topic(events))
-    shown = _shown_rows(answer, rows, events, span, now)
-    earlier = {
-        topic: table.filter(pc.less_equal(table["sequence"], before.sequence)) for topic, table in events.items()
-    }
+    earlier = _up_to(events, before.sequence)
     if not any(map(len, earlier.values())):
+        shown = _shown_rows(answer, rows, events, span, now)
         return shown.append_column(CHANGE, pa.repeat(NEW, len(shown)))
-    return compare(_shown_rows(answer, _all_rows(answer, earlier, before), earlier, span, before), shown, answer.key)
+    rows_before = _all_rows(answer, earlier, before)
+    if leaves_open_rows(answer, events, before, now):
+        return compare(*_decided_rows(answer, rows_before, rows, events, span, now), answer.key)
+    shown_before = _shown_rows(answer, rows_before, earlier, span, before)
+    return compare(shown_before, _shown_rows(answer, rows, events, span, now), answer.key)
+
+
+def leaves_open_rows(answer: EventAnswer, topics: Collection[str], before: Moment, now: Moment) -> bool:
+    """Whether rows that the last run has shown open stay as they are between these moments, unless they are decided."""
+    goes_on = before.open_sequence == now.open_sequence and before.complete_micros <= now.complete_micros
+    return goes_on and answer.leaves_open_rows(topics)
+
+
+def _up_to(events: Events, sequence: int) -> Events:
+    """The events that came up to this ledger row."""
+    return {topic: table.filter(pc.less_equal(table["sequence"], sequence)) for topic, table in events.items()}
 
 
 def _all_rows(answer: EventAnswer, events: Events, moment: Moment) -> pa.Table:
@@ -61,18 +74,48 @@ def _all_rows(answer: EventAnswer, events: Events, moment: Moment) -> pa.Table:
     return answer.rows(given, moment.complete_micros)
 
 
-def _shown_rows(answer: EventAnswer, rows: pa.Table, events: Events, span: tuple[int, int], moment: Moment) -> pa.Table:
-    """Those of `rows` that are published at that moment."""
+def _inside(rows: pa.Table, span: tuple[int, int]) -> np.ndarray:
     micros = rows["event_time"].cast(pa.int64()).to_numpy()
-    inside = (micros >= span[0]) & (micros < span[1])
-    is_shown: np.ndarray = rows[SHOWN].to_numpy() & inside
-    anchors = events[answer.anchor_topic(events)]
+    inside: np.ndarray = (micros >= span[0]) & (micros < span[1])
+    return inside
+
+
+def _shown_rows(answer: EventAnswer, rows: pa.Table, events: Events, span: tuple[int, int], moment: Moment) -> pa.Table:
+    """Those of `rows` that are published at that moment, and those that are open since a run has ended: as they were
+    then, if the answer leaves them.
+    """
+    is_shown: np.ndarray = rows[SHOWN].to_numpy() & _inside(rows, span)
+    shown = rows.filter(pa.array(is_shown))
+    topic = answer.anchor_topic(events)
     # Where each row comes from is looked up only where it matters: most events of a run that goes on came later.
-    if len(anchors) and pc.min(anchors["sequence"]).as_py() <= moment.open_sequence:
-        others = np.flatnonzero(inside & ~is_shown)
-        old = anchors.filter(pc.less_equal(anchors["sequence"], moment.open_sequence))
-        is_shown[others] = places_among(rows.select(PLACE).take(pa.array(others)), old.select(PLACE), PLACE) >= 0
-    return rows.filter(pa.array(is_shown)).drop_columns([SHOWN])
+    old = _up_to({topic: events[topic]}, moment.open_sequence)[topic]
+    if len(old):
+        if answer.leaves_open_rows(events) and moment.open_sequence < moment.sequence:
+            rows = _all_rows(answer, _up_to(events, moment.open_sequence), moment)
+        rows = rows.filter(pa.array(_inside(rows, span)))
+        is_open = places_among(rows, shown, answer.key) < 0
+        is_open[is_open] = places_among(rows.select(PLACE).filter(pa.array(is_open)), old.select(PLACE), PLACE) >= 0
+        shown = pa.concat_tables([shown, rows.filter(pa.array(is_open))])
+    return shown.drop_columns([SHOWN])
+
+
+def _decided_rows(
+    answer: EventAnswer, before: pa.Table, now: pa.Table, events: Events, span: tuple[int, int], moment: Moment
+) -> tuple[pa.Table, pa.Table]:
+    """Of the rows before and now those that are decided; and those that were open in the table if they are decided now,
+    or were before.
+    """
+    topic = answer.anchor_topic(events)
+    old = _up_to({topic: events[topic]}, moment.open_sequence)[topic].select(PLACE)
+    sides = [rows.filter(pa.array(_inside(rows, span))) for rows in (before, now)]
+    decided = [rows.filter(rows[SHOWN]) for rows in sides]
+    found = []
+    for rows, mine, others in zip(sides, decided, reversed(decided), strict=True):
+        rest = rows.filter(pc.invert(rows[SHOWN]))
+        rest = rest.filter(pa.array(places_among(rest, others, answer.key) >= 0))
+        rest = rest.filter(pa.array(places_among(rest.select(PLACE), old, PLACE) >= 0))
+        found.append(pa.concat_tables([mine, rest]).drop_columns([SHOWN]))
+    return found[0], found[1]
 
 
 def check_keys(answer: EventAnswer, rows: pa.Table, topic: str) -> None:

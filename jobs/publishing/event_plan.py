@@ -75,7 +75,9 @@ def new_events(answer: EventAnswer, source: EventSource, before: Moment, now: Mo
     if now.open_sequence > before.open_sequence:  # all rows are shown
         return source.new(before.sequence, {})
     until = max(before.complete_micros, now.complete_micros)
-    return source.new(before.sequence, dict.fromkeys(answer.lone_topics(source.topics), until))
+    leaves = event_difference.leaves_open_rows(answer, source.topics, before, now)
+    topics = source.topics if leaves else answer.lone_topics(source.topics)
+    return source.new(before.sequence, dict.fromkeys(topics, until))
 
 
 def first_needed(answer: EventAnswer, source: EventSource, before: Moment, now: Moment) -> int | None:

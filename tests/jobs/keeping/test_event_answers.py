@@ -109,6 +109,31 @@ def test_a_continuous_run_publishes_as_it_goes(spark: SparkSession, tmp_path: Pa
     assert len(published) > 2
 
 
+def test_a_row_that_a_run_has_shown_open_stays_so_until_it_is_decided(spark: SparkSession, tmp_path: Path) -> None:
+    """Or until the next run ends: a run that goes on does not write it for each event that it may be about."""
+    world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, min_records_per_batch=1))
+    assert CLICKED.leaves_open_rows(world.result.topics)
+    written = searches.log(5, 160)
+    world.add(written[:60])
+    world.keep()
+    check(world)
+    shown = {place_of(row): row for row in world.rows() if row["outcome"] == "open"}
+    world.add(written[60:110])
+    world.keep_running(batch=5, publish_every="1 second")
+    check(world)
+    publishes = sum(row["kind"] == "publish" for row in world.rows("_ledger"))
+    again = [row for row in world.rows() if place_of(row) in shown]
+    assert publishes > 3 and len(again) == len(shown) > 5
+    assert all(row["revision"] <= 2 for row in again) and any(row["outcome"] != "open" for row in again)
+    world.add(written[110:])
+    world.keep()
+    check(world)
+
+
+def place_of(row: dict[str, Any]) -> tuple[int, int]:
+    return row["record_partition"], row["record_offset"]
+
+
 def test_events_that_nothing_needs_any_more_are_removed_once_they_are_published(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
