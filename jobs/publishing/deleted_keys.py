@@ -17,7 +17,7 @@ from jobs.publishing.event_difference import CHANGE, WITHDRAWN
 
 @dataclass(frozen=True)
 class DeletedKeys:
-    """The table as it was when it was opened."""
+    """The table as it was when it was looked at."""
 
     table: DeltaTable
     path: str
@@ -25,7 +25,7 @@ class DeletedKeys:
     order: ChangeOrder
 
     @classmethod
-    def open(cls, path: str, key: tuple[str, ...]) -> "DeletedKeys":
+    def at(cls, path: str, key: tuple[str, ...]) -> "DeletedKeys":
         """The table at `path`."""
         table = DeltaTable(path)
         marks = table_queries.rows_where(table, f'"{key[0]}" is null').select(MARKS)

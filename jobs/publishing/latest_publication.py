@@ -44,7 +44,7 @@ def update(
     if not len(new):
         return Publication(None, 0)
     path, key = places.table(result.answer_table(answer)), answer.key
-    rows, deleted = DeltaTable(path), DeletedKeys.open(places.table(result.deleted_table(answer)), key)
+    rows, deleted = DeltaTable(path), DeletedKeys.at(places.table(result.deleted_table(answer)), key)
     order, changed = deleted.order.after(new), row_states.of_rows(new)
     had = key_rows.read(rows, changed, key)
     before = had.drop_columns(_OWN)
