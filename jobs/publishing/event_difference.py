@@ -110,11 +110,11 @@ def _decided_rows(
     sides = [rows.filter(pa.array(_inside(rows, span))) for rows in (before, now)]
     decided = [rows.filter(rows[SHOWN]) for rows in sides]
     found = []
-    for rows, mine, others in zip(sides, decided, reversed(decided), strict=True):
+    for rows, shown, others in zip(sides, decided, reversed(decided), strict=True):
         rest = rows.filter(pc.invert(rows[SHOWN]))
         rest = rest.filter(pa.array(places_among(rest, others, answer.key) >= 0))
         rest = rest.filter(pa.array(places_among(rest.select(PLACE), old, PLACE) >= 0))
-        found.append(pa.concat_tables([mine, rest]).drop_columns([SHOWN]))
+        found.append(pa.concat_tables([shown, rest]).drop_columns([SHOWN]))
     return found[0], found[1]
 
 
