@@ -5,6 +5,7 @@ asked for, does not matter. Canonical order of events is (event_time, place of t
 record_offset); no answer uses another one.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -68,3 +69,24 @@ class EventAnswer(Protocol):
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The topic of its anchor events, whose place a row has in record_partition and record_offset."""
+
+
+class WithoutShortcuts:
+    """The part of an answer that is right for every one: each new event may change any row of its group."""
+
+    @property
+    @abstractmethod
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """See EventAnswer."""
+
+    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    def leaves_open_rows(self, topics: Collection[str]) -> bool:
+        """No: which rows there are may change until they are final."""
+        return False
+
+    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """The same for each."""
+        return dict.fromkeys(topics, self.waits)

@@ -47,18 +47,22 @@ def newest(stored: pa.Table, changes: pa.Table, key: tuple[str, ...], order: Cha
         known_at = np.where(known_at < first[last], -1, known_at)
         column = candidates[name].take(pa.array(known_at, mask=known_at < 0))
         found = found.set_column(found.schema.get_field_index(name), name, column)
-        for place in np.flatnonzero(~is_known[last]):
-            carried[place][name] = _order_at(candidates, int(known_at[place]))
+        places = np.flatnonzero(~is_known[last])
+        for place, order_there in zip(places, _orders_at(candidates, known_at[places]), strict=True):
+            carried[place][name] = order_there
     texts = pa.array([json.dumps(one) if one else None for one in carried], pa.string())
     return found.drop_columns([_UNKNOWN]).append_column("change_carried", texts).select(stored.column_names)
 
 
-def _order_at(candidates: pa.Table, place: int) -> list[int | None] | None:
-    """The order of the change that tells a value; None if there is none."""
-    if place < 0:
-        return None
-    commit, lsn, micros = (candidates[name][place : place + 1].cast(pa.int64())[0].as_py() for name in _CHANGE)
-    return [commit, None if candidates["change_op"][place].as_py() == SNAPSHOT else lsn, micros]
+def _orders_at(candidates: pa.Table, places: np.ndarray) -> list[list[int | None] | None]:
+    """The order of the change at each of these places; None at -1."""
+    found = candidates.select([*_CHANGE, "change_op"]).take(pa.array(places, mask=places < 0))
+    rows = zip(
+        *(found[name].cast(pa.int64()).to_pylist() for name in _CHANGE), found["change_op"].to_pylist(), strict=True
+    )
+    return [
+        None if op is None else [commit, None if op == SNAPSHOT else lsn, micros] for commit, lsn, micros, op in rows
+    ]
 
 
 def _of_changes(changes: pa.Table, target: pa.Schema) -> pa.Table:

@@ -1,6 +1,6 @@
 """Sequences of events by a regular expression: each event is one letter, and each match is a row."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
 from jobs.answers import anchors, letter_pattern
 from jobs.answers.anchors import EventOrder
+from jobs.answers.event_answer import WithoutShortcuts
 from jobs.events import equality
 from jobs.running import durations
 from jobs.running.errors import Mistake
@@ -19,7 +20,7 @@ _LASTS = ("last_time", "last_partition", "last_offset")
 
 
 @dataclass(frozen=True)
-class Sequences:
+class Sequences(WithoutShortcuts):
     """A row for each match of `pattern` in the letters of a group's events, in canonical order.
 
     Matches do not overlap, and are found from left to right as Python's `re.finditer` finds them: each as early as it
@@ -96,18 +97,6 @@ class Sequences:
     def waits(self) -> tuple[tuple[int, int], ...]:
         """A row falls due when the silence after an event has lasted, or earlier, in microseconds."""
         return ((0, self._within_micros + 1),)
-
-    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
-        """None: events of one topic meet each other."""
-        return frozenset()
-
-    def leaves_open_rows(self, topics: Collection[str]) -> bool:
-        """No: which rows there are may change until they are final."""
-        return False
-
-    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
-        """The same for each."""
-        return dict.fromkeys(topics, self.waits)
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The one topic."""

@@ -1,6 +1,6 @@
 """A row for each event, with the events of its group in the time before it: exact sliding windows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
 from jobs.answers import anchors, spans
+from jobs.answers.event_answer import WithoutShortcuts
 from jobs.answers.spans import Spans
 from jobs.events import equality
 from jobs.facts.partials import Groups, PaneColumn
@@ -23,7 +24,7 @@ CROWDED = 10_000
 
 
 @dataclass(frozen=True)
-class Sliding:
+class Sliding(WithoutShortcuts):
     """A row for each event of the one topic, about the events of its group from `size` before it up to its own time.
 
     Both ends are included: events of one time count in each other's rows. A row is final once complete time has passed
@@ -77,18 +78,6 @@ class Sliding:
     def waits(self) -> tuple[tuple[int, int], ...]:
         """A row falls due with its own event."""
         return ((0, 0),)
-
-    def lone_topics(self, topics: Collection[str]) -> frozenset[str]:
-        """None: events of one topic meet each other."""
-        return frozenset()
-
-    def leaves_open_rows(self, topics: Collection[str]) -> bool:
-        """No: which rows there are may change until they are final."""
-        return False
-
-    def waits_by_topic(self, topics: Collection[str]) -> Mapping[str, tuple[tuple[int, int], ...]]:
-        """The same for each."""
-        return dict.fromkeys(topics, self.waits)
 
     def anchor_topic(self, topics: Mapping[str, object]) -> str:
         """The one topic."""

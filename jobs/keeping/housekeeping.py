@@ -75,19 +75,22 @@ def expire(places: Places, result: Result, stream_time: datetime | None) -> None
     if not stream_time:
         return
     before = stream_time - timedelta(seconds=kept_seconds(result))
-    # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
-    metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
-    for topic in result.topics if before > EPOCH else ():
-        table = DeltaTable(places.table(result.events_table(topic)))
-        table.delete(f"event_time < {sql_literal(before)}", commit_properties=metadata)
+    if before > EPOCH:
+        _remove(places, result, f"event_time < {sql_literal(before)}")
 
 
 def remove_published(places: Places, result: Result, published_sequence: int) -> None:
     """Remove the changes that are in the latest rows."""
     if result.latest:
-        metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
-        table = DeltaTable(places.table(result.events_table(result.topic.TOPIC)))
-        table.delete(f"sequence <= {published_sequence}", commit_properties=metadata)
+        _remove(places, result, f"sequence <= {published_sequence}")
+
+
+def _remove(places: Places, result: Result, where: str) -> None:
+    """Remove kept events of every topic for which this SQL holds."""
+    # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
+    metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
+    for topic in result.topics:
+        DeltaTable(places.table(result.events_table(topic))).delete(where, commit_properties=metadata)
 
 
 def kept_seconds(result: Result) -> int:

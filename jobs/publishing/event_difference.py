@@ -86,17 +86,22 @@ def _shown_rows(answer: EventAnswer, rows: pa.Table, events: Events, span: tuple
     """
     is_shown: np.ndarray = rows[SHOWN].to_numpy() & _inside(rows, span)
     shown = rows.filter(pa.array(is_shown))
-    topic = answer.anchor_topic(events)
+    old = _open_anchors(answer, events, moment)
     # Where each row comes from is looked up only where it matters: most events of a run that goes on came later.
-    old = _up_to({topic: events[topic]}, moment.open_sequence)[topic]
     if len(old):
         if answer.leaves_open_rows(events) and moment.open_sequence < moment.sequence:
             rows = _all_rows(answer, _up_to(events, moment.open_sequence), moment)
         rows = rows.filter(pa.array(_inside(rows, span)))
         is_open = places_among(rows, shown, answer.key) < 0
-        is_open[is_open] = places_among(rows.select(PLACE).filter(pa.array(is_open)), old.select(PLACE), PLACE) >= 0
+        is_open[is_open] = places_among(rows.select(PLACE).filter(pa.array(is_open)), old, PLACE) >= 0
         shown = pa.concat_tables([shown, rows.filter(pa.array(is_open))])
     return shown.drop_columns([SHOWN])
+
+
+def _open_anchors(answer: EventAnswer, events: Events, moment: Moment) -> pa.Table:
+    """Places of the anchors whose rows are shown, decided or not."""
+    topic = answer.anchor_topic(events)
+    return _up_to({topic: events[topic]}, moment.open_sequence)[topic].select(PLACE)
 
 
 def _decided_rows(
@@ -105,10 +110,11 @@ def _decided_rows(
     """Of the rows before and now those that are decided; and those that were open in the table if they are decided now,
     or were before.
     """
-    topic = answer.anchor_topic(events)
-    old = _up_to({topic: events[topic]}, moment.open_sequence)[topic].select(PLACE)
+    old = _open_anchors(answer, events, moment)
     sides = [rows.filter(pa.array(_inside(rows, span))) for rows in (before, now)]
     decided = [rows.filter(rows[SHOWN]) for rows in sides]
+    if not len(old):  # nearly always, once the events of the last run are out of reach
+        return decided[0].drop_columns([SHOWN]), decided[1].drop_columns([SHOWN])
     found = []
     for rows, shown, others in zip(sides, decided, reversed(decided), strict=True):
         rest = rows.filter(pc.invert(rows[SHOWN]))

@@ -38,7 +38,7 @@ def write(path: str, changes: pa.Table, key: tuple[str, ...], time: str, commit:
     columns = pa.schema(table.schema().to_arrow())
     old = table_queries.rows_where(table, where)
     at = places_among(others, old, key)
-    revisions = np.where(at >= 0, old["revision"].to_numpy()[at], 0) + 1 if len(old) else np.ones(len(others))
+    revisions = _next_revisions(old, at)
     stays = np.ones(len(old), bool)
     stays[at[at >= 0]] = False
     is_revised = pc.not_equal(others[CHANGE], WITHDRAWN)
@@ -62,12 +62,17 @@ def merge(path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], com
     if not len(changes):
         return None
     at = places_among(changes, had, key)
-    revisions = np.where(at >= 0, had["revision"].to_numpy()[at], 0) + 1 if len(had) else np.ones(len(changes), int)
-    rows = _with_revisions(changes, revisions, datetime.now(UTC)).append_column(CHANGE, changes[CHANGE])
+    rows = _with_revisions(changes, _next_revisions(had, at), datetime.now(UTC)).append_column(CHANGE, changes[CHANGE])
     is_gone = pc.equal(changes[CHANGE], WITHDRAWN)
     upserted, removed = (rows.filter(which).drop_columns([CHANGE]) for which in (pc.invert(is_gone), is_gone))
     delta_tables.merge_rows(upserted, removed, path, key, commit)
     return rows
+
+
+def _next_revisions(old: pa.Table, at: np.ndarray) -> np.ndarray:
+    """The revision after that of the old row at each of these places; 1 at -1."""
+    numbers: np.ndarray = np.append(old["revision"].to_numpy(), 0)[at] + 1
+    return numbers
 
 
 def _unused_time(table: DeltaTable, now: datetime) -> datetime:
