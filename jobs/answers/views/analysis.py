@@ -1,4 +1,4 @@
-"""What a view does, worked out before there is any row: its columns, the tables that it reads, and what a change touches."""
+"""What a view does, worked out before there is any row: its columns, the tables it reads, what a change touches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Analysis:
     tables: Mapping[str, tuple[str, ...]]
     """The tables that its SQL reads, or that of `touched`, with the columns that SQL sees."""
     touched: Mapping[str, str]
-    """By table, SQL that selects what a change touches. A change of another table that the view reads may touch any row;
-    if the view has no `by`, each does."""
+    """By table, SQL that selects what a change touches. A change of another table that the view reads may touch any
+    row."""
     reads: frozenset[str]
     """The tables that its SQL reads."""
     restricted: str | None
@@ -43,12 +43,13 @@ def analyse(view: View, given: Mapping[str, StructType]) -> Analysis:
     with Engine(owner) as engine:
         for name, schema in seen.items():
             engine.create(name, schema)
-        reads = bound_plan.tables_read(owner, view.sql, engine, seen)
-        rows = engine.rows(f"from ({view.sql}\n) limit 0").schema
+        reads = bound_plan.tables_read(owner, view.select, engine, seen)
+        output_columns.check_names(owner, engine.names(view.select))
+        rows = engine.rows(f"from ({view.select}\n) limit 0").schema
     columns = output_columns.of_schema(owner, rows)
     output_columns.check_key(owner, "key", view.key, rows)
     output_columns.check_key(owner, "by", view.by, rows)
-    derived = derivation.derive(view.sql, view.by, seen)
+    derived = derivation.derive(view.select, view.by, seen)
     uses = reads if view.touched is None else reads | _tables_of_touched(view, rows, seen, reads)
     return Analysis(
         columns,
@@ -67,7 +68,9 @@ def _tables_of_touched(
     given, found = view.touched or {}, set[str]()
     for names, remedy in ((reads - given.keys(), "give SQL for it"), (given.keys() - reads, "leave it out")):
         if names:
-            raise Mistake(f"{view.owner}: touched is wrong about {min(names)}: the SQL reads {', '.join(sorted(reads))}: {remedy}")
+            raise Mistake(
+                f"{view.owner}: touched is wrong about {min(names)}: the SQL reads {', '.join(sorted(reads))}: {remedy}"
+            )
     for table, sql in given.items():
         owner = f"{view.owner}: touched[{table!r}]"
         with Engine(owner) as engine:

@@ -12,9 +12,27 @@ from jobs.running.errors import Mistake
 _HARMLESS = frozenset(
     f"LOGICAL_{name}"
     for name in (
-        *("PROJECTION", "FILTER", "AGGREGATE_AND_GROUP_BY", "WINDOW", "UNNEST", "LIMIT", "ORDER_BY", "TOP_N", "DISTINCT"),
+        *(
+            "PROJECTION",
+            "FILTER",
+            "AGGREGATE_AND_GROUP_BY",
+            "WINDOW",
+            "UNNEST",
+            "LIMIT",
+            "ORDER_BY",
+            "TOP_N",
+            "DISTINCT",
+        ),
         *("GET", "DUMMY_SCAN", "EXPRESSION_GET", "EMPTY_RESULT", "COLUMN_DATA_GET", "DELIM_GET", "CTE_REF"),
-        *("COMPARISON_JOIN", "ANY_JOIN", "CROSS_PRODUCT", "DELIM_JOIN", "DEPENDENT_JOIN", "ASOF_JOIN", "POSITIONAL_JOIN"),
+        *(
+            "COMPARISON_JOIN",
+            "ANY_JOIN",
+            "CROSS_PRODUCT",
+            "DELIM_JOIN",
+            "DEPENDENT_JOIN",
+            "ASOF_JOIN",
+            "POSITIONAL_JOIN",
+        ),
         *("UNION", "EXCEPT", "INTERSECT", "MATERIALIZED_CTE", "RECURSIVE_CTE"),
     )
 ) - {"LOGICAL_POSITIONAL_JOIN"}
@@ -82,7 +100,9 @@ def _check_source(owner: str, node: dict[str, Any], tables: Collection[str]) -> 
     data = node.get("function_data") or {}
     if function not in _SOURCES or (function == "seq_scan" and data.get("table") not in tables):
         there = ", ".join(sorted(tables))
-        raise Mistake(f"{owner}: its SQL reads {data.get('table') or function}; a view reads tables of latest rows: {there}")
+        raise Mistake(
+            f"{owner}: its SQL reads {data.get('table') or function}; a view reads tables of latest rows: {there}"
+        )
 
 
 def _has_order(limit: dict[str, Any]) -> bool:
@@ -109,7 +129,9 @@ def _check_function(owner: str, node: dict[str, Any], unstable: Collection[str])
     if name in _OF_THE_ENGINE:
         raise Mistake(f"{owner}: {name}() is about DuckDB, and no value of a table. Leave it out")
     if of_class == "BOUND_WINDOW" and kind.removeprefix("WINDOW_") in _UNORDERED and not node.get("orders"):
-        raise Mistake(f"{owner}: {kind.removeprefix('WINDOW_').lower()}() without ORDER BY depends on how rows lie: order them")
+        raise Mistake(
+            f"{owner}: {kind.removeprefix('WINDOW_').lower()}() without ORDER BY depends on how rows lie: order them"
+        )
     if of_class not in ("BOUND_AGGREGATE", "BOUND_WINDOW"):
         return
     if name in _BY_CHANCE:
@@ -119,6 +141,6 @@ def _check_function(owner: str, node: dict[str, Any], unstable: Collection[str])
         raise Mistake(f"{owner}: {name}() depends on how rows lie: give it an order, such as {name}(x order by id)")
     if (name in _ADDING or name.startswith("regr_")) and any(kind in _FLOATS for kind in arguments):
         raise Mistake(
-            f"{owner}: {name}() adds up numbers of type DOUBLE or FLOAT, and the last digits depend on the order in which "
-            f"it does so. Add up whole numbers or decimals: {name}(x::decimal(18, 6))"
+            f"{owner}: {name}() adds up numbers of type DOUBLE or FLOAT, and the last digits depend on their order. "
+            f"Add up whole numbers or decimals: {name}(x::decimal(18, 6))"
         )

@@ -1,8 +1,8 @@
 """Which values of `by` a change touches, worked out from the SQL of a view where that is certain.
 
 A changed row is followed along equal columns of the joins to the table that has the columns `by`. On its way the tables
-hold the rows as they are and, of changed ones, as they were: of several rows that changed together, the one next to that
-table finds its way by rows that have not changed, or were found themselves.
+hold the rows as they are and, of changed ones, as they were: so what was joined before, and what is joined now, finds
+its way, whatever else has changed together with it.
 """
 
 from collections import deque
@@ -16,7 +16,14 @@ from jobs.answers.views.engine import quote
 from jobs.answers.views.sources import Column, Parts, Source, Sources, take_apart
 from jobs.answers.views.view import CHANGED
 
-_COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 
 
 @dataclass(frozen=True)
@@ -72,24 +79,24 @@ def _path(sources: Sources, source: Source, root: Source) -> list[Source] | None
 def _equalities(sources: Sources, aliases: set[str]) -> Iterator[tuple[Column, Column]]:
     """Pairs of columns of two tables that are equal wherever rows of the tables with these aliases are joined."""
     for one, other, where in sources.equal:
-        if not where or where in aliases:
+        if (not where or where in aliases) and _are_comparable(one.kind, other.kind):
             yield one, other
     for condition in _conditions(sources, aliases):
         if isinstance(condition, exp.EQ):
-            one, other = sources.column(condition.this), sources.column(condition.expression)
-            if one and other and one.alias != other.alias and _are_comparable(one.kind, other.kind):
-                yield one, other
+            left, right = sources.column(condition.this), sources.column(condition.expression)
+            if left and right and left.alias != right.alias and _are_comparable(left.kind, right.kind):
+                yield left, right
 
 
-def _conditions(sources: Sources, aliases: set[str]) -> Iterator[exp.Expression]:
+def _conditions(sources: Sources, aliases: set[str]) -> Iterator[exp.Expr]:
     yield from sources.always
-    for alias in aliases:
+    for alias in sorted(aliases):
         yield from sources.own.get(alias, ())
 
 
 def _are_comparable(one: pa.DataType, other: pa.DataType) -> bool:
     """Whether values of these types compare without a conversion that a value may not survive."""
-    return one == other or (pa.types.is_integer(one) and pa.types.is_integer(other))
+    return bool(one == other) or (pa.types.is_integer(one) and pa.types.is_integer(other))
 
 
 def _select(parts: Parts, path: list[Source]) -> str:
@@ -110,7 +117,7 @@ def _text(column: Column) -> str:
     return f"{quote(column.alias)}.{quote(column.name)}"
 
 
-def _filter(sources: Sources, condition: exp.Expression, aliases: set[str]) -> str | None:
+def _filter(sources: Sources, condition: exp.Expr, aliases: set[str]) -> str | None:
     """The condition as SQL, if it compares a column of these tables with a constant of its type, or is one of booleans.
     It is never true of null: so it holds for no row of an outer join that has no partner, either.
     """
@@ -125,7 +132,7 @@ def _filter(sources: Sources, condition: exp.Expression, aliases: set[str]) -> s
     return value and f"{_text(column)} {operator} {value}"
 
 
-def _constant(value: exp.Expression, kind: pa.DataType) -> str | None:
+def _constant(value: exp.Expr, kind: pa.DataType) -> str | None:
     """The constant as SQL, if it is one of this type: then nothing is converted to compare it."""
     if isinstance(value, exp.Boolean):
         return str(value.this).lower() if pa.types.is_boolean(kind) else None

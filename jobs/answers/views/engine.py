@@ -1,4 +1,4 @@
-"""DuckDB in this process, which sees the tables that it is given, and neither files, the network nor Python's variables."""
+"""DuckDB in this process. It sees the tables it is given, and neither files, the network nor Python's variables."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from jobs.running.errors import Mistake
 
 MEMORY = "1GB"
 """What DuckDB may hold beside the tables; what is more goes to the spill folder."""
-_SETTINGS = {
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -64,7 +64,9 @@ class Engine:
         try:
             kinds = [statement.type for statement in self._connection.extract_statements(sql)]
             if kinds != [duckdb.StatementType.SELECT]:
-                raise Mistake(f"{self._owner}: its SQL must be one SELECT and nothing else. A PIVOT is written as filters")
+                raise Mistake(
+                    f"{self._owner}: its SQL must be one SELECT and nothing else. A PIVOT is written as filters"
+                )
             found = self._connection.execute("select json_serialize_plan(?, optimize := false)", [sql]).fetchall()
         except duckdb.Error as error:
             raise Mistake(f"{self._owner}: {one_line(str(error))}") from None
@@ -78,21 +80,25 @@ class Engine:
         sql = "select function_name from duckdb_functions() where stability <> 'CONSISTENT'"
         return frozenset(self.rows(sql)["function_name"].to_pylist())
 
+    def names(self, sql: str) -> list[str]:
+        """The names of the columns that this SELECT, which DuckDB understands, gives."""
+        return list(self._connection.sql(sql).columns)
+
     def rows(self, sql: str) -> pa.Table:
         """The answer. Raises Mistake if a row does not fit the SQL; what is in the row is not said."""
         try:
             return self._connection.sql(sql).to_arrow_table()
         except duckdb.OutOfMemoryException:
             raise Mistake(
-                f"{self._owner}: its SQL needs more than {MEMORY} of memory, and the disk has no room for the rest. Make "
-                "room where temporary files go (TMPDIR), or let the SQL join and sort less"
+                f"{self._owner}: its SQL needs more than {MEMORY} of memory, and the disk has no room for it. Free "
+                "some where temporary files go (TMPDIR), or let the SQL join and sort less"
             ) from None
         except duckdb.Error as error:
             kind = type(error).__name__.removesuffix("Exception")
             is_of_a_row = isinstance(error, (duckdb.DataError, duckdb.InvalidInputException))
             why = (
-                "fails on a row: a value does not convert, or a number is too large. Let it leave such rows out, or use "
-                "try_cast"
+                "fails on a row: a value does not convert, or a number is too large. Let it leave such rows out, or "
+                "use try_cast"
                 if is_of_a_row
                 else "cannot be computed. Try it in DuckDB over the same tables"
             )

@@ -38,19 +38,20 @@ def touched_values(
         return None
     nothing = pa.schema([analysis.schema.field(name) for name in view.by]).empty_table()
     found = [nothing]
-    for name, change in happened.items():
-        with Engine(f"{view.owner}: touched[{name!r}]", spill) as engine:
-            for table, columns in analysis.tables.items():
-                engine.register({f"{_NOW}{table}": tables[table]})
-                sql = f"select {_list(columns)} from {quote(_NOW + table)}"
-                if table in changes:
-                    engine.register({f"{_BEFORE}{table}": changes[table].before.select(columns)})
-                    sql += f" union all from {quote(_BEFORE + table)}"
-                engine.define(table, sql)
-            columns = analysis.tables[name]
-            engine.register({CHANGED: pa.concat_tables([change.before.select(columns), change.after.select(columns)])})
+    with Engine(f"{view.owner}: touched", spill) as engine:
+        for table, columns in analysis.tables.items():
+            engine.register({f"{_NOW}{table}": tables[table]})
+            sql = f"select {_list(columns)} from {quote(_NOW + table)}"
+            if table in changes:
+                engine.register({f"{_BEFORE}{table}": changes[table].before.select(columns)})
+                sql += f" union all from {quote(_BEFORE + table)}"
+            engine.define(table, sql)
+        for name, change in happened.items():
+            parts = (change.before, change.after)
+            changed = pa.concat_tables([part.select(analysis.tables[name]) for part in parts])
+            engine.register({CHANGED: changed})
             values = engine.rows(f"select distinct * from ({analysis.touched[name]}\n)")
-        found.append(values.rename_columns(list(view.by)).cast(nothing.schema))
+            found.append(values.rename_columns(list(view.by)).cast(nothing.schema))
     return pa.concat_tables(found).group_by(list(view.by), use_threads=False).aggregate([])
 
 
@@ -69,7 +70,7 @@ def rows(
             if touched is not None and table == analysis.restricted:
                 sql += f" where {_is_touched(view.by, analysis.restricted_columns)}"
             engine.define(table, sql)
-        sql = f"from ({view.sql}\n) as {_ROWS}"
+        sql = f"from ({view.select}\n) as {_ROWS}"
         if touched is not None:
             sql += f" where {_is_touched(view.by, view.by)}"
         found = engine.rows(sql).cast(analysis.schema)
@@ -97,13 +98,13 @@ def check_keys(view: View, found: pa.Table) -> None:
     for name in view.key:
         if found[name].null_count:
             raise Mistake(
-                f"{view.owner}: its column {name}, which is of the key, is null in {found[name].null_count:,} rows: let the "
-                "SQL leave them out, or give them a value by coalesce"
+                f"{view.owner}: its column {name} is of the key, and null in {found[name].null_count:,} rows: let "
+                "the SQL leave them out, or give them a value by coalesce"
             )
     counts = found.group_by(list(view.key), use_threads=False).aggregate([([], "count_all")])["count_all"]
     twice = pc.sum(pc.greater(counts, 1)).as_py()
     if twice:
         raise Mistake(
-            f"{view.owner}: its SQL gives several rows for {twice:,} keys ({', '.join(view.key)}). Let key have all columns "
-            "that tell rows apart, or the SQL give one row of them"
+            f"{view.owner}: its SQL gives several rows for {twice:,} keys ({', '.join(view.key)}). Let key have all "
+            "columns that tell rows apart, or the SQL give one row of them"
         )

@@ -1,7 +1,7 @@
 """Which columns the SQL of a view gives, as those of its table."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -24,13 +24,19 @@ _SCALARS = (
 )
 
 
-def of_schema(owner: str, rows: pa.Schema) -> StructType:
-    """The columns as Spark has them. Raises Mistake if a table cannot have them."""
-    for name, times in Counter(name.lower() for name in rows.names).items():
+def check_names(owner: str, names: Iterable[str]) -> None:
+    """Raises Mistake if a table cannot have columns of these names."""
+    for name, times in Counter(name.lower() for name in names).items():
         if times > 1:
-            raise Mistake(f"{owner}: its SQL gives two columns {name} (capital and small letters are the same): rename one")
+            raise Mistake(
+                f"{owner}: its SQL gives two columns {name} (capital and small letters are the same): rename one"
+            )
         if name in _OWN or name.startswith("__"):
             raise Mistake(f"{owner}: its SQL gives a column {name}, a name that headrace uses itself: rename it")
+
+
+def of_schema(owner: str, rows: pa.Schema) -> StructType:
+    """The columns as Spark has them. Raises Mistake if a table cannot have one of their types."""
     for field in rows:
         fault = _fault(field.type)
         if fault:
@@ -73,9 +79,11 @@ def check_touched(owner: str, table: str, by: Mapping[str, pa.DataType], rows: p
     """Raises Mistake unless the SQL of `touched` for a table gives columns that compare with those of `by`."""
     if len(rows) != len(by):
         raise Mistake(
-            f"{owner}: touched[{table!r}] gives {len(rows)} columns, and by has {len(by)}: {', '.join(by)}. Let it select "
-            "these, in this order"
+            f"{owner}: touched[{table!r}] gives {len(rows)} columns, and by has {len(by)}: {', '.join(by)}. Let it "
+            "select these, in this order"
         )
     for given, (name, kind) in zip(rows, by.items(), strict=True):
         if given.type != kind:
-            raise Mistake(f"{owner}: touched[{table!r}] gives {given.name} as {given.type}, and {name} is {kind}: cast it")
+            raise Mistake(
+                f"{owner}: touched[{table!r}] gives {given.name} as {given.type}, and {name} is {kind}: cast it"
+            )

@@ -49,9 +49,9 @@ class Sources:
     """The joined tables, and what must be true of their rows."""
 
     by_alias: dict[str, Source] = field(default_factory=dict)
-    always: list[exp.Expression] = field(default_factory=list)
+    always: list[exp.Expr] = field(default_factory=list)
     """Holds for every row that is joined and not filtered away."""
-    own: dict[str, list[exp.Expression]] = field(default_factory=dict)
+    own: dict[str, list[exp.Expr]] = field(default_factory=dict)
     """By alias of an optional table, what holds where a row of it is joined."""
     merged: dict[str, Column] = field(default_factory=dict)
     """Columns that USING has made one of several, by name in small letters: that of the first table."""
@@ -60,7 +60,7 @@ class Sources:
     renamed: frozenset[str] = frozenset()
     """Names that the SELECT gives to something that is not the column of this name: what they mean is not certain."""
 
-    def column(self, found: exp.Expression) -> Column | None:
+    def column(self, found: exp.Expr) -> Column | None:
         """The column that this is; None if it is none, or not certainly one."""
         found = found.unnest()
         if not isinstance(found, exp.Column) or isinstance(found.this, exp.Star) or found.args.get("db"):
@@ -79,7 +79,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is certain of a SELECT whose rows with some values of `by` follow from rows of one table with these values."""
+    """A SELECT whose rows with some values of `by` follow, of one table, from the rows with these values alone."""
 
     sources: Sources
     by: tuple[Column, ...]
@@ -137,9 +137,7 @@ def _renamed(select: exp.Select, sources: Sources) -> Iterator[str]:
             yield name
 
 
-def _add_source(
-    found: Sources, table: exp.Expression, tables: Mapping[str, pa.Schema], is_optional: bool
-) -> Source | None:
+def _add_source(found: Sources, table: exp.Expr, tables: Mapping[str, pa.Schema], is_optional: bool) -> Source | None:
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
         return None
     alias = table.args.get("alias")
@@ -154,7 +152,7 @@ def _add_source(
     return found.by_alias[called]
 
 
-def _add_using(found: Sources, before: list[Source], source: Source, names: list[exp.Expression]) -> bool:
+def _add_using(found: Sources, before: list[Source], source: Source, names: list[exp.Expr]) -> bool:
     """Whether it is certain which columns USING compares; they are added then."""
     for name in (each.name.lower() for each in names):
         having = [one.columns[name] for one in before if name in one.columns]
@@ -166,7 +164,7 @@ def _add_using(found: Sources, before: list[Source], source: Source, names: list
     return True
 
 
-def _conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
+def _conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
     """The conditions that must all be true."""
     if condition is None:
         return
@@ -227,12 +225,12 @@ def _keeps_apart(select: exp.Select, by: list[Column], sources: Sources) -> bool
     return bool(group.args.get("all")) or _has_all(groups, by, sources)
 
 
-def _is_place(found: exp.Expression, select: exp.Select) -> bool:
+def _is_place(found: exp.Expr, select: exp.Select) -> bool:
     """Whether it is the number of a column that the SELECT gives, and no star is before it."""
     is_number = isinstance(found, exp.Literal) and found.is_int
     return is_number and 0 < int(found.name) <= len(select.expressions) and not select.is_star
 
 
-def _has_all(parts: list[exp.Expression], by: list[Column], sources: Sources) -> bool:
+def _has_all(parts: list[exp.Expr], by: list[Column], sources: Sources) -> bool:
     """Whether all of the columns are among these expressions."""
     return set(by) <= {sources.column(part) for part in parts}

@@ -9,7 +9,7 @@ from jobs.answers import anchors
 from jobs.running.errors import Mistake
 
 HIDDEN = ("change_carried", "revision", "updated_time")
-"""Columns of tables of latest rows that SQL does not see: they depend on when changes came, and when they were published."""
+"""Columns of tables of latest rows that SQL does not see: they depend on when changes came and were published."""
 CHANGED = "changed"
 """In the SQL of `touched`: the rows that have changed, as they were and as they are."""
 
@@ -19,17 +19,17 @@ class View:
     """The rows of a SELECT over the tables of latest rows of the same result, in the dialect of DuckDB."""
 
     sql: str
-    """The tables are called as the answers: LATEST.named("follows") is `follows`. Equal tables must give equal rows: what
-    is ordered is ordered by columns that tell rows apart."""
+    """The tables are called as the answers: LATEST.named("follows") is `follows`. Equal tables must give equal rows:
+    what is ordered is ordered by columns that tell rows apart."""
     key: tuple[str, ...]
     """The columns that tell a row from another; never null."""
     by: tuple[str, ...] = ()
-    """A change touches the rows with some values of these columns, and no others. Empty: it may touch any row, and every
-    publish computes the whole view."""
+    """A change touches the rows with some values of these columns, and no others. Empty: it may touch any row, and
+    every publish computes the whole view."""
     touched: Mapping[str, str] | None = None
-    """By table, SQL that selects the touched values of `by`, in this order, from `changed`, which has the changed rows of
-    that table as they were and as they are, and from the other tables. None: headrace works it out if the SQL lets it,
-    and computes the whole view otherwise."""
+    """By table, SQL that selects the touched values of `by`, in this order, from `changed`, which has the changed rows
+    of that table as they were and as they are, and from the other tables. None: headrace works it out if the SQL lets
+    it, and computes the whole view otherwise."""
     name: str = ""
     """Follows the result's name in the name of the table; empty: the table has the result's own name."""
 
@@ -50,6 +50,11 @@ class View:
     def owner(self) -> str:
         """What messages call it."""
         return f"View {self.name}" if self.name else "View"
+
+    @property
+    def select(self) -> str:
+        """The SQL, without what may end it."""
+        return self.sql.strip().removesuffix(";")
 
     def columns(self, given: Mapping[str, StructType]) -> StructType:
         """The columns of its rows. `given`: those of the tables of latest rows, by name.
