@@ -16,6 +16,7 @@ from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
+from jobs.answers.views.view import View
 from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
@@ -149,7 +150,7 @@ class Result:
         contract.check_rankings(self.name, self.answers)
         change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
         names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
-        names += [each.name for each in self.as_of_answers]
+        names += [each.name for each in self.as_of_answers] + [each.name for each in self.views]
         contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
         if len(self.all_reads) > 1 and not self.keeps_events:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
@@ -207,6 +208,11 @@ class Result:
     def as_of_answers(self) -> tuple[AsOfAnswer, ...]:
         """The answers of events and the versions that were valid at their time."""
         return answer_kinds.as_of(self.answers)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The answers in SQL over tables of latest rows."""
+        return answer_kinds.views(self.answers)
 
     def change_topic(self, answer: ChangeAnswer) -> str:
         """The topic whose changes an answer is of."""
@@ -356,7 +362,7 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | Top) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | View | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
@@ -382,7 +388,8 @@ class Result:
             return {self.sessions.name: self.sessions.key}
         if self.change_answers:
             of_changes = {answer.name: answer.row_key for answer in self.change_answers}
-            return of_changes | {answer.name: answer.key for answer in self.as_of_answers}
+            of_changes |= {answer.name: answer.key for answer in self.as_of_answers}
+            return of_changes | {view.name: view.key for view in self.views}
         return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:

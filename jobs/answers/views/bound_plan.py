@@ -56,18 +56,22 @@ _ADDING = (
 _FLOATS = ("DOUBLE", "FLOAT")
 
 
-def tables_read(owner: str, sql: str, engine: Engine, tables: Collection[str]) -> frozenset[str]:
-    """Those of the tables that the SQL reads. Raises Mistake unless it is one SELECT over one of them, or several, with
-    equal rows for equal tables. `engine`: has the tables, without rows.
+def columns_read(owner: str, sql: str, engine: Engine, tables: Collection[str]) -> dict[str, frozenset[str]]:
+    """Those of the tables that the SQL reads, and of each the columns. Raises Mistake unless it is one SELECT over one of
+    them, or several, with equal rows for equal tables. `engine`: has the tables, without rows.
     """
-    unstable, found = engine.unstable_functions(), set[str]()
+    unstable, found = engine.unstable_functions(), dict[str, frozenset[str]]()
     for node in _nodes(engine.plan(sql)):
         _check_node(owner, node, tables)
         _check_function(owner, node, unstable)
-        found |= {node["function_data"]["table"]} if _function(node) == "seq_scan" else set()
+        if _function(node) == "seq_scan":
+            table, names = node["function_data"]["table"], node["names"]
+            places = [column["index"] for column in node["column_indexes"]]
+            columns = frozenset(names[place] for place in places if place < len(names))  # others are places of rows
+            found[table] = found.get(table, frozenset()) | columns
     if not found:
         raise Mistake(f"{owner}: its SQL reads no table; there are {', '.join(sorted(tables))}")
-    return frozenset(found)
+    return found
 
 
 def _nodes(plan: Any) -> Iterator[dict[str, Any]]:

@@ -43,7 +43,7 @@ class Engine:
         self._connection.close()
 
     def register(self, tables: Mapping[str, pa.Table]) -> None:
-        """Let the SQL see these tables, by name; a dataset of Arrow is one, too, and is read as far as it is needed."""
+        """Let the SQL see these tables, by name."""
         for name, rows in tables.items():
             self._connection.register(name, rows)
 
@@ -79,6 +79,11 @@ class Engine:
         """The functions of DuckDB whose value is another one at another call, or in another query."""
         sql = "select function_name from duckdb_functions() where stability <> 'CONSISTENT'"
         return frozenset(self.rows(sql)["function_name"].to_pylist())
+
+    def kinds(self, table: str) -> dict[str, str]:
+        """The types of the columns of a table, as they stand in SQL."""
+        found = self._connection.table(quote(table))
+        return dict(zip(found.columns, map(str, found.types), strict=True))
 
     def names(self, sql: str) -> list[str]:
         """The names of the columns that this SELECT, which DuckDB understands, gives."""

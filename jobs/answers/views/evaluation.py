@@ -30,7 +30,7 @@ def touched_values(
 ) -> pa.Table | None:
     """The values of `by` whose rows may have changed, in the columns `by`, each once; None: any row may have.
 
-    `tables`: as they are now, by name; a dataset of Arrow is one, too. `changes`: since the view was right, by table.
+    `tables`: as they are now, by name, with the columns that are needed. `changes`: since the view was right, by table.
     `spill`: folder for what does not fit into memory.
     """
     happened = {name: found for name, found in changes.items() if name in analysis.reads and _has_any(found)}
@@ -39,16 +39,16 @@ def touched_values(
     nothing = pa.schema([analysis.schema.field(name) for name in view.by]).empty_table()
     found = [nothing]
     with Engine(f"{view.owner}: touched", spill) as engine:
-        for table, columns in analysis.tables.items():
+        for table in analysis.tables:
             engine.register({f"{_NOW}{table}": tables[table]})
-            sql = f"select {_list(columns)} from {quote(_NOW + table)}"
+            sql = f"select {_columns(analysis, table)} from {quote(_NOW + table)}"
             if table in changes:
-                engine.register({f"{_BEFORE}{table}": changes[table].before.select(columns)})
-                sql += f" union all from {quote(_BEFORE + table)}"
+                engine.register({f"{_BEFORE}{table}": changes[table].before})
+                sql += f" union all select {_columns(analysis, table)} from {quote(_BEFORE + table)}"
             engine.define(table, sql)
         for name, change in happened.items():
             parts = (change.before, change.after)
-            changed = pa.concat_tables([part.select(analysis.tables[name]) for part in parts])
+            changed = pa.concat_tables([part.select(list(analysis.tables[name])) for part in parts])
             engine.register({CHANGED: changed})
             values = engine.rows(f"select distinct * from ({analysis.touched[name]}\n)")
             found.append(values.rename_columns(list(view.by)).cast(nothing.schema))
@@ -66,11 +66,11 @@ def rows(
             engine.register({_TOUCHED: touched})
         for table in analysis.reads:
             engine.register({f"{_NOW}{table}": tables[table]})
-            sql = f"select {_list(analysis.tables[table])} from {quote(_NOW + table)} as {_ROWS}"
+            sql = f"select {_columns(analysis, table)} from {quote(_NOW + table)} as {_ROWS}"
             if touched is not None and table == analysis.restricted:
                 sql += f" where {_is_touched(view.by, analysis.restricted_columns)}"
             engine.define(table, sql)
-        sql = f"from ({view.select}\n) as {_ROWS}"
+        sql = f"from ({view.sql}\n) as {_ROWS}"
         if touched is not None:
             sql += f" where {_is_touched(view.by, view.by)}"
         found = engine.rows(sql).cast(analysis.schema)
@@ -82,8 +82,11 @@ def _has_any(change: TableChanges) -> bool:
     return bool(len(change.before) or len(change.after))
 
 
-def _list(columns: tuple[str, ...]) -> str:
-    return ", ".join(map(quote, columns))
+def _columns(analysis: Analysis, table: str) -> str:
+    """What SQL sees of a table."""
+    needed = analysis.needed[table]
+    kinds = analysis.tables[table].items()
+    return ", ".join(quote(name) if name in needed else f"null::{kind} as {quote(name)}" for name, kind in kinds)
 
 
 def _is_touched(by: tuple[str, ...], columns: tuple[str, ...]) -> str:

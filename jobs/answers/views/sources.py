@@ -125,11 +125,11 @@ def _sources(select: exp.Select, tables: Mapping[str, pa.Schema]) -> Sources | N
         holds += _conjuncts(join.args.get("on"))
     where = select.args.get("where")
     found.always += _conjuncts(where.this if where else None)
-    found.renamed = frozenset(_renamed(select, found))
+    found.renamed = frozenset(_other_names(select, found))
     return found
 
 
-def _renamed(select: exp.Select, sources: Sources) -> Iterator[str]:
+def _other_names(select: exp.Select, sources: Sources) -> Iterator[str]:
     for each in select.expressions:
         name = each.alias.lower()
         column = sources.column(each.unalias()) if name else None

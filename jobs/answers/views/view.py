@@ -1,5 +1,6 @@
 """A view: rows by SQL over tables of latest rows, kept up to date."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ HIDDEN = ("change_carried", "revision", "updated_time")
 """Columns of tables of latest rows that SQL does not see: they depend on when changes came and were published."""
 CHANGED = "changed"
 """In the SQL of `touched`: the rows that have changed, as they were and as they are."""
+
+_TEXT_OR_SPACE = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|\s+")
+"""A quoted text or name, or else what only separates words."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class View:
 
     def __post_init__(self) -> None:
         anchors.check_names(self.owner, self.key, self.by)
+        if isinstance(self.sql, str):
+            object.__setattr__(self, "sql", _on_one_line(self.sql))
+        if self.touched is not None:
+            object.__setattr__(self, "touched", {name: _on_one_line(sql) for name, sql in self.touched.items()})
         if not self.key:
             raise Mistake(f'{self.owner}: key takes the columns that tell rows apart: key=("follower", "post")')
         if not isinstance(self.sql, str) or not self.sql.strip():
@@ -51,11 +59,6 @@ class View:
         """What messages call it."""
         return f"View {self.name}" if self.name else "View"
 
-    @property
-    def select(self) -> str:
-        """The SQL, without what may end it."""
-        return self.sql.strip().removesuffix(";")
-
     def columns(self, given: Mapping[str, StructType]) -> StructType:
         """The columns of its rows. `given`: those of the tables of latest rows, by name.
 
@@ -64,3 +67,12 @@ class View:
         from jobs.answers.views import analysis  # not at the top: DuckDB takes a fifth of a second to load
 
         return analysis.analyse(self, given).columns
+
+
+def _on_one_line(sql: str) -> str:
+    """The SQL without comments and the semicolon at its end, words one space apart: its layout is no part of what a
+    result means. SQL with backslashes, dollar quotes or long comments stays as it is: these take more to be read.
+    """
+    if any(sign in sql for sign in ("\\", "$$", "/*")):
+        return sql
+    return _TEXT_OR_SPACE.sub(lambda found: found[1] or " ", sql).strip().removesuffix(";").rstrip()

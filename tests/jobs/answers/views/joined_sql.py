@@ -81,26 +81,42 @@ def references(draw: st.DrawFn, source: Source, names: tuple[str, ...]) -> str:
 @st.composite
 def conditions(draw: st.DrawFn, sources: list[Source], last: Source | None = None) -> str:
     """Conditions that must all be true; of a join with `last`, mostly with an equality between it and another one."""
-    numbers = ("x", "y", "n")
-    one = draw(st.sampled_from(sources))
-    other = last or draw(st.sampled_from(sources))
-    choices = {
-        "equal": f"{draw(references(one, numbers))} = {draw(references(other, numbers))}",
-        "turned": f"({draw(references(other, numbers))} = {draw(references(one, numbers))})",
-        "less": f"{draw(references(one, numbers))} < {draw(references(other, numbers))}",
-        "constant": f"{draw(references(other, numbers))} {draw(st.sampled_from(['=', '<>', '<=', '>']))} 1",
-        "text": f"{draw(references(other, ('s',)))} {draw(st.sampled_from(['=', '<>']))} 'q'''",
-        "flag": draw(references(other, ("live",))),
-        "no flag": f"not {draw(references(other, ('live',)))}",
-        "null": f"{draw(references(other, ('n', 'x', 'live')))} is null",
-        "filled": f"coalesce({draw(references(other, ('n', 'x')))}, 1) = {draw(references(one, ('n', 'x')))}",
-        "either": f"({draw(references(one, numbers))} = 1 or {draw(references(other, numbers))} = 2)",
-    }
-    kinds = st.sampled_from(["equal", "equal", "turned", *choices])
-    found = [choices[draw(kinds)] for _ in range(draw(st.integers(1, 2)))]
+    found = [draw(condition(sources, last)) for _ in range(draw(st.integers(1, 3)))]
     if last and draw(st.integers(0, 3)):
-        found = [choices["equal"], *found[1:]]
+        one = draw(st.sampled_from(sources))
+        found.append(f"{draw(references(one, ('x', 'y', 'n')))} = {draw(references(last, ('x', 'y', 'n')))}")
     return " and ".join(found)
+
+
+@st.composite
+def condition(draw: st.DrawFn, sources: list[Source], last: Source | None) -> str:
+    """A condition of one of the sources or two."""
+    numbers = ("x", "y", "n")
+    one, other = (draw(st.sampled_from([*sources, *filter(None, [last])])) for _ in range(2))
+    kind = draw(
+        st.sampled_from(["equal"] * 4 + ["turned", "less", "flag", "no flag", "null", "filled", "either", "set"])
+    )
+    sign = draw(st.sampled_from(["=", "<>", "<=", ">"]))
+    texts = {
+        "equal": lambda: f"{draw(references(other, numbers))} = {draw(references(one, numbers))}",
+        "turned": lambda: f"({draw(references(one, numbers))} = {draw(references(other, numbers))})",
+        "less": lambda: f"{draw(references(one, numbers))} < {draw(references(other, numbers))}",
+        "flag": lambda: draw(references(other, ("live",))),
+        "no flag": lambda: f"not {draw(references(other, ('live',)))}",
+        "null": lambda: f"{draw(references(other, ('n', 'x', 'live')))} is null",
+        "filled": lambda: f"coalesce({draw(references(other, ('n', 'x')))}, 1) = {draw(references(one, ('n', 'x')))}",
+        "either": lambda: f"({draw(references(one, numbers))} = 1 or {draw(references(other, numbers))} = 2)",
+        "set": lambda: draw(
+            st.sampled_from(
+                [
+                    f"{draw(references(other, numbers))} {sign} 1",
+                    f"{draw(references(other, ('s',)))} {sign} 'q'''",
+                    f"{draw(references(other, ('live',)))} {sign} true",
+                ]
+            )
+        ),
+    }
+    return texts[kind]()
 
 
 @st.composite
