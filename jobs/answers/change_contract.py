@@ -18,11 +18,8 @@ from jobs.running.errors import Mistake
 
 def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
     """Raises Mistake unless changes are answered by Latest and Versions, and these read changes."""
-    of_changes, as_of, views = (
-        answer_kinds.of_changes(answers),
-        answer_kinds.as_of(answers),
-        answer_kinds.views(answers),
-    )
+    of_changes, as_of = answer_kinds.of_changes(answers), answer_kinds.as_of(answers)
+    views = answer_kinds.views(answers)
     forms = {reads.topic.TOPIC: reads for reads in all_reads if reads.form}
     others = [each for each in answer_kinds.in_order(answers) if each not in (*of_changes, *as_of, *views)]
     if bool(forms) != bool(of_changes) or (of_changes and others) or ((as_of or views) and not of_changes):

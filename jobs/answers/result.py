@@ -101,7 +101,7 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | ChangeAnswer | EventAnswer | tuple[Any, ...] | None = None
+    answers: Windows | Sessions | ChangeAnswer | View | EventAnswer | tuple[Any, ...] | None = None
     """What follows from the records: Windows, also with a Top or several; Sessions; answers of events; Latest and
     Versions of changes, and what is made of these. None keeps a row for each record, with what is decided about it."""
     late: Late = Late()

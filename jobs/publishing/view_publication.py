@@ -57,10 +57,16 @@ def update(
     return row_writing.merge(path, differs, stored, view.key, commit)
 
 
-def latest_tables(places: Places, result: Result) -> dict[str, DeltaTable]:
-    """The tables that views may read, by the name that they have in SQL."""
+def latest_tables(places: Places, result: Result, versions: Mapping[str, int] | None = None) -> dict[str, DeltaTable]:
+    """The tables that views may read, by the name that they have in SQL; as they are now, or at these versions by name
+    of the table.
+    """
     answers = [each for each in result.change_answers if isinstance(each, Latest) and each.name]
-    return {each.name: DeltaTable(places.table(result.answer_table(each))) for each in answers}
+    names = {each.name: result.answer_table(each) for each in answers}
+    return {
+        called: DeltaTable(places.table(name), version=versions[name] if versions else None)
+        for called, name in names.items()
+    }
 
 
 def read_columns(table: DeltaTable, columns: tuple[str, ...]) -> pa.Table:

@@ -57,8 +57,8 @@ _FLOATS = ("DOUBLE", "FLOAT")
 
 
 def columns_read(owner: str, sql: str, engine: Engine, tables: Collection[str]) -> dict[str, frozenset[str]]:
-    """Those of the tables that the SQL reads, and of each the columns. Raises Mistake unless it is one SELECT over one of
-    them, or several, with equal rows for equal tables. `engine`: has the tables, without rows.
+    """Those of the tables that the SQL reads, and of each the columns. Raises Mistake unless it is one SELECT over some
+    of them, with equal rows for equal tables. `engine`: has the tables, without rows.
     """
     unstable, found = engine.unstable_functions(), dict[str, frozenset[str]]()
     for node in _nodes(engine.plan(sql)):

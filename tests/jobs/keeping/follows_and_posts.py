@@ -53,15 +53,13 @@ def columns(events: DataFrame) -> DataFrame:
     return events
 
 
-RESULT = Result(
-    "timeline_v1",
-    (Reads(FOLLOWS, columns, form=debezium.CHANGES), Reads(POSTS, columns, form=debezium.CHANGES)),
-    (
-        Latest(key=("follower", "followee"), topic=FOLLOWS.TOPIC).named("follows"),
-        Latest(key=("id",), topic=POSTS.TOPIC).named("posts"),
-        *(TIMELINE, AUTHORS, SIZES),
-    ),
+READS = (Reads(FOLLOWS, columns, form=debezium.CHANGES), Reads(POSTS, columns, form=debezium.CHANGES))
+ANSWERS = (
+    Latest(key=("follower", "followee"), topic=FOLLOWS.TOPIC).named("follows"),
+    Latest(key=("id",), topic=POSTS.TOPIC).named("posts"),
+    *(TIMELINE, AUTHORS, SIZES),
 )
+RESULT = Result("timeline_v1", READS, ANSWERS)
 Message = tuple[str, dict[str, int] | None, dict[str, Any]]
 """Topic, key and envelope of a record."""
 
@@ -100,8 +98,8 @@ class Database:
             old = self.posts.pop(post)
             if what == "author":
                 self.posts[post] = author
-            row = {"id": post, "author": old if what == "delete" else author}
-            self._tell(POSTS.TOPIC, "d" if what == "delete" else "u", {"id": post}, row)
+            new: dict[str, int | None] = {"id": post, "author": old if what == "delete" else author}
+            self._tell(POSTS.TOPIC, "d" if what == "delete" else "u", {"id": post}, new)
         self._commit = self._lsn
 
     def _tell(self, topic: str, op: str, key: dict[str, int] | None, row: dict[str, Any] | None) -> None:
@@ -112,7 +110,7 @@ class Database:
 
     def timeline(self) -> dict[tuple[int, int], int]:
         """By follower and post, the rank of the newest posts of those whom each follows."""
-        found = {}
+        found = dict[tuple[int, int], int]()
         for follower in {one for one, _ in self.follows}:
             authors = {followee for one, followee in self.follows if one == follower}
             posts = sorted((post for post, author in self.posts.items() if author in authors), reverse=True)

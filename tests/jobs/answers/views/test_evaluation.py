@@ -136,7 +136,7 @@ def test_a_table_that_the_view_does_not_read_touches_nothing() -> None:
 
 def test_null_is_a_value_of_by() -> None:
     view = View("select id, place, count(*) over (partition by place) as n from posts", ("id",), ("place",))
-    state = {"follows": [], "posts": [(1, 1, None), (2, 1, None), (3, 1, "a")]}
+    state: dict[str, list[Any]] = {"follows": [], "posts": [(1, 1, None), (2, 1, None), (3, 1, "a")]}
     assert rows(view, state, [(None,)]) == [(1, None, 2), (2, None, 2)]
     assert touched(view, posts=([(100, 10)], [(100, 10, "a")])) == [("a",), (None,)]
 
@@ -158,7 +158,10 @@ def test_null_is_a_value_of_by() -> None:
     ],
 )
 def test_rows_that_cannot_be_are_refused_without_their_values(sql: str, due: str) -> None:
-    state = {"follows": [(1, 10), (2, 11)], "posts": [(100, 10, "secret"), (101, 10, "secret"), (102, 40, "secret")]}
+    state: dict[str, list[Any]] = {
+        "follows": [(1, 10), (2, 11)],
+        "posts": [(100, 10, "secret"), (101, 10, "secret"), (102, 40, "secret")],
+    }
     with pytest.raises(Mistake) as caught:
         rows(View(sql, ("id",), name="feed"), state)
     assert due in str(caught.value) and "secret" not in str(caught.value) and "\n" not in str(caught.value)
