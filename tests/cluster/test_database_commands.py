@@ -1,6 +1,7 @@
 """What headrace asks a real PostgreSQL: are the rows those of the database, and is its slot well?"""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import run
+from jobs.admin.database import slot_findings
 from jobs.run import Run
 from tests.cluster import bank
 from tests.cluster.broker import Broker
@@ -81,6 +83,9 @@ def test_the_rows_of_the_database_and_a_change_that_the_log_has_lost(
     assert "accounts_v1: equal to bank, table public.accounts" in said and "44 rows" in said
     assert "not compared: span (interval is not compared)" in said
 
+    assert command.run("doctor", "--places", str(bank_places)) == 0
+    assert "accounts_v1: all is well" in capsys.readouterr().out
+
     # The job has not run since; a verification waits, and says for what.
     postgres.execute(bank.EACH_A_LITTLE)
     assert command.run(*verify, "--job", str(job), "--wait", "4") == 1
@@ -148,3 +153,49 @@ def test_a_password_is_in_no_message(
         assert expected in err and not out and len(err.splitlines()) == 1
         assert PASSWORD not in err
     assert PASSWORD not in postgres.log()
+
+
+def test_a_slot_that_falls_behind_is_lost_or_was_dropped(
+    postgres: Postgres, capture: Connector, kafka_places: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test of the module: the connector's own slot is lost, too."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    text = kafka_places.read_text()
+
+    def look(slot: str) -> list[tuple[bool, str, str]]:
+        kafka_places.write_text(f'{text}[databases.bank]\nurl = "{url}"\nslot = "{slot}"\n')
+        places = run.places(kafka_places)
+        assert not list(slot_findings.examine(places, "bakery.public.accounts")), "another database"
+        return [(one.wrong, one.what, one.remedy) for one in slot_findings.examine(places, TOPIC)]
+
+    assert look("bank") == []
+    [(wrong, what, remedy)] = look("gone")
+    assert wrong and "has no replication slot gone; it has" in what and "new snapshot" in remedy
+    capture.stop()
+    postgres.execute("SELECT pg_create_logical_replication_slot('quiet', 'pgoutput')")
+    asleep = "no connector reads the replication slot quiet of the database bank, which is 0.0 MiB of"
+    [(wrong, what, remedy)] = look("quiet")
+    assert wrong and what.startswith(asleep) and "start the connector" in remedy
+
+    monkeypatch.setattr(slot_findings, "FAR_BEHIND", 20 * 2**20)
+    seen: list[str] = []
+    segment = ("SELECT pg_logical_emit_message(true, 'test', 'x')", "SELECT pg_switch_wal()")  # 16 MiB
+    postgres.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '160MB'", "SELECT pg_reload_conf()")
+    for _ in range(14):
+        found = look("quiet")
+        seen += [re.sub(r"[\d,.]+ MiB", "n MiB", what) for _, what, _ in found]
+        assert [wrong for wrong, what, _ in found if "removes that log" in what or "lost" in what] in ([], [True])
+        postgres.execute(*segment, "CHECKPOINT")
+    postgres.execute("ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()")
+    [(wrong, what, remedy)] = look("quiet")
+    assert wrong and "is lost: PostgreSQL has removed the log" in what and "new snapshot" in remedy
+    behind = "the replication slot quiet of the database bank is n MiB of the database's log behind"
+    steps = list(dict.fromkeys(what for what in seen if what.startswith("the ")))
+    assert steps[:2] == [behind, f"{behind}, and PostgreSQL removes that log after n MiB more: then the slot is lost"]
+    postgres.execute("SELECT pg_drop_replication_slot('quiet')")
+    [(wrong, what, _)] = look("quiet")
+    assert wrong and "has no replication slot quiet" in what
+
+    kafka_places.write_text(f'{text}[databases.bank]\nurl = "postgresql://{AUDITOR}@127.0.0.1:1/x"\n')
+    [unreachable] = slot_findings.examine(run.places(kafka_places), TOPIC)
+    assert not unreachable.wrong and "no connection to the database bank" in unreachable.remedy
