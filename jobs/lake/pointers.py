@@ -162,7 +162,9 @@ def check_free(places: Places, names: Iterable[str]) -> None:
     for name in names:
         meant = pointers.table(name)
         if name == TABLE:
-            raise Refused(f"{name} is the table of headrace's pointers in {places.tables}: give the result another name.")
+            raise Refused(
+                f"{name} is the table of headrace's pointers in {places.tables}: give the result another name."
+            )
         if meant is not None and (name in pointers.targets or delta_tables.find(places.table(meant)) is not None):
             raise Refused(
                 f"readers already use the name {name} for the table {meant} (see `headrace status`): give the result "

@@ -1,7 +1,7 @@
 """Readers of results for analysts and notebooks: with Spark, or without any Java.
 
-`published` is what the last publishing wrote; `fresh` is the same windows merged from the panes at this moment. `query`,
-`pandas` and `feed_changes` need no JVM, and follow the names that `headrace promote` switches.
+`published` is what the last publishing wrote; `fresh` is the same windows merged from the panes at this moment. `query`
+and `pandas` need no JVM. All follow the names that `headrace promote` switches.
 """
 
 from datetime import datetime
