@@ -18,6 +18,8 @@ from jobs.running.errors import Refused
 
 PLACE = ("record_partition", "record_offset")
 """The key of a table with a row for each record."""
+_TOO_DEEP = (RecursionError, MemoryError)
+"""What Python's parser raises for text that is nested too deeply."""
 
 
 def read(name: str, definition: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -32,7 +34,7 @@ def read(name: str, definition: dict[str, str]) -> dict[str, tuple[str, ...]]:
             assert isinstance(statement, ast.Expr)
             answer = _value(statement.value)
             keys[answer.name] = tuple(answer.key)
-    except (SyntaxError, ValueError, AssertionError, AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (SyntaxError, ValueError, AssertionError, AttributeError, LookupError, TypeError, *_TOO_DEEP) as error:
         raise Refused(
             f"the ledger of {name} does not say in words of this version which columns tell its rows apart "
             f"({type(error).__name__}): name them with --key."

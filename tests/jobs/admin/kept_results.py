@@ -41,7 +41,7 @@ class KeptResult:
         known = self.last.tables if self.last else {}
         for part, rows in tables.items():
             name = self.name if part == "_" else f"{self.name}_{part}"
-            self._write(self.places.table(name), rows)
+            self.write(self.places.table(name), rows)
             known = known | {name: {}}
         fields = {"end_offsets": ends, "tables": ledger.versions(self.places, known)} | self.more
         if self.last is None:
@@ -59,7 +59,8 @@ class KeptResult:
         self.last = ledger.write(self.places, self.name, self.last.next("batch", batch_id=0, end_offsets=ends))
         return self
 
-    def _write(self, path: str, rows: pa.Table) -> None:
+    def write(self, path: str, rows: pa.Table) -> None:
+        """Write the table at a path, as a run would."""
         delta_tables.create(path, from_arrow_schema(rows.schema), (), "Written by a test.")
         metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"sequence": 1, "step": "publish"})})
         write_deltalake(DeltaTable(path), rows, mode="overwrite", commit_properties=metadata)

@@ -16,7 +16,9 @@ from jobs.running.places import Places
 
 def switch(places: Places, name: str, to: str, kind: str = SwitchKind.PROMOTE) -> Switch:
     before = pointers.read(places)
-    return pointers.append(places, before, Switch(kind, name, before.targets.get(name), to, f"id of {to}", {"t": {0: 7}}))
+    return pointers.append(
+        places, before, Switch(kind, name, before.targets.get(name), to, f"id of {to}", {"t": {0: 7}})
+    )
 
 
 def write(places: Places, name: str, number: int) -> None:
@@ -99,10 +101,13 @@ def test_a_reader_sees_all_tables_of_one_result_whenever_it_looks(places: Places
 
     def read() -> int:
         reads = 0
-        sql = "select a.number, b.number as b, c.number as c from rides a cross join rides_feed b cross join rides_top c"
+        sql = (
+            "select a.number, b.number as b, c.number as c from rides a cross join rides_feed b cross join rides_top c"
+        )
         while not stop.is_set():
             seen.update(
-                tuple(row.values()) for row in results.query(places, sql, "rides", "rides_feed", "rides_top").to_pylist()
+                tuple(row.values())
+                for row in results.query(places, sql, "rides", "rides_feed", "rides_top").to_pylist()
             )
             reads += 1
             begun.set()
@@ -138,7 +143,9 @@ def test_the_longest_name_counts(places: Places) -> None:
     assert results.table_path(places, "a_b") == places.table("b_v1")
 
 
-@pytest.mark.parametrize("name", ["rides", "rides_nothing", "ride", "ridesx", "rides-top", "", "../rides", "rides_/../x"])
+@pytest.mark.parametrize(
+    "name", ["rides", "rides_nothing", "ride", "ridesx", "rides-top", "", "../rides", "rides_/../x"]
+)
 def test_a_name_that_means_nothing_is_refused(places: Places, name: str) -> None:
     switch(places, "rides", "rides_v1")
     with pytest.raises(Refused, match="there is no table"):
