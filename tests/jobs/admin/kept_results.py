@@ -1,4 +1,4 @@
-"""Results with ledgers and tables that a test writes itself, row by row: nothing is read from a log, and no Spark runs."""
+"""Results whose ledgers and tables a test writes itself, row by row: nothing is read from a log, and no Spark runs."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ class KeptResult:
     last: Row | None = None
 
     def publish(self, ends: dict[int, int], kind: str = "batch", **tables: pa.Table) -> "KeptResult":
-        """Write these tables, by what follows the name of the result ("_": nothing), and close them at these offsets."""
+        """Write these tables, by what follows the name of the result ("_": nothing), and close them at the offsets."""
         known = self.last.tables if self.last else {}
         for part, rows in tables.items():
             name = self.name if part == "_" else f"{self.name}_{part}"
