@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +17,6 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from jobs.lake import delta_tables
 from jobs.running.errors import Refused
-from jobs.running.instants import EPOCH
 from jobs.running.places import Places
 from schemas import switch
 
@@ -47,7 +47,7 @@ class Switch:
     offsets: dict[str, dict[int, int]] = field(default_factory=dict)
     switched_by: str = ""
     sequence: int = 0
-    switched_time: datetime = EPOCH
+    switched_time: datetime = field(default_factory=partial(datetime.now, UTC))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def append(places: Places, before: Pointers, row: Switch) -> Switch:
 
     Raises Refused if another switch was made meanwhile.
     """
-    row = replace(row, sequence=len(before.switches) + 1, switched_time=datetime.now(UTC))
+    row = replace(row, sequence=len(before.switches) + 1)
     table = _table_of_switches(places)
     is_taken = (table.transaction_version(_MARK) or 0) >= row.sequence
     columns = pa.schema(table.schema().to_arrow())
