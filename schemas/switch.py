@@ -3,9 +3,10 @@
 A name points to the result of its last row. Rows are only appended, so the table is the history of all names, too.
 """
 
-from pyspark.sql.types import LongType, MapType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import IntegerType, LongType, MapType, StringType, StructField, StructType, TimestampType
 
-from schemas.ledger import OFFSETS
+OFFSETS = MapType(IntegerType(), LongType())
+"""By partition, the offset after the last record."""
 
 
 def _column(name: str, kind: object, comment: str) -> StructField:

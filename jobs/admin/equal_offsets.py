@@ -68,7 +68,7 @@ def find(places: Places, old: str, new: str) -> Equal:
         raise Refused(f"{texts}: they read no topic in common, so they are never at equal offsets.")
     _check_same_log(lasts[old], lasts[new], both)
     rows = {name: _rows(places, name, last) for name, last in lasts.items()}
-    known = {name: _published(rows[name], lasts[name], both) for name in lasts}
+    known = {name: _last_rows(rows[name], lasts[name], both) for name in lasts}
     shared = [offsets for offsets in known[old] if offsets and offsets in known[new]]
     if not shared:
         extents = "; ".join(f"{name} has published {text(_newest(offsets))}" for name, offsets in known.items())
@@ -86,7 +86,7 @@ def find(places: Places, old: str, new: str) -> Equal:
 def published_offsets(places: Places, name: str, last: Row) -> dict[str, dict[int, int]]:
     """By topic and partition, how far what a result has published reaches."""
     found: dict[str, dict[int, int]] = {}
-    for (topic, partition), offset in _newest(_published(_rows(places, name, last), last, topics(last))):
+    for (topic, partition), offset in _newest(_last_rows(_rows(places, name, last), last, topics(last))):
         found.setdefault(topic, {})[partition] = offset
     return found
 
@@ -121,7 +121,7 @@ def _rows(places: Places, name: str, last: Row) -> list[dict[str, Any]]:
     return rows
 
 
-def _published(rows: Iterable[Mapping[str, Any]], last: Row, wanted: Iterable[str]) -> dict[Offsets, int]:
+def _last_rows(rows: Iterable[Mapping[str, Any]], last: Row, wanted: Iterable[str]) -> dict[Offsets, int]:
     """For all offsets that were ever published: the last ledger row after which the tables reached just so far."""
     wanted, ends, found = tuple(wanted), {}, {}
     for row in rows:

@@ -56,7 +56,7 @@ def compare(
     found: dict[str, Comparison] = {}
     for answer in both:
         of_answer = key or _same_key(keys[old][answer], keys[new][answer], table_names.part(new, answer))
-        with _explained(places, at):
+        with _with_explanation(places, at):
             sides = [_table(places, each, answer) for each in (at.old, at.new)]
             found[answer] = table_comparison.compare(sides[0], sides[1], of_answer, tolerance, examples)
     if not found:
@@ -94,7 +94,7 @@ def _table(places: Places, moment: Moment, answer: str) -> DeltaTable:
 
 
 @contextmanager
-def _explained(places: Places, at: Equal) -> Iterator[None]:
+def _with_explanation(places: Places, at: Equal) -> Iterator[None]:
     """Raises Refused for a version that was vacuumed, or whose log is cleaned up."""
     try:
         yield

@@ -8,16 +8,15 @@ from pathlib import Path
 from deltalake.exceptions import DeltaError
 
 from jobs.admin import promotion
-from jobs.answers import contract
 from jobs.keeping import ledger, locks
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables, pointers
 from jobs.lake.pointers import Pointers, Switch, SwitchKind
 from jobs.running import durations, storage
-from jobs.running.errors import Mistake, Refused
+from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-_REMOVED = ".removed"
+_REMOVED = "-removed"
 """Follows the name of the folder of a ledger while that is removed."""
 
 
@@ -43,16 +42,11 @@ def plan(places: Places, result: str, after: str, now: datetime | None = None) -
     Raises Refused if a name points to the result, or has done so less than `after` ago (a duration such as "7 days"),
     or never has; if it runs; or if it is no result.
     """
-    before = pointers.read(places)
-    last = _check_result(places, before, result)
-    ledger_id = delta_tables.identity(ledger.path(places, result))[0]
-    begun = before.is_retired(ledger_id)
-    if not begun:
-        _check_pointers(before, result, after, now or datetime.now(UTC))
+    _, removal = _find(places, result, after, now)
     holder = locks.holder(places.checkpoints, result)
     if holder:
         raise Refused(f"{result} is running ({holder}): stop its job first, and take it out of the schedule.")
-    return _removal(places, result, ledger_id, last, begun)
+    return removal
 
 
 def retire(
@@ -67,46 +61,58 @@ def retire(
     Raises Refused as `plan`. First a row among the switches says so: from then on no name can be pointed to it. `step`
     is called with the name of each table before it is removed.
     """
-    promotion.check_name(result)
-    home = ledger.path(places, result)
+    _find(places, result, after, now)  # what is refused leaves no lock behind
     with locks.exclusive_change(places.checkpoints, result) as folder:
-        storage.remove_folder(home + _REMOVED)
-        before = pointers.read(places)
-        last = _check_result(places, before, result)
-        ledger_id = delta_tables.identity(home)[0]
-        removal = _removal(places, result, ledger_id, last, before.is_retired(ledger_id))
+        before, removal = _find(places, result, after, now)
         if not removal.begun:
-            _check_pointers(before, result, after, now or datetime.now(UTC))
-            row = Switch(SwitchKind.RETIRE, None, None, result, ledger_id, {}, promotion.who())
+            row = Switch(SwitchKind.RETIRE, None, None, result, removal.ledger_id, {}, promotion.who())
             pointers.append(places, before, row)
         for path in (*removal.tables, removal.checkpoints):
             step(path)
             storage.remove_folder(path)
-        step(home)
-        if "://" not in home:  # a ledger of which half is removed could not be read by the call that goes on
-            Path(home).rename(home + _REMOVED)
-            home += _REMOVED
-        storage.remove_folder(home)
+        step(removal.ledger)
+        _remove_ledger(removal.ledger)
         for lock in (f"{result}.java.lock", f"{result}.lock"):
             (folder / lock).unlink(missing_ok=True)
     return removal
+
+
+def _remove_ledger(path: str) -> None:
+    """Remove it at once, as far as readers can tell: one of which half is there could not be read by a later call."""
+    if "://" not in path and not path.endswith(_REMOVED):
+        storage.remove_folder(path + _REMOVED)
+        Path(path).rename(path + _REMOVED)
+        path += _REMOVED
+    storage.remove_folder(path)
+
+
+def _find(places: Places, result: str, after: str, now: datetime | None) -> tuple[Pointers, Removal]:
+    """The switches until now, and what is to be removed in their light. Raises Refused as `plan`, but for a run."""
+    promotion.check_name(result)
+    seconds = durations.seconds(after)
+    before, home = pointers.read(places), ledger.path(places, result)
+    if "://" not in home and Path(home + _REMOVED).is_dir() and delta_tables.find(home) is None:
+        checkpoints = f"{places.checkpoints}/{result}"
+        return before, Removal(result, "", (), checkpoints, home + _REMOVED, (), begun=True)
+    last = _check_result(places, before, result)
+    ledger_id = delta_tables.identity(home)[0]
+    begun = before.is_retired(ledger_id)
+    if not begun:
+        _check_pointers(before, result, after, seconds, now or datetime.now(UTC))
+    return before, _removal(places, result, ledger_id, last, begun)
 
 
 def _check_result(places: Places, before: Pointers, result: str) -> Row:
     """The last row of its ledger. Raises Refused if it is no result."""
     if result in before.targets:
         raise Refused(f"{result} is a name, which points to {before.targets[result]}: name the result to retire.")
-    try:
-        contract.check_name(result)
-    except Mistake as mistake:
-        raise Refused(f"{mistake}.") from None
     last = ledger.last(places, result)
     if last is None:
         raise Refused(f"there is no result {result} in {places.tables}: nothing to retire.")
     return last
 
 
-def _check_pointers(before: Pointers, result: str, after: str, now: datetime) -> None:
+def _check_pointers(before: Pointers, result: str, after: str, seconds: int, now: datetime) -> None:
     pointing = sorted(name for name, target in before.targets.items() if target == result)
     if pointing:
         raise Refused(f"{pointing[0]} points to {result}, so readers use it: point the name to another result first.")
@@ -116,7 +122,7 @@ def _check_pointers(before: Pointers, result: str, after: str, now: datetime) ->
             f"no name has ever pointed to {result}, so nobody knows since when it is not read: point a name to it and "
             "away again with `headrace promote`, or remove its tables by hand."
         )
-    until = max(left) + timedelta(seconds=durations.seconds(after))
+    until = max(left) + timedelta(seconds=seconds)
     if now < until:
         raise Refused(
             f"a name pointed to {result} until {max(left):%Y-%m-%d %H:%M} UTC, which is less than {after} ago: it may "

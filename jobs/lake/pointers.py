@@ -168,5 +168,5 @@ def check_free(places: Places, names: Iterable[str]) -> None:
         if meant is not None and (name in pointers.targets or delta_tables.find(places.table(meant)) is not None):
             raise Refused(
                 f"readers already use the name {name} for the table {meant} (see `headrace status`): give the result "
-                "another name, with its version, such as departure_delay_v2."
+                "another name, with its version, such as departure_delay_v1."
             )

@@ -54,7 +54,7 @@ def status(
         return
     known_pointers = pointers.read(home)
     if name is not None:
-        for line in _pointer_lines(known_pointers, [name]):
+        for line in _pointer_lines(known_pointers, [name], names):
             console.print(line, soft_wrap=True)
         name = known_pointers.targets.get(name, name)
         if name not in names:
@@ -78,21 +78,21 @@ def status(
             console.print(f"{result}: {facts}", soft_wrap=True)
         elif facts.completeness is not None:
             console.print(f"{result}: complete {_complete_text(facts.completeness)}", soft_wrap=True)
-    for line in _pointer_lines(known_pointers, sorted(known_pointers.targets)):
+    for line in _pointer_lines(known_pointers, sorted(known_pointers.targets), names):
         console.print(line, soft_wrap=True)
 
 
-def _pointer_lines(pointers: "Pointers", names: list[str]) -> list[str]:
-    """Which result each of the names points to, since when, and which it would go back to."""
+def _pointer_lines(pointers: "Pointers", names: list[str], results: list[str]) -> list[str]:
+    """Which result each of the names points to, since when, and which it would go back to; whether it is gone."""
     lines = []
     for name in names:
         for last in pointers.of_name(name)[-1:]:
             earlier = pointers.results_before(name)
             back = f"; before: {earlier[-1]}" if earlier else ""
             by = "".join(filter(str.isprintable, last.switched_by))
-            lines.append(
-                f"{name} points to {last.to_result} since {last.switched_time:%Y-%m-%d %H:%M} UTC, by {by}{back}"
-            )
+            since = f"since {last.switched_time:%Y-%m-%d %H:%M} UTC, by {by}"
+            gone = "" if last.to_result in results else ", which is GONE,"
+            lines.append(f"{name} points to {last.to_result}{gone} {since}{back}")
     return lines
 
 

@@ -102,7 +102,7 @@ NAMES = {
         },
     ),
     "Marks": (
-        "Transaction identifiers in the Delta log of the archive; the last two in those of a ledger and of `_pointers`.",
+        "Transaction identifiers in the Delta log of the archive; the last two in those of ledgers and of `_pointers`.",
         {
             "partitions:TOPIC": "Number of partitions.",
             "end:TOPIC:PARTITION": "Offset after the last one given out.",
@@ -133,7 +133,7 @@ NAMES = {
             "NAME_quarantine": "Table of records that could not be read.",
             "NAME_feed": "Table of the changes of an answer; NAME_ANSWER_feed of one with a name of its own.",
             "NAME_ledger": "The ledger.",
-            "NAME_ledger.removed": "One that `headrace retire` was removing when it stopped.",
+            "NAME_ledger-removed": "One that `headrace retire` was removing when it stopped.",
             "_pointers": "Table of the switches of names that readers use.",
             "NAME/generation-00001": "In the folder of checkpoints: the checkpoint of a generation.",
             "NAME/generation-00001.aside-1": "One that was moved aside: nothing reads it.",

@@ -255,7 +255,11 @@ def test_half_a_table_and_half_a_ledger_are_removed_by_the_next_call(places: Pla
 
     with pytest.raises(InterruptedError):
         retirement.retire(places, "planes_v1", "7 days", now, stop)
-    Path(places.tables, "planes_v1_ledger.removed").mkdir()
+    Path(places.tables, "planes_v1_ledger-removed").mkdir()
+    retirement.retire(places, "planes_v1", "7 days", now)
+    assert not [path for path in Path(places.tables).iterdir() if path.name.startswith("planes_v1")]
+    Path(places.tables, "planes_v1_ledger-removed").mkdir()
+    assert retirement.plan(places, "planes_v1", "7 days", now).ledger.endswith("planes_v1_ledger-removed")
     retirement.retire(places, "planes_v1", "7 days", now)
     assert not [path for path in Path(places.tables).iterdir() if path.name.startswith("planes_v1")]
 

@@ -60,13 +60,15 @@ def test_it_counts_what_duckdb_counts(compare: Compare, part_rows: int) -> None:
     old, new = sides(3_000, 1)
     found = compare(old, new, "group", "start", part_rows=part_rows, examples=3)
     pairs = 'old full join new on old."group" is not distinct from new."group" and old.start = new.start'
-    (counted,) = duckdb.sql(
+    found_by_duckdb = duckdb.sql(
         f"""select count(*) filter (new.start is null), count(*) filter (old.start is null),
         count(*) filter (old.start = new.start and (old.count <> new.count or old.text is distinct from new.text)),
         count(*) filter (old.start = new.start and old.count <> new.count),
         count(*) filter (old.start = new.start and old.text is distinct from new.text),
         max(abs(old.count - new.count)) from {pairs}"""
-    ).fetchall()
+    )
+    assert found_by_duckdb
+    (counted,) = found_by_duckdb.fetchall()
     assert all(counted)
     columns = (found.columns["count"], found.columns["text"], found.largest["count"].value)
     assert (found.missing, found.added, found.different, *columns) == counted

@@ -52,7 +52,7 @@ def test_a_version_that_is_ahead_is_compared_promoted_and_followed(spark: SparkS
     rows = found.answers[""]
     assert (rows.old_rows, rows.missing, rows.added, rows.different) == (len(old), len(of_site), 0, 0)
     assert sum(offset for _, offset in found.at.offsets) == 9
-    with pytest.raises(Refused, match="small_v1 has published topic readings, partition . up to offset"):
+    with pytest.raises(Refused, match=r"small_v1 has published topic readings, partition . up to offset"):
         promotion.promote(places, "small", "small_v1")
     second = read_changes(places, "small", first.position)
     assert first.is_whole and not second.is_whole

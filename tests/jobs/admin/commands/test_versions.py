@@ -1,5 +1,6 @@
 """headrace compare, promote, rollback and retire, as they are typed, and what headrace status says of names."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from jobs.lake import pointers
 from jobs.lake.pointers import Switch
 from jobs.publishing import results
+from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests.jobs.admin.command import run
 from tests.jobs.admin.kept_results import KeptResult, places_file, planes
@@ -73,6 +75,16 @@ def test_a_name_goes_to_and_fro_and_status_shows_it(places: Places, capsys: pyte
     assert "v1" in set(results.pandas(places, "planes")["id"])
     assert run("promote", "planes_v1", "--to", "planes_v2") == 1
     assert "is there already, so readers cannot use planes_v1" in capsys.readouterr().err
+
+
+def test_a_result_that_somebody_took_away_is_noticed(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    run("promote", "planes", "--to", "planes_v1")
+    shutil.rmtree(places.table("planes_v1_ledger"))
+    shutil.rmtree(places.table("planes_v1"))
+    assert run("status") == 0
+    assert "planes points to planes_v1, which is GONE, since" in output(capsys)
+    with pytest.raises(Refused, match=r"no table planes in .* \(the name points to planes_v1\)"):
+        results.pandas(places, "planes")
 
 
 def test_both_deliver_to_one_topic(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
