@@ -41,6 +41,15 @@ def test_the_history_stays_and_the_last_switch_counts(places: Places) -> None:
     assert known.switches[0].switched_time <= known.switches[2].switched_time
 
 
+def test_what_is_stored_keeps_its_names(places: Places) -> None:
+    switch(places, "rides", "rides_v1")
+    stored = ("sequence", "kind", "name", "from_result", "to_result", "ledger_id", "offsets")
+    table = DeltaTable(places.table("_pointers"))
+    assert [column.name for column in table.schema().fields] == [*stored, "switched_by", "switched_time"]
+    assert table.transaction_version("pointers") == 1
+    assert [kind.value for kind in SwitchKind] == ["promote", "rollback", "retire"]
+
+
 def test_each_switch_is_one_commit(places: Places) -> None:
     for to in ("rides_v1", "rides_v2", "rides_v3"):
         switch(places, "rides", to)
