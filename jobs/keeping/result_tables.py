@@ -10,6 +10,7 @@ from pyspark.sql.types import IntegerType, LongType, StructField, StructType, Ti
 
 from jobs.answers import change_contract, contract, delivery, merging, table_names
 from jobs.answers.change_answer import CARRIED, ChangeAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.result import Result
 from jobs.answers.versions import INTERVAL
 from jobs.events import fast_decoder
@@ -126,7 +127,7 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
 
 
 def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> Iterator[Table]:
-    """Latest rows or versions, deleted keys, and what is made of versions."""
+    """Latest rows or versions, deleted keys, and what is made of these."""
     topics = [reads.topic for reads in result.all_reads]
     of_versions = dict[ChangeAnswer, StructType]()
     for answer in result.change_answers:
@@ -144,6 +145,11 @@ def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> It
         rows = StructType([*_with_comments(found, made.by, (), topics), *REVISION])
         contract.check_own_columns(result.name, found)
         yield Table(result.answer_table(made), rows, (), f"Events of {made.each} with versions: {result.name}.")
+    latest = {each.name: columns for each, columns in of_versions.items() if isinstance(each, Latest) and each.name}
+    for view in result.views:
+        found = change_contract.check_view(result.name, view, latest)
+        rows = StructType([*_with_comments(found, (), (), topics), *REVISION])
+        yield Table(result.answer_table(view), rows, (), f"A view over {', '.join(latest)}: {result.name}.")
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:

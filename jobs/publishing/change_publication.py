@@ -13,7 +13,7 @@ from jobs.answers.result import Result
 from jobs.answers.versions import Versions
 from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
-from jobs.publishing import as_of_publication, latest_publication, version_publication
+from jobs.publishing import as_of_publication, latest_publication, version_publication, view_publication
 from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
 
@@ -43,6 +43,8 @@ class Published:
 
     changes: dict[str, pa.Table | None] = field(default_factory=dict)
     """By the name of each answer, what has changed in its table; None if nothing has."""
+    before: dict[str, pa.Table] = field(default_factory=dict)
+    """By the name of each answer of latest rows that have changed, the changed and removed ones as they were."""
     notes: tuple[str, ...] = ()
     """For the ledger."""
 
@@ -58,6 +60,9 @@ def update(context: Publish) -> Published:
         _update_of_changes(context, answer, new[result.change_topic(answer)], done)
     for made in result.as_of_answers:
         _update_as_of(context, made, versions_before[made.versions.name], done)
+    for view in result.views:
+        places, commit = context.places, context.commit
+        done.changes[view.name] = view_publication.update(places, result, view, done.changes, done.before, commit)
     return done
 
 
@@ -79,6 +84,7 @@ def _update_of_changes(context: Publish, answer: ChangeAnswer, new: pa.Table, do
         assert isinstance(answer, Latest)
         published = latest_publication.update(places, result, answer, new, commit)
         done.changes[answer.name] = published.changes
+        done.before[answer.name] = published.before
         if published.cleared:
             done.notes += (f"{published.cleared:,} rows were cleared: a snapshot or a TRUNCATE has not shown them",)
 
