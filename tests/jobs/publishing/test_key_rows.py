@@ -11,7 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 from jobs.lake import commits, delta_tables
 from jobs.publishing import key_rows
 
-KEYS = {
+KEYS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "text": (pa.string(), ["ä", "b", "c", "dd"]),
     "bytes": (pa.binary(), [b"\xff", b"b", b"c", b"dd"]),
     "whole": (pa.int32(), [1, 2, 3, 40]),
