@@ -170,6 +170,17 @@ def replace(
     )
 
 
+def overwrite(rows: pa.Table, path: str, commit: commits.Commit, target_file_bytes: int | None = None) -> None:
+    """Put `rows` in the place of all rows of the table, once and in one commit. Without Spark."""
+    if commits.is_written(path, commit):
+        return
+    table = DeltaTable(path)
+    rows = rows.select(_columns(table).names).cast(_columns(table))
+    write_deltalake(
+        table, rows, mode="overwrite", target_file_size=target_file_bytes, commit_properties=_properties(commit)
+    )
+
+
 def replace_in_pieces(
     pieces: Iterator[pa.Table], path: str, where: str, commit: commits.Commit, target_file_bytes: int
 ) -> None:

@@ -61,12 +61,33 @@ def merge(path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], com
     """
     if not len(changes):
         return None
-    at = places_among(changes, had, key)
-    rows = _with_revisions(changes, _next_revisions(had, at), datetime.now(UTC)).append_column(CHANGE, changes[CHANGE])
+    rows = _with_next_revisions(changes, had, key)
     is_gone = pc.equal(changes[CHANGE], WITHDRAWN)
     upserted, removed = (rows.filter(which).drop_columns([CHANGE]) for which in (pc.invert(is_gone), is_gone))
     delta_tables.merge_rows(upserted, removed, path, key, commit, "change_commit")
     return rows
+
+
+def rewrite(
+    path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], commit: commits.Commit
+) -> pa.Table | None:
+    """As `merge`, for a table that fits into memory, whose key is never null: all of it is written again, which costs
+    half as much as Delta's merge does where most files have a changed row.
+    """
+    if not len(changes):
+        return None
+    rows = _with_next_revisions(changes, had, key)
+    stored = table_queries.query(DeltaTable(path), "select * from it")
+    stays = stored.filter(pa.array(places_among(stored, rows, key) < 0))
+    others = rows.filter(pc.not_equal(rows[CHANGE], WITHDRAWN)).select(stays.column_names).cast(stays.schema)
+    delta_tables.overwrite(pa.concat_tables([stays, others]), path, commit, TARGET_FILE_BYTES)
+    return rows
+
+
+def _with_next_revisions(changes: pa.Table, had: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """The changes, each with the revision after that of its stored row."""
+    rows = _with_revisions(changes, _next_revisions(had, places_among(changes, had, key)), datetime.now(UTC))
+    return rows.append_column(CHANGE, changes[CHANGE])
 
 
 def _next_revisions(old: pa.Table, at: np.ndarray) -> np.ndarray:

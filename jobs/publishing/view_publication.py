@@ -21,6 +21,8 @@ from jobs.publishing.event_difference import CHANGE, WITHDRAWN
 from jobs.running.errors import Mistake
 from jobs.running.places import Places
 
+MOST_REWRITTEN = 4_000_000
+"""A view of so many rows is written anew as a whole: what changes lies all over its files."""
 _OWN = ["revision", "updated_time"]
 
 
@@ -46,7 +48,7 @@ def update(
     stored_table = DeltaTable(path)
     with tempfile.TemporaryDirectory(prefix="headrace-view-") as spill:
         touched = None
-        if _has_rows(stored_table):
+        if _row_count(stored_table):
             touched = evaluation.touched_values(view, found, now, happened, spill)
         if touched is not None and not len(touched):
             return None
@@ -54,7 +56,8 @@ def update(
     stored = _stored_rows(stored_table, view, rows, touched)
     was = stored.drop_columns(_OWN)
     differs = event_difference.compare(was, rows.cast(was.schema), view.key)
-    return row_writing.merge(path, differs, stored, view.key, commit)
+    write = row_writing.rewrite if _row_count(stored_table) <= MOST_REWRITTEN else row_writing.merge
+    return write(path, differs, stored, view.key, commit)
 
 
 def latest_tables(places: Places, result: Result, versions: Mapping[str, int] | None = None) -> dict[str, DeltaTable]:
@@ -86,8 +89,10 @@ def _table_changes(changes: pa.Table | None, before: pa.Table) -> TableChanges:
     return TableChanges(before, changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN)))
 
 
-def _has_rows(table: DeltaTable) -> bool:
-    return bool(table_queries.query(table, "select 1 as n from it limit 1").num_rows)
+def _row_count(table: DeltaTable) -> int:
+    """How many rows the table has, by the statistics in Delta's log."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    return int(pc.sum(files["num_records"]).as_py() or 0) if len(files) else 0
 
 
 def _stored_rows(table: DeltaTable, view: View, rows: pa.Table, touched: pa.Table | None) -> pa.Table:
