@@ -13,6 +13,7 @@ from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
@@ -142,8 +143,7 @@ class Result:
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
-            has_enough = isinstance(self.answers, Latest) and reads.form and reads.form.is_by_offset
-            if getattr(reads.topic, "COMPACTED", False) and not has_enough:
+            if getattr(reads.topic, "COMPACTED", False) and not self._needs_last_record(reads):
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
@@ -159,6 +159,12 @@ class Result:
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
+
+    def _needs_last_record(self, reads: Reads) -> bool:
+        """Whether the last record of each key is all that the answers need."""
+        answers = [each for each in self.change_answers if each.topic in ("", reads.topic.TOPIC)]
+        is_enough = bool(reads.form and reads.form.is_by_offset)
+        return is_enough and all(isinstance(each, Latest) for each in answers)
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""

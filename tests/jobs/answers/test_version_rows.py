@@ -24,7 +24,7 @@ VERSION = pa.schema(
 DELETION = pa.schema([("id", pa.int64()), *KNOWN])
 CHANGE = pa.schema(
     [("id", pa.int64()), ("name", pa.string()), ("body", pa.string()), ("since", TIME), *KNOWN,
-     ("change_unknown", pa.string()), ("change_clears", pa.bool_())]
+     ("change_unknown", pa.string()), ("change_clears", pa.bool_()), ("change_old", pa.string())]
 )  # fmt: skip
 NOTHING = ChangeOrder(pa.Table.from_pylist([], pa.schema([VERSION.field(name) for name in MARKS])))
 Row = tuple[str | None, str | None]
