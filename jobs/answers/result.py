@@ -144,8 +144,7 @@ class Result:
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
-            has_enough = reads.form and reads.form.is_by_offset and self._has_latest_alone(reads.topic.TOPIC)
-            if getattr(reads.topic, "COMPACTED", False) and not has_enough:
+            if getattr(reads.topic, "COMPACTED", False) and not self._needs_last_record(reads):
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
@@ -162,9 +161,11 @@ class Result:
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
 
-    def _has_latest_alone(self, topic: str) -> bool:
-        """Whether all that is answered of a topic of changes is the latest row of each key."""
-        return all(isinstance(each, Latest) for each in self.change_answers if self.change_topic(each) == topic)
+    def _needs_last_record(self, reads: Reads) -> bool:
+        """Whether the last record of each key is all that the answers need."""
+        answers = [each for each in self.change_answers if each.topic in ("", reads.topic.TOPIC)]
+        is_enough = bool(reads.form and reads.form.is_by_offset)
+        return is_enough and all(isinstance(each, Latest) for each in answers)
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
