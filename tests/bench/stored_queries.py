@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -123,10 +124,10 @@ def main() -> None:
     given, rows = events(options.events, random), rules(options.rules, random)
     texts = shapes(rows, random)
     contenders: dict[str, Callable[[], dict[str, Any]]] = {
-        **{f"headrace, {name}": (lambda name=name: headrace(texts[name], given)) for name in options.shapes},
-        "one by one, pyarrow": lambda: one_by_one(rows, given),
-        "every pair, DuckDB": lambda: join_by_hand(rows, given, False),
-        "hash join by hand, DuckDB": lambda: join_by_hand(rows, given, True),
+        **{f"headrace, {name}": partial(headrace, texts[name], given) for name in options.shapes},
+        "one by one, pyarrow": partial(one_by_one, rows, given),
+        "every pair, DuckDB": partial(join_by_hand, rows, given, False),
+        "hash join by hand, DuckDB": partial(join_by_hand, rows, given, True),
     }
     for name, run in contenders.items():
         print(json.dumps({"contender": name} | run()), flush=True)

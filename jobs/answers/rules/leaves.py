@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.answers.rules import terms
 from jobs.answers.rules.event_chunk import EventChunk, FieldCodes
-from jobs.answers.rules.words import slices
+from jobs.answers.rules.words import distinct, slices
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class _Listed:
     def __init__(self, codes: FieldCodes, rules: np.ndarray, listed: np.ndarray, size: int) -> None:
         """`listed`: codes; rules[i] has listed[i]; a rule's entries are side by side."""
         self._codes, self._width = codes, len(codes.values) + 1
-        self._pairs = np.unique(rules * self._width + listed)
+        self._pairs = distinct(rules * self._width + listed)
         self._ends = np.searchsorted(self._pairs, np.arange(size + 1) * self._width)
 
     def counts(self) -> np.ndarray | None:
