@@ -39,12 +39,13 @@ class Completeness:
 
 
 def read(last: Row, topics: Sequence[str], extents: Extents | None) -> Completeness | None:
-    """That of a result whose last ledger row this is; None if it publishes nothing, has read nothing, or has the latest
-    rows of changes, of which none is final.
+    """That of a result whose last ledger row this is; None if it publishes nothing, has read nothing, or has
+    rows of changes alone, of which none is final.
 
     `extents`: None if the log cannot be read.
     """
-    if last.complete_time is None or "form" in last.definition:
+    is_of_changes = "form" in last.definition and "facts_for" not in last.definition
+    if last.complete_time is None or is_of_changes:
         return None
     if not last.definition.get("windows") and "answers" not in last.definition:
         return None

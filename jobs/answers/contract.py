@@ -20,12 +20,10 @@ from pyspark.sql.types import (
 
 from jobs.answers import merging, table_names
 from jobs.answers.event_answer import EventAnswer
-from jobs.answers.latest import Latest
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
 from jobs.answers.windows import Windows
 from jobs.decisions.decision import Decision
-from jobs.events import topic_schema
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.panes import Panes
@@ -105,15 +103,14 @@ def check_ranking(name: str, ranking: Top, windows: StructType, by: tuple[str, .
     _check_columns(name, [*columns, *OWN[1:3]], set(columns) - set(OWN))
 
 
-def check_tables(
-    name: str, topics: Sequence[str], answers: Sequence[EventAnswer], rankings: Sequence[Top] = ()
-) -> None:
-    """Raises Mistake if two topics or answers would have the same table, or answers unlike groups."""
+def check_tables(name: str, topics: Sequence[str], answers: Sequence[EventAnswer], others: Sequence[str] = ()) -> None:
+    """Raises Mistake if two topics or answers would have the same table, or answers unlike groups. `topics`: of which
+    events are kept; `others`: names of other answers.
+    """
     for topic, times in Counter(topics).items():
         if times > 1:
             raise Mistake(f"{name}: reads topic {topic} twice. Read it once, with a transform for both")
-    names = [*(answer.name for answer in answers), *(ranking.name for ranking in rankings)]
-    parts = [*(topics if answers else ()), *names]
+    parts = [*topics, *(answer.name for answer in answers), *others]
     for part, times in Counter(part.lower() for part in parts).items():
         if times > 1:
             raise Mistake(
@@ -148,6 +145,11 @@ def check_kept(name: str, topic: str, events: StructType, by: tuple[str, ...]) -
             kind = _type_text(events[column].dataType)
             raise Mistake(f"{name}: by has {column}, which is {kind} in topic {topic}: no group. Take a field of it")
     _check_columns(name, [*kept_events.output(events).names, OWN[0]], events.names)
+
+
+def check_own_columns(name: str, columns: StructType) -> None:
+    """Raises Mistake if the rows of an answer cannot have these columns beside those of headrace."""
+    _check_columns(name, [*columns.names, *OWN[1:3]], set(columns.names) - set(OWN))
 
 
 def check_answer(name: str, answer: EventAnswer, given: Mapping[str, StructType]) -> None:
@@ -194,51 +196,6 @@ def check_transformed(name: str, transformed: Any) -> None:
             f"{name}: the transform combines events ({operation}), and would see those of one batch only. It goes row "
             "by row: select, where, withColumn, explode. What is counted or averaged stands in Panes"
         )
-
-
-def check_changes(name: str, all_reads: Sequence[Any], latest: Latest | None, then: str) -> None:
-    """Raises Mistake unless changes are answered by Latest, and Latest reads changes."""
-    forms = [reads.form for reads in all_reads if reads.form]
-    if bool(forms) != bool(latest) or (len(all_reads) > 1 and latest):
-        raise Mistake(
-            f"{name}: Latest answers the changes of one table, and nothing else does: "
-            'Result(..., Reads(customer, transform, form=debezium.CHANGES), Latest(key=("id",)))'
-        )
-    if latest:
-        columns = all_reads[0].topic.ROW_COLUMNS
-        primary = {field.name for field in columns if not field.nullable}
-        if set(latest.key) - {"change_source"} != primary:
-            there = ", ".join(sorted(primary)) or "none"
-            raise Mistake(
-                f"{name}: the key of Latest is {', '.join(latest.key)}, and the columns that are not nullable in "
-                f"{topic_schema.file_name(all_reads[0].topic)} are {there}: let these be the primary key, and no others"
-            )
-    if latest and then != "correct":
-        raise Mistake(
-            f"{name}: changes are put in the order of the database's log, so none is too late to count: leave then out "
-            "of Late, which takes late records out"
-        )
-
-
-def check_selection(name: str, transformed: DataFrame) -> None:
-    """Raises Mistake if a transform of changes does more than leave columns out: a row that it filters away would stay
-    as it was, and a value that it computes of one that a change does not tell would be wrong.
-    """
-    changed = [column for column in transformed.columns if not spark_plan.passes_on(transformed, column)]
-    if changed or not spark_plan.is_projection(transformed):
-        what = f"changes {changed[0]}" if changed else "filters or joins"
-        raise Mistake(
-            f"{name}: the transform of changes {what}, and may only leave columns out: events.select(...). Filter and "
-            "compute where the table is read"
-        )
-
-
-def check_latest(name: str, changes: StructType, latest: Latest) -> None:
-    """Raises Mistake unless a transform returns what latest rows are made of."""
-    try:
-        latest.check(changes)
-    except Mistake as mistake:
-        raise Mistake(f"{name}: {mistake}") from None
 
 
 def check_event_time(name: str, transformed: DataFrame) -> None:

@@ -1,16 +1,18 @@
 """A result as a value: what is read, how it is transformed, what is stored. Nothing runs until it is kept."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_args
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from jobs.answers import contract, delivery, table_names
+from jobs.answers import answer_kinds, change_contract, contract, delivery, table_names
+from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
-from jobs.answers.latest import Latest
 from jobs.answers.sessions import Sessions
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
@@ -98,9 +100,9 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | Latest | EventAnswer | tuple[Windows | Top | EventAnswer, ...] | None = None
-    """What follows from the records: Windows, also with a Top or several; Sessions; Latest of changes; answers of
-    events. None keeps a row for each record, with what is decided about it."""
+    answers: Windows | Sessions | ChangeAnswer | EventAnswer | tuple[Any, ...] | None = None
+    """What follows from the records: Windows, also with a Top or several; Sessions; answers of events; Latest and
+    Versions of changes, and what is made of these. None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
     """What is late, and what becomes of it."""
     facts_for: str = "1 hour"
@@ -145,9 +147,11 @@ class Result:
         if self.panes:
             contract.check_panes(self.name, self.panes)
         contract.check_rankings(self.name, self.answers)
-        contract.check_changes(self.name, self.all_reads, self.latest, self.late.then)
-        contract.check_tables(self.name, self.topics, self.event_answers, self.rankings)
-        if len(self.all_reads) > 1 and not self.event_answers:
+        change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
+        names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
+        names += [each.name for each in self.as_of_answers]
+        contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
+        if len(self.all_reads) > 1 and not self.keeps_events:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
         if self.decision and (self.event_answers or self.sessions or self.late.idle_after):
             what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
@@ -181,18 +185,32 @@ class Result:
     @property
     def readings(self) -> tuple["Result", ...]:
         """For each topic the same result, as if it read that alone."""
-        return (self,) if isinstance(self.reads, Reads) else tuple(replace(self, reads=reads) for reads in self.reads)
+        return (self,) if isinstance(self.reads, Reads) else tuple(map(self._part, self.reads))
+
+    def _part(self, reads: Reads) -> "Result":
+        """The same, of one topic alone: which the checks of a whole result would refuse."""
+        reading = copy(self)
+        object.__setattr__(reading, "reads", reads)
+        return reading
 
     @property
     def event_answers(self) -> tuple[EventAnswer, ...]:
         """The answers of kept events."""
-        answers = self.answers if isinstance(self.answers, tuple) else (self.answers,)
-        return tuple(each for each in answers if each and not isinstance(each, (Windows, Sessions, Top, Latest)))
+        return answer_kinds.of_events(self.answers)
 
     @property
-    def latest(self) -> Latest | None:
-        """The table of latest rows that is published."""
-        return self.answers if isinstance(self.answers, Latest) else None
+    def change_answers(self) -> tuple[ChangeAnswer, ...]:
+        """The answers of changes of tables."""
+        return answer_kinds.of_changes(self.answers)
+
+    @property
+    def as_of_answers(self) -> tuple[AsOfAnswer, ...]:
+        """The answers of events and the versions that were valid at their time."""
+        return answer_kinds.as_of(self.answers)
+
+    def change_topic(self, answer: ChangeAnswer) -> str:
+        """The topic whose changes an answer is of."""
+        return answer.topic or next(reads.topic.TOPIC for reads in self.all_reads if reads.form)
 
     @property
     def keeps_events(self) -> bool:
@@ -202,7 +220,7 @@ class Result:
     @property
     def rankings(self) -> tuple[Top, ...]:
         """What ranks the rows of its windows."""
-        return tuple(each for each in self.answers if isinstance(each, Top)) if isinstance(self.answers, tuple) else ()
+        return answer_kinds.rankings(self.answers)
 
     @property
     def uses_window_changes(self) -> bool:
@@ -221,10 +239,13 @@ class Result:
 
     @property
     def events_by(self) -> tuple[str, ...] | None:
-        """The columns of the group of kept events; None if none are kept."""
-        if self.latest:
-            return self.latest.by
-        return self.event_answers[0].by if self.event_answers else None
+        """The columns of the group of kept events, of topics of the first; None if none are kept."""
+        if not self.change_answers:
+            return self.event_answers[0].by if self.event_answers else None
+        topic = self.topic.TOPIC
+        if self.topic_form:
+            return next(each.key for each in self.change_answers if self.change_topic(each) == topic)
+        return next(each.by for each in self.as_of_answers if each.each == topic)
 
     @property
     def is_published(self) -> bool:
@@ -236,8 +257,13 @@ class Result:
         """When a record is late, and what becomes of it."""
         idle = None if self.late.idle_after is None else durations.seconds(self.late.idle_after)
         allowed = durations.seconds(self.late.allowed)
-        kept = allowed + durations.seconds(self.facts_for) if self.event_answers else None
+        kept = None if self.topic_form or not (self.event_answers or self.as_of_answers) else allowed + self._facts_for
         return LatenessRule(allowed, self.late.then, idle, kept)
+
+    @property
+    def _facts_for(self) -> int:
+        """How many seconds kept events stay beyond what is allowed to be late."""
+        return max(map(durations.seconds, (self.facts_for, *(each.restate for each in self.as_of_answers))))
 
     @property
     def topic_form(self) -> ChangeForm | None:
@@ -294,16 +320,19 @@ class Result:
         self.check(transformed.schema)
         if self.event_answers:
             contract.check_event_time(self.name, transformed)
-        if self.latest:
-            contract.check_selection(self.name, transformed)
+        if self.as_of_answers and not self.topic_form:
+            contract.check_event_time(self.name, transformed)
+        if self.topic_form:
+            change_contract.check_selection(self.name, transformed)
 
     def check(self, events: StructType) -> None:
         """Raises Mistake if the transform's columns are not those that the answers need; of topics, the first's."""
         contract.check_events(self.name, events, self._required_columns(), self.panes, self.decision)
         if self.sessions:
             contract.check_sessions(self.name, events, self.sessions)
-        if self.latest:
-            contract.check_latest(self.name, events, self.latest)
+        for answer in self.change_answers if self.topic_form else ():
+            if self.change_topic(answer) == self.topic.TOPIC:
+                change_contract.check_columns(self.name, events, answer)
         if self.events_by is not None:
             contract.check_kept(self.name, self.topic.TOPIC, events, self.events_by)
 
@@ -327,11 +356,11 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions | Latest | Top) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
-    def deleted_table(self, answer: Latest) -> str:
+    def deleted_table(self, answer: ChangeAnswer) -> str:
         """The name of the table with the deleted keys of an answer."""
         return table_names.table(self.answer_table(answer), "deleted")
 
@@ -351,8 +380,9 @@ class Result:
             return {"": (*KEYS, *self.panes.by)} | {ranking.name: ranking.key for ranking in self.rankings}
         if self.sessions:
             return {self.sessions.name: self.sessions.key}
-        if self.latest:
-            return {self.latest.name: self.latest.key}
+        if self.change_answers:
+            of_changes = {answer.name: answer.row_key for answer in self.change_answers}
+            return of_changes | {answer.name: answer.key for answer in self.as_of_answers}
         return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:
@@ -382,10 +412,12 @@ class Result:
             constants["clocks"] = str(_non_default_fields(self.clocks))
         if self.sessions:
             constants["answers"] = definition_text(self.sessions)
-        if self.latest:
-            constants["answers"] = definition_text(self.latest)
+        if self.change_answers:
+            constants["answers"] = "; ".join(map(definition_text, answer_kinds.in_order(self.answers)))
         if self.topic_form:
             constants["form"] = self.topic_form.name
+        if self.as_of_answers:
+            constants["facts_for"] = self.facts_for
         if self.rankings:
             constants["answers"] = "; ".join(map(definition_text, self.rankings))
         if self.event_answers:

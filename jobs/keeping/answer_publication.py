@@ -1,4 +1,4 @@
-"""Answers of events, sessions or latest rows, and their feeds: published together, under one ledger row."""
+"""Answers of events, of changes, or sessions, and their feeds: published together, under one ledger row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from jobs.keeping import deliveries
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits
-from jobs.publishing import feed, latest_publication, session_publication
+from jobs.publishing import change_publication, feed, session_publication
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.run import Run
@@ -37,13 +37,10 @@ def publish_answers(
     with announce(run.step, Step.PUBLISH):
         if events:
             changes = events.update(versions, before, now, commit(row, Step.PUBLISH))
-        elif result.latest:
-            version, published = versions[result.events_table(result.topic.TOPIC)], commit(row, Step.PUBLISH)
-            done = latest_publication.update(run.places, result, result.latest, version, before.sequence, published)
-            changes = {result.latest.name: done.changes}
-            if done.cleared:
-                note = f"{done.cleared:,} rows were cleared: a snapshot or a TRUNCATE has not shown them"
-                row = replace(row, notes=(*row.notes, note))
+        elif result.change_answers:
+            published = commit(row, Step.PUBLISH)
+            done = change_publication.update(run.places, result, versions, before, now, published)
+            changes, row = done.changes, replace(row, notes=(*row.notes, *done.notes))
         else:
             version = versions[result.table("spells")]
             changes = session_publication.update(run.places, result, version, before, now, commit(row, Step.PUBLISH))

@@ -152,21 +152,25 @@ class BatchWriter:
             self.run.say(f"{self.result.name}: {note}")
         return replace(row.with_positions(positions), notes=notes)
 
-    def _rule(self) -> LatenessRule:
-        """When a record of the next batch is late: it follows from the last ledger row, so a retry finds the same."""
+    def _rules(self) -> dict[str, LatenessRule]:
+        """By topic, when a record of the next batch is late: it follows from the last ledger row, so a retry finds the
+        same.
+        """
         expired = self.ledger.last.expired_stream_time
-        return replace(self.result.lateness_rule, expired_micros=to_micros(expired) if expired else None)
+        micros = to_micros(expired) if expired else None
+        rules = {reading.topic.TOPIC: reading.lateness_rule for reading in self.result.readings}
+        return {topic: replace(rule, expired_micros=micros) for topic, rule in rules.items()}
 
     def _evaluate(self, row: Row, batch_id: int, cached: ExitStack) -> dict[str, Outcome]:
         """By topic, what its records come to."""
         last = self.ledger.last
         state = self.state.read(last) if self.state else None
         before = last.positions(self.result.topics)
-        found = {}
+        found, rules = {}, self._rules()
         for reader in self.readers:
             read, had = row.positions(self.result.topics)[reader.topic], before[reader.topic]
             starts = reader.starts(self.checkpoint, batch_id, had.end_offsets, read.end_offsets)
-            prior = Prior(batch_row.stream_micros(had), state, self._rule())
+            prior = Prior(batch_row.stream_micros(had), state, rules[reader.topic])
             found[reader.topic] = reader.evaluate(read, starts, prior, cached)
         return found
 
@@ -177,7 +181,8 @@ class BatchWriter:
         if bad:
             union = reduce(DataFrame.unionByName, bad)
             self._append(union, result.table("quarantine"), row, Step.QUARANTINE, requeued_sequence=None)
-        late = {topic: stragglers.table(topic, one.facts, self._rule()) for topic, one in found.items()}
+        rules = self._rules()
+        late = {topic: stragglers.table(topic, one.facts, rules[topic]) for topic, one in found.items()}
         if row.late:
             self._append(pa.concat_tables(late.values()), result.table("stragglers"), row, Step.STRAGGLERS)
         if result.keeps_events:

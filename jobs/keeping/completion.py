@@ -44,8 +44,8 @@ def complete(run: Run, result: Result, until: datetime) -> Row:
 
 def _check(result: Result, last: Row, until: datetime) -> None:
     """Raises Refused if nothing would become final, or if `until` is later than it need be for all to be final."""
-    if result.latest:
-        raise Refused(f"{result.name} has the latest row of each key: none of its rows is final or open.")
+    if result.change_answers and not result.as_of_answers:
+        raise Refused(f"{result.name} has rows of changes: none of them is final or open.")
     if not result.is_published:
         raise Refused(f"{result.name} keeps a row for each record, and none of them is final or open.")
     latest = _latest_event_time(result, last)
@@ -74,7 +74,7 @@ def last_due(result: Result, latest: datetime) -> datetime:
         return from_micros(windows.last_end(result.windows, micros // 1_000_000) * 1_000_000)
     if result.sessions:
         return EPOCH + timedelta(seconds=-(-(micros + result.sessions.spells.gap_micros) // 1_000_000))
-    longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
+    longest = max((wait for answer in result.event_answers for _, wait in answer.waits), default=0)
     return EPOCH + timedelta(seconds=-(-(micros + longest + 1) // 1_000_000))
 
 

@@ -6,7 +6,7 @@ vacuums those.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from deltalake import CommitProperties, DeltaTable
@@ -67,7 +67,7 @@ def expired_stream_time(
     The ledger says it before anything is removed. None if nothing is to be removed.
     """
     times = [time for time in (expired, least_stream_time) if time]
-    return max(times, default=None) if result.event_answers else None
+    return max(times, default=None) if result.event_answers or result.as_of_answers else None
 
 
 def expire(places: Places, result: Result, stream_time: datetime | None) -> None:
@@ -76,20 +76,21 @@ def expire(places: Places, result: Result, stream_time: datetime | None) -> None
         return
     before = stream_time - timedelta(seconds=kept_seconds(result))
     if before > EPOCH:
-        _remove(places, result, f"event_time < {sql_literal(before)}")
+        topics = [reads.topic.TOPIC for reads in result.all_reads if not reads.form]
+        _remove(places, result, topics, f"event_time < {sql_literal(before)}")
 
 
 def remove_published(places: Places, result: Result, published_sequence: int) -> None:
-    """Remove the changes that are in the latest rows."""
-    if result.latest:
-        _remove(places, result, f"sequence <= {published_sequence}")
+    """Remove the changes that are in the answers of them."""
+    topics = [reads.topic.TOPIC for reads in result.all_reads if reads.form]
+    _remove(places, result, topics, f"sequence <= {published_sequence}")
 
 
-def _remove(places: Places, result: Result, where: str) -> None:
-    """Remove kept events of every topic for which this SQL holds."""
+def _remove(places: Places, result: Result, topics: Iterable[str], where: str) -> None:
+    """Remove kept events of these topics for which this SQL holds."""
     # No sequence: recovery and the ledger look at commits of batches, and no batch needs these events.
     metadata = CommitProperties(custom_metadata={"userMetadata": json.dumps({"step": Step.EXPIRE})})
-    for topic in result.topics:
+    for topic in topics:
         DeltaTable(places.table(result.events_table(topic))).delete(where, commit_properties=metadata)
 
 
@@ -98,12 +99,18 @@ def kept_seconds(result: Result) -> int:
     back from it, as do rows that fall due a while after it. If it is the first of its partition, complete time goes
     back to it, less what is allowed, and what falls due from there on is decided once more.
     """
-    rule = result.lateness_rule
+    reading = next(reading for reading in result.readings if not reading.topic_form)
+    rule = reading.lateness_rule
     assert rule.kept_seconds is not None
     kept = rule.kept_seconds + rule.allowed_seconds
-    reach = max(sum(answer.reach) for answer in result.event_answers)
-    longest = max(wait for answer in result.event_answers for _, wait in answer.waits)
+    reach = _reach(result)
+    longest = max((wait for answer in result.event_answers for _, wait in answer.waits), default=0)
     return kept + -(-(2 * reach + longest) // 1_000_000) + 1
+
+
+def _reach(result: Result) -> int:
+    """How far around an event its answers reach, in microseconds; a row of an event and a version, nowhere."""
+    return max((sum(answer.reach) for answer in result.event_answers), default=0)
 
 
 def correctable_from(result: Result, stream_time: datetime | None) -> datetime | None:
@@ -112,5 +119,5 @@ def correctable_from(result: Result, stream_time: datetime | None) -> datetime |
     """
     if not stream_time:
         return None
-    reach = max(sum(answer.reach) for answer in result.event_answers)
+    reach = _reach(result)
     return stream_time - timedelta(seconds=kept_seconds(result)) + timedelta(microseconds=reach)

@@ -67,7 +67,10 @@ def requeue(run: Run, result: Result) -> Row:
         in_time = waiting.where(F.col("reason") != stragglers.TOO_LATE)
         with ExitStack() as cached:
             first = housekeeping.correctable_from(result, start.last.expired_stream_time)
-            readable = [_read_again(in_time, reading, first, cached) for reading in result.readings]
+            readable = [
+                _read_again(in_time, reading, None if reading.topic_form else first, cached)
+                for reading in result.readings
+            ]
             good, outdated = sum(one.good for one in readable), sum(one.outdated for one in readable)
             run.say(_summary(result.name, waiting, good, outdated))
             if not good:

@@ -8,9 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import contract, delivery, merging, table_names
-from jobs.answers.latest import CARRIED, Latest
+from jobs.answers import change_contract, contract, delivery, merging, table_names
+from jobs.answers.change_answer import CARRIED, ChangeAnswer
 from jobs.answers.result import Result
+from jobs.answers.versions import INTERVAL
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic
@@ -39,6 +40,10 @@ OWN = {
     "rank": "Place among the items of the window and group, from 1.",
     "crowded": "Whether there are too many events to count the distinct values.",
     CARRIED.name: CARRIED.metadata["comment"],
+    **{field.name: field.metadata["comment"] for field in INTERVAL},
+    "version_valid_from": "From when on the version is valid, UTC; null: there is none yet.",
+    "version_time": "When the database made the change that it is of, UTC.",
+    "version_lsn": "Place of that change in the log of the database.",
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",
 }
@@ -111,8 +116,7 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
                 housekeeping.SETTINGS,
             )
         )
-    if result.latest:
-        tables += _tables_of_changes(result, result.latest, columns[0])
+    tables += _tables_of_changes(result, by_topic)
     for answer in result.event_answers:
         contract.check_answer(result.name, answer, given)
         topics = [reads.topic for reads in result.all_reads]
@@ -121,13 +125,25 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
     return tables
 
 
-def _tables_of_changes(result: Result, latest: Latest, changes: StructType) -> Iterator[Table]:
-    """Latest rows, and deleted keys."""
-    rows = StructType([*_with_comments(latest.columns(changes), latest.key, (), [result.topic]), *REVISION])
-    yield Table(result.answer_table(latest), rows, (), f"Latest rows of {result.topic.TOPIC}: {result.name}.")
-    deleted = _with_comments(latest.deleted_columns(changes), latest.key, (), [result.topic])
-    sentence = "Deleted keys; without a key: the table was cleared of what had changed before."
-    yield Table(result.deleted_table(latest), deleted, (), sentence)
+def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> Iterator[Table]:
+    """Latest rows or versions, deleted keys, and what is made of versions."""
+    topics = [reads.topic for reads in result.all_reads]
+    of_versions = dict[ChangeAnswer, StructType]()
+    for answer in result.change_answers:
+        topic = result.change_topic(answer)
+        of_versions[answer] = answer.columns(by_topic[topic])
+        rows = _with_comments(of_versions[answer], answer.key, (), topics)
+        contract.check_own_columns(result.name, rows)
+        sentence = f"{type(answer).__name__} of {topic}: {result.name}."
+        yield Table(result.answer_table(answer), StructType([*rows, *REVISION]), (), sentence)
+        deleted = _with_comments(answer.deleted_columns(by_topic[topic]), answer.key, (), topics)
+        sentence = "Deleted keys; without a key: the table was cleared of what had changed before."
+        yield Table(result.deleted_table(answer), deleted, (), sentence)
+    for made in result.as_of_answers:
+        found = change_contract.check_as_of(result.name, made, by_topic[made.each], of_versions[made.versions])
+        rows = StructType([*_with_comments(found, made.by, (), topics), *REVISION])
+        contract.check_own_columns(result.name, found)
+        yield Table(result.answer_table(made), rows, (), f"Events of {made.each} with versions: {result.name}.")
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import row_states
+from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.change_order import MARKS, ChangeOrder
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference, key_rows
@@ -21,35 +21,32 @@ class DeletedKeys:
 
     table: DeltaTable
     path: str
-    key: tuple[str, ...]
+    answer: ChangeAnswer
     order: ChangeOrder
 
     @classmethod
-    def at(cls, path: str, key: tuple[str, ...]) -> "DeletedKeys":
-        """The table at `path`."""
+    def at(cls, path: str, answer: ChangeAnswer) -> "DeletedKeys":
+        """The table at `path`, of this answer."""
         table = DeltaTable(path)
-        marks = table_queries.rows_where(table, f'"{key[0]}" is null').select(MARKS)
-        return cls(table, path, key, ChangeOrder(marks))
+        marks = table_queries.rows_where(table, f'"{answer.key[0]}" is null').select(MARKS)
+        return cls(table, path, answer, ChangeOrder(marks))
 
-    def of_keys(self, changes: pa.Table, columns: pa.Schema) -> pa.Table:
-        """The deleted ones among the keys of these changes, as states with these columns."""
-        found = key_rows.read(self.table, changes, self.key)
-        for name in columns.names:
-            if name not in found.column_names:
-                found = found.append_column(name, pa.nulls(len(found), columns.field(name).type))
-        return found.select(columns.names).cast(columns)
+    def of_keys(self, changes: pa.Table) -> pa.Table:
+        """The rows of the keys of these changes."""
+        return key_rows.read(self.table, changes, self.answer.key)
 
-    def update(self, gone: pa.Table, states: pa.Table, order: ChangeOrder, commit: commits.Commit) -> None:
-        """Bring the table up to date: `gone` had rows of it, `states` are of the same keys and others."""
+    def update(self, had: pa.Table, deletions: pa.Table, order: ChangeOrder, commit: commits.Commit) -> None:
+        """Bring the table up to date: it had these rows of some keys, and shall have these deletions of them."""
         names = [field.name for field in self.table.schema().fields]
-        differs = event_difference.compare(gone, states.filter(row_states.is_deleted(states)), self.key)
+        key = self.answer.deletion_key
+        differs = event_difference.compare(had, deletions.select(names).cast(had.schema), key)
         is_gone = pc.equal(differs[CHANGE], WITHDRAWN)
         changed = differs.select(names)
         known = set(map(_values, self.order.marks.to_pylist()))
         marks = [mark for mark in order.marks.to_pylist() if _values(mark) not in known]
         added = pa.Table.from_pylist(marks, changed.schema)
         upserted = pa.concat_tables([changed.filter(pc.invert(is_gone)), added])
-        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, self.key, commit)
+        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit)
 
 
 def _values(mark: dict[str, object]) -> tuple[object, ...]:

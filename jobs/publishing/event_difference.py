@@ -50,8 +50,11 @@ def changes(answer: EventAnswer, events: Events, span: tuple[int, int], before: 
     if not any(map(len, earlier.values())):
         shown = _shown_rows(answer, rows, events, span, now)
         return shown.append_column(CHANGE, pa.repeat(NEW, len(shown)))
+    goes_on = leaves_open_rows(answer, events, before, now)
+    if goes_on and not _any_late(events, before):
+        return _newly_decided(answer, rows, events, span, before)
     rows_before = _all_rows(answer, earlier, before)
-    if leaves_open_rows(answer, events, before, now):
+    if goes_on:
         return compare(*_decided_rows(answer, rows_before, rows, events, span, now), answer.key)
     shown_before = _shown_rows(answer, rows_before, earlier, span, before)
     return compare(shown_before, _shown_rows(answer, rows, events, span, now), answer.key)
@@ -61,6 +64,26 @@ def leaves_open_rows(answer: EventAnswer, topics: Collection[str], before: Momen
     """Whether rows that the last run has shown open stay as they are between these moments, unless they are decided."""
     goes_on = before.open_sequence == now.open_sequence and before.complete_micros <= now.complete_micros
     return goes_on and answer.leaves_open_rows(topics)
+
+
+def _any_late(events: Events, before: Moment) -> bool:
+    """Whether any of the events that came since `before` has a time before complete time."""
+    times = (table.filter(pc.greater(table["sequence"], before.sequence))["event_time"] for table in events.values())
+    firsts = [pc.min(column.cast(pa.int64())).as_py() for column in times if len(column)]
+    return bool(firsts) and min(firsts) < before.complete_micros
+
+
+def _newly_decided(
+    answer: EventAnswer, rows: pa.Table, events: Events, span: tuple[int, int], before: Moment
+) -> pa.Table:
+    """What has changed since `before` if no event was late since then: what was decided stays as it was, so the changes
+    are the rows that fell due later. Half the work of a comparison.
+    """
+    is_new = _inside(rows, span) & (rows["due_time"].cast(pa.int64()).to_numpy() > before.complete_micros)
+    decided = rows.filter(pa.array(is_new & rows[SHOWN].to_numpy())).drop_columns([SHOWN])
+    was_open = places_among(decided.select(PLACE), _open_anchors(answer, events, before), PLACE) >= 0
+    change = pc.if_else(pa.array(was_open), REVISED, NEW)
+    return decided.append_column(CHANGE, change)
 
 
 def _up_to(events: Events, sequence: int) -> Events:

@@ -12,7 +12,6 @@ from jobs.answers import row_states
 from jobs.answers.change_order import ChangeOrder
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
-from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing
 from jobs.publishing.deleted_keys import DeletedKeys
@@ -32,32 +31,31 @@ class Publication:
     """How many rows a TRUNCATE or a snapshot has removed, and no change of their own."""
 
 
-def update(
-    places: Places, result: Result, answer: Latest, version: int, since_sequence: int, commit: commits.Commit
-) -> Publication:
-    """Bring the table of `answer` up to the changes in `version` of the table of kept changes; those up to the ledger
-    row `since_sequence` are in it.
-    """
-    events = DeltaTable(places.table(result.events_table(result.topic.TOPIC)), version=version)
-    new = table_queries.rows_where(events, f"sequence > {since_sequence}")
-    new = new.sort_by([(name, "ascending") for name in PLACE])
-    if not len(new):
-        return Publication(None, 0)
+def update(places: Places, result: Result, answer: Latest, new: pa.Table, commit: commits.Commit) -> Publication:
+    """Bring the table of `answer` up to `new` changes, in order of offset."""
     path, key = places.table(result.answer_table(answer)), answer.key
-    rows, deleted = DeltaTable(path), DeletedKeys.at(places.table(result.deleted_table(answer)), key)
+    rows, deleted = DeltaTable(path), DeletedKeys.at(places.table(result.deleted_table(answer)), answer)
     order, changed = deleted.order.after(new), row_states.of_rows(new)
     had = key_rows.read(rows, changed, key)
     before = had.drop_columns(_OWN)
-    gone = deleted.of_keys(changed, before.schema)
-    states = row_states.newest(pa.concat_tables([before, gone]), changed, key, order)
+    gone = deleted.of_keys(changed)
+    states = row_states.newest(pa.concat_tables([before, _as_states(gone, before.schema)]), changed, key, order)
     is_live = pc.and_(pc.invert(row_states.is_deleted(states)), pa.array(~order.is_cleared(states)))
     changes = event_difference.compare(before, states.filter(is_live), key)
     cleared = had.slice(0, 0) if order.floors == deleted.order.floors else _cleared_rows(rows, order, had, key)
     withdrawn = cleared.drop_columns(_OWN).append_column(CHANGE, pa.repeat(WITHDRAWN, len(cleared)))
     changes = pa.concat_tables([changes, withdrawn.cast(changes.schema)])
     written = row_writing.merge(path, changes, pa.concat_tables([had, cleared]), key, commit)
-    deleted.update(gone, states, order, commit)
+    deleted.update(gone, states.filter(row_states.is_deleted(states)), order, commit)
     return Publication(written, len(cleared))
+
+
+def _as_states(deletions: pa.Table, columns: pa.Schema) -> pa.Table:
+    """Deletions as states of their keys, which have null for their values."""
+    for name in columns.names:
+        if name not in deletions.column_names:
+            deletions = deletions.append_column(name, pa.nulls(len(deletions), columns.field(name).type))
+    return deletions.select(columns.names).cast(columns)
 
 
 def _cleared_rows(rows: DeltaTable, order: ChangeOrder, had: pa.Table, key: tuple[str, ...]) -> pa.Table:

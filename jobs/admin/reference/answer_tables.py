@@ -14,12 +14,14 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from jobs.answers.enriched import Enriched
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sliding import Sliding
+from jobs.answers.versions import Versions
 from jobs.events.changes import debezium
 from jobs.events.fast_decoder import event_columns
 from jobs.facts.statistics.average import Average
@@ -99,21 +101,39 @@ def answer_tables() -> Iterator[tuple[str, str, list[StructField]]]:
             kept = [_with_meaning(field) for field in tables["NAME_departures"] if field.name not in events.names]
             yield "NAME_TOPIC", "Kept events: the columns that the transform of the topic returns, and these.", kept
         yield f"NAME of {type(answer).__name__}", sentence, [_with_meaning(field) for field in tables["NAME"]]
-    yield from _latest_tables()
+    yield from _tables_of_changes()
 
 
-def _latest_tables() -> Iterator[tuple[str, str, list[StructField]]]:
-    columns = [StructField("KEY", LongType(), False), StructField("COLUMN", StringType())]
-    topic = SimpleNamespace(TOPIC="TOPIC", COLUMNS=StructType(columns))
-    result = Result("NAME", Reads(topic, lambda given: given, form=debezium.CHANGES), Latest(key=("KEY",)))
-    tables = {one.name: one.columns for one in result_tables.tables_from(result, event_columns(result.topic))}
-    meanings = {"KEY": "Column of the primary key.", "COLUMN": "Column of the database's table."}
-    for name, sentence in (
-        ("NAME", "A row for each key that is not deleted."),
+def _tables_of_changes() -> Iterator[tuple[str, str, list[StructField]]]:
+    columns = [StructField("KEY", LongType(), False), StructField("TAKEN", StringType())]
+    topic = SimpleNamespace(TOPIC="CHANGES", COLUMNS=StructType(columns))
+    latest, versions = Latest(key=("KEY",)), Versions(key=("KEY",)).named("VERSIONS")
+    enriched = Enriched("TOPIC", versions, ("BY",), ("TAKEN",)).named("ENRICHED")
+    events = StructType([StructField(name, kind) for name, kind in {**_KINDS, "BY": LongType()}.items()])
+    of_events = SimpleNamespace(
+        TOPIC="TOPIC", COLUMNS=StructType([StructField("time", TimestampType())]), EVENT_TIME="time", KEY=None
+    )
+    reads = (
+        Reads(of_events, lambda given: given),
+        Reads(topic, lambda given: given, form=debezium.CHANGES),
+    )
+    result = Result("NAME", reads, (latest, versions, enriched))
+    changes = event_columns(result.all_reads[1].topic)
+    tables = {one.name: one.columns for one in result_tables.tables_from(result, events, changes)}
+    meanings = {
+        "KEY": "Column of the primary key.",
+        "TAKEN": "Column of the database's table, in a row of Enriched one that it takes.",
+    }
+    for name, kind, sentence in (
+        ("NAME", "Latest", "A row for each key that is not deleted."),
         (
             "NAME_deleted",
-            "A row for each key that is deleted; without a key: a snapshot, or that the table was cleared.",
+            "Latest",
+            "A row for each deleted key; without a key: a snapshot, or that the table was cleared.",
         ),
+        ("NAME_VERSIONS", "Versions", "A row for each change but deletions."),
+        ("NAME_VERSIONS_deleted", "Versions", "A row for each deletion; without a key as of Latest."),
+        ("NAME_ENRICHED", "Enriched", "A row for each event of TOPIC."),
     ):
         rows = [
             StructField(field.name, field.dataType, True, {"comment": meanings[field.name]})
@@ -121,7 +141,7 @@ def _latest_tables() -> Iterator[tuple[str, str, list[StructField]]]:
             else _with_meaning(field)
             for field in tables[name]
         ]
-        yield f"{name} of Latest", sentence, rows
+        yield f"{name} of {kind}", sentence, rows
 
 
 def _with_meaning(field: StructField) -> StructField:

@@ -13,6 +13,7 @@ from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
 from jobs.answers import days, sliding, windows
 from jobs.answers.delivery import File, Topic, Webhook
+from jobs.answers.enriched import Enriched
 from jobs.answers.latest import Latest
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Late, Reads, Result
@@ -20,6 +21,7 @@ from jobs.answers.sequences import Sequences
 from jobs.answers.sessions import Sessions
 from jobs.answers.sliding import Sliding
 from jobs.answers.top import Top
+from jobs.answers.versions import Versions
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
@@ -52,7 +54,7 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
-ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Debezium, Top)
+ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Versions, Enriched, Debezium, Top)
 """Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:

@@ -64,7 +64,7 @@ def _further_topics(spark: SparkSession, result: Result) -> dict[str, str]:
     for reading in result.readings[1:]:
         one, columns = reading.definition(), fast_decoder.event_columns(reading.topic)
         meaning = fingerprint.transform_meaning(spark, reading, columns)
-        read = {name: one[name] for name in ("key", "event_time")} | {
+        read = {name: one[name] for name in ("key", "event_time", "form") if name in one} | {
             COLUMNS: fingerprint.columns_text(meaning.columns)
         }
         constants[f"{TOPIC} {one['topic']}"] = str(read)

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from pyspark.sql.types import DecimalType, LongType, StringType, StructField, St
 
 from jobs.answers.latest import Latest
 from jobs.answers.result import Reads, Result
+from jobs.answers.versions import Versions
 from jobs.events.changes import debezium
 from jobs.log.archive import writer
 from jobs.run import Places
@@ -29,6 +31,7 @@ CUSTOMERS = SimpleNamespace(
     ),
 )
 PARTITIONS = 2
+FIRST_SECOND = 1_714_500_000
 Message = tuple[int | None, dict[str, Any] | None]
 """Key and envelope of a record; no envelope: a tombstone."""
 Rows = dict[int, dict[str, Any]]
@@ -39,7 +42,8 @@ def columns(events: DataFrame) -> DataFrame:
     return events
 
 
-RESULT = Result("customer_v1", Reads(CUSTOMERS, columns, form=debezium.CHANGES), Latest(key=("id",)))
+READS = Reads(CUSTOMERS, columns, form=debezium.CHANGES)
+RESULT = Result("customer_v1", READS, (Latest(key=("id",)), Versions(key=("id",)).named("history")))
 
 
 class Database:
@@ -49,6 +53,8 @@ class Database:
         self.dice = random.Random(seed)
         self.rows: Rows = {}
         self.told: list[Message] = []
+        self.states: list[tuple[datetime, Rows]] = []
+        """The rows after each time at which something was told."""
         self._commit: int | None = None
         """LSN of the last commit since the connector began."""
         self._lsn = 1000
@@ -58,6 +64,7 @@ class Database:
         self._lsn += 100
         self._change(self.dice.choice([5, 5, 5, 150]))
         self._commit = self._lsn
+        self.states.append((self._time(), self.rows.copy()))
 
     def _change(self, before: int) -> None:
         """`before`: how far ahead of its commit it has written."""
@@ -87,10 +94,10 @@ class Database:
 
     def forget(self, statements: int) -> None:
         """Statements that nobody tells, as the connector is away; then the snapshot that it takes."""
-        told = len(self.told)
+        told, states = len(self.told), len(self.states)
         for _ in range(statements):
             self.change()
-        del self.told[told:]
+        del self.told[told:], self.states[states:]
         self._commit = None
         last = len(self.rows) - 1
         self._lsn += 100
@@ -98,10 +105,14 @@ class Database:
         for place, (key, row) in enumerate(self.rows.items()):
             mark = "last" if place == last else "first" if place == 0 else "true"
             self._tell("r", key, after=encoded(row), snapshot=mark)
+        self.states.append((self._time(), self.rows.copy()))
+
+    def _time(self) -> datetime:
+        return datetime.fromtimestamp(FIRST_SECOND, UTC) + timedelta(milliseconds=self._lsn)
 
     def _tell(self, op: str, key: int | None, before: Any = None, after: Any = None, snapshot: str = "false") -> None:
         sequence = json.dumps([None if self._commit is None else str(self._commit), str(self._written)])
-        source = {"name": "shop", "sequence": sequence, "ts_ms": 1_714_500_000_000 + self._lsn, "snapshot": snapshot}
+        source = {"name": "shop", "sequence": sequence, "ts_ms": FIRST_SECOND * 1000 + self._lsn, "snapshot": snapshot}
         self.told.append((key, {"before": before, "after": after, "source": source, "op": op, "transaction": None}))
 
 

@@ -1,9 +1,13 @@
-"""The latest rows of a table are those that the database has, whatever the order in which its changes come."""
+"""The latest rows of a table are those that the database has, and its history has those that it had, whatever the order
+in which changes come.
+"""
 
 import json
 import random
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -32,6 +36,19 @@ def check(world: World, database: Database) -> None:
     assert sum(row["records"] for row in ledger) == sum(end for _, end in ends)
     assert world.rows("_quarantine") == []
     assert {row["id"] for row in world.rows("_deleted")}.isdisjoint(found)
+    versions = world.rows("_history")
+    for time, rows in database.states:
+        assert valid_at(versions, time) == rows
+
+
+def valid_at(versions: list[dict[str, Any]], time: datetime) -> Rows:
+    """What a reader of the history finds for a time; no key twice."""
+    valid = [
+        row for row in versions
+        if row["valid_from"] <= time and (row["valid_to"] is None or time < row["valid_to"])
+    ]  # fmt: skip
+    assert len({row["id"] for row in valid}) == len(valid)
+    return {row["id"]: {name: row[name] for name in NAMES} for row in valid}
 
 
 @law
