@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
-from jobs.publishing import as_of_publication, latest_publication, version_publication
+from jobs.publishing import as_of_publication, latest_publication, rule_report_publication, version_publication
 from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
 
@@ -50,6 +52,11 @@ def update(
         written = as_of_publication.update(path, made, source, before, now, commit)
         done.changes[made.name] = written.changes
         done.notes += written.notes
+        if isinstance(made, StoredQueries):
+            kinds = from_arrow_schema(pa.schema(DeltaTable(source.events[0]).schema().to_arrow()))
+            rules = places.table(result.rules_table(made))
+            changed = source.changes
+            done.notes += rule_report_publication.update(rules, made, changed, written.tally, kinds, commit)
     return done
 
 
