@@ -156,6 +156,7 @@ NAMES_OF_OTHERS = (
     "publication.",
     "plugin.",
     "skipped.",
+    "offset.",
     "source.",
     "io.debezium.",
 )

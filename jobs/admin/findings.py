@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.admin import remedies, standing
+from jobs.admin.database import slot_findings
 from jobs.answers import table_names
 from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
 from jobs.keeping.ledger import Position, Row
@@ -67,6 +68,7 @@ def examine(places: Places, name: str) -> list[Finding]:
         _old_checkpoints,
         _publication,
         _log,
+        _slot,
         _quarantine,
     )
     return [finding for check in checks for finding in _run_check(check, places, name, last)]
@@ -186,6 +188,13 @@ def _topic(places: Places, name: str, topic: str, read: Position, log_home: str)
         command = f": {kafka_tools.set_config(places.kafka, topic, 'retention.ms=-1')}" if places.kafka else ""
         yield Finding(True, what, f"run its job before that, or raise retention.ms of topic {topic}{command}")
     yield from _open_transactions(places, topic)
+
+
+def _slot(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """The slot by which changes come out of a database, if the places file names that."""
+    for topic in (last.definition.get("topic", ""), *last.further_topics):
+        for found in slot_findings.examine(places, topic):
+            yield Finding(found.wrong, found.what, found.remedy)
 
 
 def _open_transactions(places: Places, topic: str) -> Iterator[Finding]:

@@ -113,8 +113,37 @@ def _known_columns(candidates: pa.Table) -> Mapping[str, np.ndarray]:
 
 
 def of_rows(changes: pa.Table) -> pa.Table:
-    """Those of the changes that are of one row."""
-    return changes.filter(pc.invert(pc.is_in(changes["change_op"], pa.array([TRUNCATE, NONE]))))
+    """Those of the changes that are of one row. One that has changed the key is a deletion of the key before, and then
+    itself.
+    """
+    rows = changes.filter(pc.invert(pc.is_in(changes["change_op"], pa.array([TRUNCATE, NONE]))))
+    moved = np.flatnonzero(rows["change_old"].is_valid().to_numpy())
+    if not len(moved):
+        return rows
+    deletions = rows.take(pa.array(moved))
+    before = [json.loads(text) for text in deletions["change_old"].to_pylist()]
+    for name in before[0]:
+        deletions = _with_column(deletions, name, [key.get(name) for key in before])
+    for name, value in (("change_op", DELETE), ("change_unknown", None), ("change_old", None)):
+        deletions = _with_column(deletions, name, [value] * len(moved))
+    in_order = np.argsort(np.concatenate([2 * moved, 2 * np.arange(len(rows)) + 1]))
+    return pa.concat_tables([deletions, rows]).take(pa.array(in_order))
+
+
+def _with_column(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    """The rows with these values, as JSON has them, in a column. One that the column cannot have is null, and a key with
+    a null is that of no row.
+    """
+    place = rows.schema.get_field_index(name)
+    column = rows.schema.field(place)
+    kind = pa.timestamp("us") if pa.types.is_timestamp(column.type) else column.type
+    known: dict[Any, Any] = {}
+    for value in dict.fromkeys(values):
+        try:
+            known[value] = pa.scalar(value).cast(kind).as_py()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            known[value] = None
+    return rows.set_column(place, column, pa.array([known[value] for value in values], kind).cast(column.type))
 
 
 def is_deleted(states: pa.Table) -> pa.Array:

@@ -147,6 +147,7 @@ class BatchWriter:
             read = positions[reader.topic]
             ends = read.end_offsets | reader.planned_ends(self.checkpoint, batch_id)
             positions[reader.topic] = read = replace(read, end_offsets=ends)
+            log_position.check_partitions(self.result, reader.topic, read)
             notes += log_position.new_partitions_note(reader.topic, read)
         for note in notes:
             self.run.say(f"{self.result.name}: {note}")

@@ -71,6 +71,20 @@ def check_topic_id(probe: TopicProbe, result: Result, topic: str, topic_id: str)
         )
 
 
+def check_partitions(result: Result, topic: str, read: Position) -> None:
+    """Raises Refused if a batch reads new partitions of a topic whose form takes its order from the offsets of a key's
+    partition: keys may have moved there, and begin again at offset 0.
+    """
+    forms = [one.form for one in result.all_reads if one.form and topic == one.topic.TOPIC]
+    new = sorted(read.end_offsets.keys() - read.start_offsets.keys()) if read.start_offsets else []
+    if new and any(form.is_by_offset for form in forms):
+        raise Refused(
+            f"topic {topic} has got partitions {', '.join(map(str, new))}, and its records are rows in the order of "
+            f"their offsets: that of a key that has moved is lost. {result.name} takes none of them in. Write the rows "
+            "into a new topic with as many partitions, and give the result a new version that reads it."
+        )
+
+
 def new_partitions_note(topic: str, read: Position) -> tuple[str, ...]:
     """A note for the ledger row of a batch that reads new partitions of the topic; of any other batch, ()."""
     new = sorted(read.end_offsets.keys() - read.start_offsets.keys()) if read.start_offsets else []

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
@@ -20,6 +21,8 @@ from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing, version_spans
 from jobs.publishing.event_difference import CHANGE, NEW, WITHDRAWN, Moment
 from jobs.publishing.rule_report_publication import Tally
+from jobs.publishing.version_spans import Spans
+from jobs.running.instants import from_micros
 
 PART_EVENTS = 1_000_000
 """About how many events are looked at at once."""
@@ -36,6 +39,8 @@ class Source:
     """The table of versions, and its version of Delta's before this publish. Now it is at its last one."""
     changes: pa.Table | None
     """What this publish has changed in it."""
+    kept_from: int | None = None
+    """Earlier events, in microseconds since 1970, may have been removed; None: none has."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +59,60 @@ def update(
     path: str, answer: AsOfAnswer, source: Source, before: Moment, now: Moment, commit: commits.Commit
 ) -> Written:
     """Bring the table of the answer from one moment to the other, in one commit."""
-    tally = Tally()
-    found = list(_all_changes(answer, source, before, now, tally))
-    if not found:
-        return Written(None, tally=tally)
-    changes = pa.concat_tables(found)
-    written = row_writing.write(path, changes, answer.key, "event_time", commit)
-    return Written(written, answer.notes(changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN))), tally)
-
-
-def _all_changes(answer: AsOfAnswer, source: Source, before: Moment, now: Moment, tally: Tally) -> Iterator[pa.Table]:
-    """What differs between these moments, in parts; none is empty. Adds to `tally`."""
     events = DeltaTable(source.events[0], version=source.events[1])
     tables = _VersionTables(source, answer)
     low, high = sorted((before.complete_micros, now.complete_micros))
     asked = f"(sequence > {before.sequence} or {_within(low, high) if low < high else 'false'})"
+    tally, moments = Tally(), (before, now)
+    found, notes = list(_new_and_due(answer, events, tables, asked, moments, tally)), list[str]()
+    if source.changes is not None:
+        both = tables.with_keys(_distinct_rows(source.changes, answer.versions.key))
+        spans = version_spans.spans(*both, answer.versions)
+        restated = list(_restated(answer, events, both, spans, asked, moments, tally))
+        notes += _notes(restated, spans, source.kept_from)
+        found += restated
+    if not found:
+        return Written(None, tuple(notes), tally)
+    changes = pa.concat_tables(found)
+    written = row_writing.write(path, changes, answer.key, "event_time", commit)
+    notes += answer.notes(changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN)))
+    return Written(written, tuple(notes), tally)
+
+
+def _notes(restated: list[pa.Table], spans: Spans, kept_from: int | None) -> Iterator[str]:
+    rows = sum(map(len, restated))
+    if rows:
+        yield f"{rows:,} rows were restated: another version is valid at their time"
+    if kept_from is not None and (too_early := int(np.sum(spans.begins < kept_from))):
+        since = from_micros(kept_from).isoformat()
+        yield f"{too_early:,} versions are valid from before {since}: rows of events before it stay as they are"
+
+
+def _new_and_due(
+    answer: AsOfAnswer,
+    events: DeltaTable,
+    tables: "_VersionTables",
+    asked: str,
+    moments: tuple[Moment, Moment],
+    tally: Tally,
+) -> Iterator[pa.Table]:
+    """What differs among the rows of events that are new, or passed by complete time; no part is empty."""
     for part in _parts(table_queries.rows_where(events, asked)):
-        yield from _changes(answer, part, tables.for_events(part), before, now, tally)
-    if source.changes is None:
-        return
-    keys = _distinct_rows(source.changes, answer.versions.key)
-    both = tables.with_keys(keys)
-    restated = version_spans.spans(*both, answer.versions)
+        yield from _changes(answer, part, tables.for_events(part), *moments, tally)
+
+
+def _restated(
+    answer: AsOfAnswer,
+    events: DeltaTable,
+    both: tuple[pa.Table, pa.Table],
+    restated: Spans,
+    asked: str,
+    moments: tuple[Moment, Moment],
+    tally: Tally,
+) -> Iterator[pa.Table]:
+    """What differs among the rows of other events, for which another version is valid; no part is empty. `both`: the
+    versions of the changed keys, before and now.
+    """
     if not len(restated.begins):
         return
     within = _within(int(restated.begins.min()), int(restated.ends.max()))
@@ -84,7 +121,7 @@ def _all_changes(answer: AsOfAnswer, source: Source, before: Moment, now: Moment
         hashes = group_hashes(_distinct_rows(restated.keys, answer.versions.key), answer.versions.key)
         found = found.filter(pc.is_in(found[KEY_HASH], hashes))
     for part in _parts(found):
-        yield from _changes(answer, part, both, before, now, tally)
+        yield from _changes(answer, part, both, *moments, tally)
 
 
 def _within(first: int, after: int) -> str:
@@ -133,7 +170,9 @@ def _changes(
     now: Moment,
     tally: Tally,
 ) -> Iterator[pa.Table]:
-    """What differs among the rows of these events, with CHANGE, if anything does. `versions`: before and now."""
+    """What differs among the rows of these events, with CHANGE, if anything does. `versions`: before and now. Adds to
+    `tally`.
+    """
     given = events.drop_columns(_PRIVATE)
     rows, effort = answer.measured_rows(given, versions[1], now.complete_micros, time.perf_counter_ns)
     rows_before = rows.slice(0, 0)

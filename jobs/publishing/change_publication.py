@@ -7,6 +7,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
@@ -19,6 +20,25 @@ from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
 
 
+@dataclass(frozen=True)
+class Publish:
+    """One publish of one result."""
+
+    places: Places
+    result: Result
+    versions: Mapping[str, int]
+    """Of the tables of kept events and changes, by name."""
+    before: Moment
+    now: Moment
+    kept_from: int | None
+    """See as_of_publication.Source."""
+    commit: commits.Commit
+
+    def path(self, answer: ChangeAnswer | AsOfAnswer) -> str:
+        """Of the table of an answer."""
+        return self.places.table(self.result.answer_table(answer))
+
+
 @dataclass
 class Published:
     """What a publish has done."""
@@ -29,52 +49,30 @@ class Published:
     """For the ledger."""
 
 
-def update(
-    places: Places, result: Result, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit
-) -> Published:
-    """Bring the tables of the answers from one moment to the other, each in one commit. `versions`: of the tables of
-    kept events and changes, by name.
-    """
-    done = Published()
-    tables = {each.name: DeltaTable(places.table(result.answer_table(each))) for each in result.change_answers}
-    before_tables = {name: (table.table_uri, table.version()) for name, table in tables.items()}
-    new = {topic: _new_changes(places, result, versions, topic, before) for topic in _change_topics(result)}
+def update(publish: Publish) -> Published:
+    """Bring the tables of the answers up to date, each in one commit."""
+    result, done = publish.result, Published()
+    tables = {each.name: DeltaTable(publish.path(each)) for each in result.change_answers}
+    versions_before = {name: (table.table_uri, table.version()) for name, table in tables.items()}
+    topics = dict.fromkeys(map(result.change_topic, result.change_answers))
+    new = {topic: _new_changes(publish, topic) for topic in topics}
     for answer in result.change_answers:
-        _update_of_changes(places, result, answer, new[result.change_topic(answer)], commit, done)
+        _update_of_changes(publish, answer, new[result.change_topic(answer)], done)
     for made in result.as_of_answers:
-        events = result.events_table(made.each)
-        source = as_of_publication.Source(
-            (places.table(events), versions[events]),
-            before_tables[made.versions.name],
-            done.changes[made.versions.name],
-        )
-        path = places.table(result.answer_table(made))
-        written = as_of_publication.update(path, made, source, before, now, commit)
-        done.changes[made.name] = written.changes
-        done.notes += written.notes
-        if isinstance(made, StoredQueries):
-            kinds = from_arrow_schema(pa.schema(DeltaTable(source.events[0]).schema().to_arrow()))
-            rules = places.table(result.rules_table(made))
-            changed = source.changes
-            done.notes += rule_report_publication.update(rules, made, changed, written.tally, kinds, commit)
+        _update_as_of(publish, made, versions_before[made.versions.name], done)
     return done
 
 
-def _change_topics(result: Result) -> list[str]:
-    return list(dict.fromkeys(map(result.change_topic, result.change_answers)))
-
-
-def _new_changes(places: Places, result: Result, versions: Mapping[str, int], topic: str, before: Moment) -> pa.Table:
+def _new_changes(publish: Publish, topic: str) -> pa.Table:
     """The changes of a topic since the last publish, in order of offset."""
-    name = result.events_table(topic)
-    kept = DeltaTable(places.table(name), version=versions[name])
-    new = table_queries.rows_where(kept, f"sequence > {before.sequence}")
+    name = publish.result.events_table(topic)
+    kept = DeltaTable(publish.places.table(name), version=publish.versions[name])
+    new = table_queries.rows_where(kept, f"sequence > {publish.before.sequence}")
     return new.sort_by([(column, "ascending") for column in PLACE])
 
 
-def _update_of_changes(
-    places: Places, result: Result, answer: ChangeAnswer, new: pa.Table, commit: commits.Commit, done: Published
-) -> None:
+def _update_of_changes(publish: Publish, answer: ChangeAnswer, new: pa.Table, done: Published) -> None:
+    places, result, commit = publish.places, publish.result, publish.commit
     if not len(new):
         done.changes[answer.name] = None
     elif isinstance(answer, Versions):
@@ -85,3 +83,18 @@ def _update_of_changes(
         done.changes[answer.name] = published.changes
         if published.cleared:
             done.notes += (f"{published.cleared:,} rows were cleared: a snapshot or a TRUNCATE has not shown them",)
+
+
+def _update_as_of(publish: Publish, answer: AsOfAnswer, versions: tuple[str, int], done: Published) -> None:
+    events = publish.result.events_table(answer.each)
+    pinned = publish.places.table(events), publish.versions[events]
+    source = as_of_publication.Source(pinned, versions, done.changes[answer.versions.name], publish.kept_from)
+    moments = publish.before, publish.now
+    written = as_of_publication.update(publish.path(answer), answer, source, *moments, publish.commit)
+    done.changes[answer.name] = written.changes
+    done.notes += written.notes
+    if isinstance(answer, StoredQueries):
+        kinds = from_arrow_schema(pa.schema(DeltaTable(pinned[0]).schema().to_arrow()))
+        path = publish.places.table(publish.result.rules_table(answer))
+        report = rule_report_publication.Report(path, answer, kinds)
+        done.notes += report.update(source.changes, written.tally, publish.commit)

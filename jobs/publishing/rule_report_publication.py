@@ -31,36 +31,50 @@ class Tally:
         self.efforts.append(effort)
 
 
-def update(
-    path: str, answer: StoredQueries, changed: pa.Table | None, tally: Tally, events: StructType, commit: commits.Commit
-) -> tuple[str, ...]:
-    """Write what has changed; returns what the ledger says of it. `changed`: versions, with CHANGE; `events`: the
-    columns of the events.
-    """
-    table, row_key = DeltaTable(path), answer.rules.row_key
-    names = [column.name for column in table.schema().fields]
-    kind = pa.schema(table.schema().to_arrow())
-    known = [*row_key, VALID_FROM, VALID_TO]
-    gone = kind.empty_table().select(row_key)
-    rows = kind.empty_table().select([*known, FAULT])
-    if changed is not None:
+@dataclass(frozen=True)
+class Report:
+    """The table of rules of an answer."""
+
+    path: str
+    answer: StoredQueries
+    events: StructType
+    """The columns of the events."""
+
+    def update(self, changed: pa.Table | None, tally: Tally, commit: commits.Commit) -> tuple[str, ...]:
+        """Write what has changed; returns what the ledger says of it. `changed`: versions, with CHANGE."""
+        table, row_key = DeltaTable(self.path), self.answer.rules.row_key
+        kind = pa.schema(table.schema().to_arrow())
+        rows, gone = self._changed_rows(changed, kind)
+        measured = [
+            rule_report.sums(pa.concat_tables(parts), row_key) for parts in (tally.hits, tally.efforts) if parts
+        ]
+        keys = pa.concat_tables([part.select(row_key).cast(gone.schema) for part in (rows, gone, *measured)])
+        if not len(keys):
+            return ()
+        stored = key_rows.read(table, keys, row_key)
+        is_gone = places_among(stored, gone, row_key) >= 0
+        others = stored.filter(pa.array(~is_gone & (places_among(stored, rows, row_key) < 0)))
+        rows = pa.concat_tables([rows, others.select(rows.column_names)])
+        for name in (HITS, TRIED, MICROS):
+            rows = rows.append_column(name, pa.array(_numbers(rows, name, stored, measured, row_key)))
+        delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit)
+        return _notes(rows, changed, measured)
+
+    def _changed_rows(self, changed: pa.Table | None, kind: pa.Schema) -> tuple[pa.Table, pa.Table]:
+        """The rows of versions that are new or have another interval, without their numbers; keys of those that are no
+        more.
+        """
+        row_key = self.answer.rules.row_key
+        known = [*row_key, VALID_FROM, VALID_TO]
+        rows, gone = kind.empty_table().select([*known, FAULT]), kind.empty_table().select(row_key)
+        if changed is None:
+            return rows, gone
         is_gone = pc.equal(changed[CHANGE], WITHDRAWN)
-        gone, there = changed.filter(is_gone).select(row_key), changed.filter(pc.invert(is_gone))
-        rows = there.select(known).append_column(FAULT, answer.faults(there, events)).cast(rows.schema)
-    measured = [rule_report.sums(pa.concat_tables(parts), row_key) for parts in (tally.hits, tally.efforts) if parts]
-    keys = pa.concat_tables([part.select(row_key).cast(gone.schema) for part in (rows, gone, *measured)])
-    if not len(keys):
-        return ()
-    stored = key_rows.read(table, keys, row_key)
-    others = stored.filter(
-        pa.array((places_among(stored, rows, row_key) < 0) & (places_among(stored, gone, row_key) < 0))
-    )
-    rows = pa.concat_tables([rows, others.select(rows.column_names)])
-    for name in (HITS, TRIED, MICROS):
-        rows = rows.append_column(name, pa.array(_numbers(rows, name, stored, measured, row_key)))
-    removed = stored.filter(pa.array(places_among(stored, gone, row_key) >= 0))
-    delta_tables.merge_rows(rows.select(names), removed, path, row_key, commit)
-    return _notes(rows, changed, measured)
+        there = changed.filter(pc.invert(is_gone))
+        faults = self.answer.faults(there, self.events)
+        return there.select(known).append_column(FAULT, faults).cast(rows.schema), changed.filter(is_gone).select(
+            row_key
+        )
 
 
 def _numbers(

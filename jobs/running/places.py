@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from jobs.running.database_access import DatabasePlace
 from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
@@ -36,6 +37,9 @@ class Places(BaseModel):
     """How the broker is reached, if one is used."""
     deliveries: dict[str, DeliveryPlace] = {}
     """Where results deliver to: a table [deliveries.NAME] for each Webhook("NAME") and File("NAME")."""
+    databases: dict[str, DatabasePlace] = {}
+    """Where the databases are whose changes are read: a table [databases.NAME] for each, which `headrace verify` and
+    `headrace doctor` may ask. NAME is the connector's topic.prefix."""
     archive: str
     """Delta table that holds the records of every topic."""
     tables: str

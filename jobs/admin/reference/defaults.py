@@ -43,6 +43,7 @@ from jobs.publishing import (
 )
 from jobs.run import LOCAL_PROFILE
 from jobs.running import durations, java
+from jobs.running.database_access import DatabasePlace
 from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.java import profile
 from jobs.running.kafka_access import Kafka
@@ -64,6 +65,7 @@ KEYS = (
     ("Relative paths start at the folder of the file. Unknown keys are refused.\n\n{}", Places),
     ("In the table `[kafka]`:\n\n{}", Kafka),
     ("In a table `[deliveries.NAME]`:\n\n{}", DeliveryPlace),
+    ("In a table `[databases.NAME]`:\n\n{}", DatabasePlace),
 )
 SPARK = "From `conf/spark-local.conf`, where there are more, each with its reason.\n\n"
 SETTINGS = {

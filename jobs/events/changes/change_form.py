@@ -36,7 +36,9 @@ COLUMNS = StructType(
         _column("change_lsn", LongType(), "Place of the change itself in the database's log."),
         _column("change_clears", BooleanType(), "Whether all rows of the table that were changed before are no more."),
         _column("change_unknown", StringType(), "JSON list of columns of which the record does not tell the value."),
-        _column("change_old", StringType(), "JSON object of the values before, of columns that were changed, if told."),
+        _column(
+            "change_old", StringType(), "JSON object of columns of the key before, if a change has changed the key."
+        ),
     ]
 )
 """What a form adds to the columns of the row."""
@@ -110,7 +112,13 @@ class ChangeForm(Protocol):
     def name(self) -> str:
         """As the ledger and messages have it."""
 
+    @property
+    def is_by_offset(self) -> bool:
+        """Whether the order of the changes of a key is that of its records in their partition. Then a key must stay in
+        its partition, and the last record of a key is enough.
+        """
+
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """For each record one JSON object in UTF-8, of these columns of the row and of COLUMNS; null if it is no record
-        of a change. `records`: key, value and timestamp, as schemas/archive.py has them.
+        of a change. `records`: key, value, timestamp, partition and offset, as schemas/archive.py has them.
         """

@@ -86,14 +86,12 @@ class _Schema(msgspec.Struct):
     fields: list["_Schema"] = []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Debezium:
     """A form of Debezium's. Where no schema is beside the payload, a column of the schema file says what its numbers
     stand for: metadata={"debezium": "io.debezium.time.MicroTimestamp"}.
     """
 
-    name: str
-    """As the ledger has it: it is a part of the definition of the result."""
     is_flat: bool = False
     """Whether records are rows alone, as ExtractNewRecordState leaves them with delete.tombstone.handling.mode=rewrite
     and add.fields=op,source.sequence,source.ts_ms,source.snapshot."""
@@ -104,6 +102,17 @@ class Debezium:
         if self.decimals not in ("precise", "string", "double"):
             raise Mistake(f"decimals is {self.decimals!r}; it must be precise, string or double")
 
+    @property
+    def name(self) -> str:
+        """As the ledger has it: it is a part of the definition of the result."""
+        kind = "debezium-flattened" if self.is_flat else "debezium"
+        return kind if self.decimals == "precise" else f"{kind} decimals={self.decimals}"
+
+    @property
+    def is_by_offset(self) -> bool:
+        """See ChangeForm."""
+        return False
+
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm. A tombstone and a message that no row belongs to change nothing."""
         reader = _Reader(self, columns)
@@ -112,9 +121,9 @@ class Debezium:
         return pa.array(map(reader.plain_value, keys, contents, times), pa.binary())
 
 
-CHANGES = Debezium("debezium")
+CHANGES = Debezium()
 """The envelope: before, after, op, source."""
-FLATTENED = Debezium("debezium-flattened", is_flat=True)
+FLATTENED = Debezium(is_flat=True)
 """Rows alone, see Debezium.is_flat."""
 
 

@@ -41,6 +41,8 @@ class Change(NamedTuple):
     time: int = 0
     """Microseconds since 1970."""
     clears: bool = False
+    old: str | None = None
+    """JSON object: the key before."""
 
 
 @st.composite
@@ -76,12 +78,13 @@ def expected(history: list[Change]) -> dict[int, dict[str, str | None]]:
 def table(changes: list[Change]) -> pa.Table:
     rows = [
         {"id": one.id, "change_op": one.op, "change_commit": one.commit, "change_lsn": one.lsn} | one.values
-        | {"change_time": one.time, "change_clears": one.clears}
+        | {"change_time": one.time, "change_clears": one.clears, "change_old": one.old}
         | {"change_unknown": str(one.unknown).replace("'", '"') if one.unknown else None}
         for one in changes
     ]  # fmt: skip
     columns = STATE.remove(STATE.get_field_index("change_carried")).append(pa.field("change_unknown", pa.string()))
-    return pa.Table.from_pylist(rows, columns.append(pa.field("change_clears", pa.bool_())))
+    columns = columns.append(pa.field("change_clears", pa.bool_())).append(pa.field("change_old", pa.string()))
+    return pa.Table.from_pylist(rows, columns)
 
 
 def after(changes: list[Change], states: pa.Table, order: ChangeOrder) -> tuple[pa.Table, ChangeOrder]:
@@ -161,3 +164,14 @@ def test_a_truncate_clears_what_was_before_it() -> None:
     ]
     for arrived in permutations(changes):
         assert outcome(list(arrived)) == {2: ("stays", "stays")}
+
+
+def test_a_changed_key_is_a_deletion_and_an_insertion() -> None:
+    """Also where one statement moves rows along, whose changes have one place; and where nobody can read the key."""
+    rows = [Change("insert", key, 1, key, {"name": f"row {key}"}, []) for key in (1, 2, 3)]
+    moved = [Change("update", key + 1, 5, 0, {"name": f"row {key}"}, [], old=f'{{"id": {key}}}') for key in (3, 2, 1)]
+    odd = [Change("update", 9, 6, 0, {"name": "odd"}, [], old='{"id": "x"}')]
+    states, order = after(rows, STATE.empty_table(), NOTHING)
+    states, _ = after([*moved, *odd], states, order)
+    names = {key: row["name"] for key, row in rows_of(states).items()}
+    assert names == {2: "row 1", 3: "row 2", 4: "row 3", 9: "odd"}

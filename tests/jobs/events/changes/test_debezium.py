@@ -155,7 +155,7 @@ def test_a_number_of_which_nobody_says_what_it_is_stays_one() -> None:
 def test_decimals_that_say_the_number_as_it_is(mode: str, written: Any) -> None:
     """Digits alone would be base64, too."""
     change = INSERT | {"after": {"id": 1, "v": written}}
-    assert plain(change, columns(DecimalType(10, 2)), form=Debezium("debezium", decimals=mode))["v"] == written
+    assert plain(change, columns(DecimalType(10, 2)), form=Debezium(decimals=mode))["v"] == written
     assert plain(with_schema(change, None, "string"), columns(DecimalType(10, 2)))["v"] == written
 
 
@@ -267,4 +267,13 @@ def test_a_schema_file_of_changes() -> None:
         with pytest.raises(Mistake, match=said):
             change_topic(SimpleNamespace(**(vars(customers()) | more)), debezium.CHANGES)
     with pytest.raises(Mistake, match="decimals is 'exact'; it must be precise, string or double"):
-        Debezium("debezium", decimals="exact")
+        Debezium(decimals="exact")
+
+
+def test_the_name_follows_from_what_it_reads() -> None:
+    """The ledger knows a form by its name alone. The first two are in ledgers already."""
+    assert [debezium.CHANGES.name, debezium.FLATTENED.name] == ["debezium", "debezium-flattened"]
+    names = {
+        Debezium(is_flat=flat, decimals=mode).name for flat in (False, True) for mode in ("precise", "string", "double")
+    }
+    assert len(names) == 6

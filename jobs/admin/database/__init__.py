@@ -1,0 +1,1 @@
+"""What headrace asks the database whose changes it follows."""
