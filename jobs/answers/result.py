@@ -13,6 +13,7 @@ from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
 from jobs.answers.stored_queries import StoredQueries
@@ -144,7 +145,7 @@ class Result:
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
-            has_enough = isinstance(self.answers, Latest) and reads.form and reads.form.is_by_offset
+            has_enough = reads.form and reads.form.is_by_offset and self._has_latest_alone(reads.topic.TOPIC)
             if getattr(reads.topic, "COMPACTED", False) and not has_enough:
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
@@ -162,6 +163,10 @@ class Result:
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
+
+    def _has_latest_alone(self, topic: str) -> bool:
+        """Whether all that is answered of a topic of changes is the latest row of each key."""
+        return all(isinstance(each, Latest) for each in self.change_answers if self.change_topic(each) == topic)
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""

@@ -131,8 +131,8 @@ def of_rows(changes: pa.Table) -> pa.Table:
 
 
 def _with_column(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
-    """The rows with these values, as JSON has them, in a column. One that the column cannot have is null, and a key with
-    a null is that of no row.
+    """The rows with these values, as JSON has them, in a column. One that the column cannot have is null, and a key
+    with a null is that of no row.
     """
     place = rows.schema.get_field_index(name)
     column = rows.schema.field(place)

@@ -28,8 +28,7 @@ from jobs.running import durations
 from jobs.running.errors import Mistake
 
 FOUND = {"version_valid_from": VALID_FROM, "version_time": "change_time"}
-NAMED = {"version_lsn": "change_lsn", "version_op": "change_op"}
-"""Columns that name the version of the rule, beside its key, and those of the version that they have."""
+"""Columns that say of which time the version of the rule is, and those of the version that they have."""
 _Kinds = tuple[tuple[str, DataType], ...]
 """The fields that rules may name, with their types."""
 _REMEMBERED = 200_000
@@ -85,6 +84,13 @@ class StoredQueries(AsOfAnswer):
         """The columns that tell a row from another: the event and the rule."""
         return (*super().key, *self.rules.key)
 
+    @property
+    def named_by(self) -> dict[str, str]:
+        """Columns of a row that tell which version of the rule it is of, beside the key of the rule, and those of the
+        version that they have.
+        """
+        return {name.replace("change_", "version_"): name for name in self.rules.row_key if name not in self.rules.key}
+
     def check(self, events: StructType, versions: StructType) -> None:
         """Raises Mistake unless events and rules have the columns that it names."""
         for what, names, there in (
@@ -124,7 +130,7 @@ class StoredQueries(AsOfAnswer):
         """The columns of its rows: the event, the rule, and which version of the rule it was."""
         fields = [events[name] for name in (*PLACE, *self.show)]
         fields += [StructField(name, versions[name].dataType, True, versions[name].metadata) for name in self._of_rules]
-        fields += [StructField(name, versions[source].dataType) for name, source in (FOUND | NAMED).items()]
+        fields += [StructField(name, versions[source].dataType) for name, source in (FOUND | self.named_by).items()]
         return StructType([*fields, StructField("due_time", TimestampType()), StructField("final", BooleanType())])
 
     def rows(self, events: pa.Table, versions: pa.Table, complete_micros: int) -> pa.Table:
@@ -143,7 +149,7 @@ class StoredQueries(AsOfAnswer):
         of_events = events.take(pa.array(np.concatenate([_NONE, *(each.events for each in hits)])))
         of_rules = versions.take(pa.array(places[np.concatenate([_NONE, *(each.rules for each in hits)])]))
         rows = of_events.select([*PLACE, *self.show])
-        for name, source in ({name: name for name in self._of_rules} | FOUND | NAMED).items():
+        for name, source in ({name: name for name in self._of_rules} | FOUND | self.named_by).items():
             rows = rows.append_column(name, of_rules[source])
         due = of_events["event_time"].cast(pa.int64()).to_numpy() + 1
         rows = rows.append_column("due_time", pa.array(due).cast(_TIME))

@@ -46,6 +46,7 @@ OWN = {
     "version_time": "When the database made the change that it is of, UTC.",
     **{field.name: field.metadata["comment"] for field in rule_report.COLUMNS},
     "version_op": "What kind of change that was.",
+    "version_commit": "Place of the commit before its transaction in the log of the database.",
     "version_lsn": "Place of that change in the log of the database.",
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",

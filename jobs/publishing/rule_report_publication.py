@@ -10,7 +10,7 @@ from pyspark.sql.types import StructType
 
 from jobs.answers import rule_report
 from jobs.answers.rule_report import FAULT, HITS, MICROS, TRIED
-from jobs.answers.stored_queries import NAMED, StoredQueries
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import VALID_FROM, VALID_TO
 from jobs.lake import commits, delta_tables
 from jobs.publishing import key_rows
@@ -26,7 +26,7 @@ class Tally:
 
     def add(self, answer: StoredQueries, before: pa.Table, now: pa.Table, effort: pa.Table) -> None:
         """Some events had these rows before, and have these now; `effort`: what that took."""
-        named = {name: name for name in answer.rules.key} | NAMED
+        named = {name: name for name in answer.rules.key} | answer.named_by
         self.hits.append(rule_report.added_hits(before, now, named))
         self.efforts.append(effort)
 
@@ -51,13 +51,13 @@ class Report:
         keys = pa.concat_tables([part.select(row_key).cast(gone.schema) for part in (rows, gone, *measured)])
         if not len(keys):
             return ()
-        stored = key_rows.read(table, keys, row_key)
+        stored = key_rows.read(table, keys, self.answer.rules.key)
         is_gone = places_among(stored, gone, row_key) >= 0
         others = stored.filter(pa.array(~is_gone & (places_among(stored, rows, row_key) < 0)))
         rows = pa.concat_tables([rows, others.select(rows.column_names)])
         for name in (HITS, TRIED, MICROS):
             rows = rows.append_column(name, pa.array(_numbers(rows, name, stored, measured, row_key)))
-        delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit)
+        delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit, "change_commit")
         return _notes(rows, changed, measured)
 
     def _changed_rows(self, changed: pa.Table | None, kind: pa.Schema) -> tuple[pa.Table, pa.Table]:
