@@ -47,7 +47,7 @@ MINUTE = timedelta(minutes=1)
 RULES = {
     "city = 'Rome' and rooms >= 2": lambda advert: advert["city"] == "Rome" and (advert["rooms"] or 0) >= 2,
     "not city in ('Rome', 'Oslo')": lambda advert: advert["city"] not in ("Rome", "Oslo", None),
-    "contains(text, 'sunny') or rooms is null": lambda advert: "sunny" in advert["text"] or advert["rooms"] is None,
+    "contains(text, 'sunny') or rooms is null": lambda advert: "SUNNY" in advert["text"] or advert["rooms"] is None,
     "rooms between 1 and 3": lambda advert: advert["rooms"] in (1, 2, 3),
     "city = 'Rome' and": None,
     "reflect('java.lang.System', 'exit', 1) is null": None,
