@@ -143,3 +143,34 @@ def _batch(
         ],
         ["key", "value", "timestamp"],
     )
+
+
+def aircraft_records() -> pa.RecordBatch:
+    """The package's aircraft as rows of the topic `aircraft` (schemas/aircraft.py), as they were on New Year's Day."""
+    names = {"tailnum": "tail_number", "year": "year_built"}
+    frame = pd.read_csv(_data() / "planes.csv").rename(columns=names)
+    frame = frame[["tail_number", "year_built", "manufacturer", "model", "seats"]].astype({"year_built": "Int64"})
+    return _rows(frame, "tail_number", pd.Series(pd.Timestamp("2013-01-01", tz="UTC"), frame.index))
+
+
+def weather_records() -> pa.RecordBatch:
+    """The package's observations as rows of the topic `weather` (schemas/weather.py), each told in its own hour."""
+    frame = pd.read_csv(_data() / "weather.csv")
+    names = {"temp": "temperature_fahrenheit", "wind_speed": "wind_miles_per_hour", "visib": "visibility_miles"}
+    frame = frame.rename(columns=names | {"precip": "rain_inches", "time_hour": "observed_time"})
+    frame = frame.sort_values("observed_time", kind="stable", ignore_index=True)
+    columns = ["origin", "observed_time", *names.values(), "rain_inches"]
+    return _rows(frame[columns], "origin", pd.to_datetime(frame["observed_time"]))
+
+
+def _rows(frame: pd.DataFrame, key: str, timestamps: "pd.Series[pd.Timestamp]") -> pa.RecordBatch:
+    """A record for each row: its key, and its columns as JSON; what is missing is null."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([text.encode() for text in frame[key]], pa.binary()),
+            pa.array([json.dumps(row, separators=(",", ":")).encode() for row in rows], pa.binary()),
+            pa.array(timestamps.dt.as_unit("us"), pa.timestamp("us", tz="UTC")),
+        ],
+        ["key", "value", "timestamp"],
+    )
