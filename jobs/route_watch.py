@@ -1,8 +1,8 @@
 """Which departures does each of the stored rules ask for?
 
 in    topics departures (schemas/departure.py) and watches (schemas/watch.py): `headrace demo --tables` fills both
-out   table route_watch_v1: a row for each departure and each rule that it met as the rule was then. route_watch_v1_rules:
-      what is wrong with each version of a rule, and how many departures have met it. route_watch_v1_versions: the rules
+out   table route_watch_v1: a row for each departure and each rule that it met, as the rule was then;
+      route_watch_v1_rules: what is wrong with each version of a rule, and how many departures have met it
 late  a rule that comes late is tried on the departures of the last day since it is valid; a late departure meets the
       rules of its own time
 """

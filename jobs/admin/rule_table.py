@@ -56,7 +56,9 @@ def answer_of(result: Result) -> StoredQueries:
 
 
 def rules(places: Places, result: Result, every_version: bool) -> list[Rule]:
-    """The rules, dearest first; those that are still valid, unless `every_version`. Raises Refused if there are none."""
+    """The rules, faults first, then the dearest; those that are still valid, unless `every_version`. Raises Refused if
+    there is no such table.
+    """
     answer = answer_of(result)
     name = result.rules_table(answer)
     where = "" if every_version else "where valid_to is null"

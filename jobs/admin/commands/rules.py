@@ -1,4 +1,4 @@
-"""headrace rules: the rules that users have stored, what is wrong with them, how many events they meet, what they cost."""
+"""headrace rules: the rules that users have stored, what is wrong with them, how many events meet them, their cost."""
 
 from typing import TYPE_CHECKING, Annotated
 
