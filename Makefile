@@ -18,13 +18,13 @@ setup: $(VENV)/demo.ready $(VENV)/spark.ready .jars/ready ## make the virtual en
 $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("headrace needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m jobs.running.java
-	@echo "installing 35 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
+	@echo "installing 36 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e '.[demo]'
 	@touch $@
 
 $(VENV)/dev.ready: $(VENV)/demo.ready
-	@echo "installing 61 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
+	@echo "installing 60 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
 	$(INSTALL) -e '.[demo,notebook,dev]'
 	@touch $@
 

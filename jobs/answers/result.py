@@ -19,6 +19,7 @@ from jobs.answers.sessions import Sessions
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
+from jobs.answers.views.view import View
 from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
@@ -103,7 +104,7 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | ChangeAnswer | EventAnswer | tuple[Any, ...] | None = None
+    answers: Windows | Sessions | ChangeAnswer | View | EventAnswer | tuple[Any, ...] | None = None
     """What follows from the records: Windows, also with a Top or several; Sessions; answers of events; Latest and
     Versions of changes, and what is made of these. None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
@@ -145,15 +146,14 @@ class Result:
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
-            has_enough = reads.form and reads.form.is_by_offset and self._has_latest_alone(reads.topic.TOPIC)
-            if getattr(reads.topic, "COMPACTED", False) and not has_enough:
+            if getattr(reads.topic, "COMPACTED", False) and not self._needs_last_record(reads):
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
         contract.check_rankings(self.name, self.answers)
         change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
         names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
-        names += [each.name for each in self.as_of_answers]
+        names += [each.name for each in self.as_of_answers] + [each.name for each in self.views]
         names += [table_names.part(each.name, RULE_REPORT).lstrip("_") for each in self.stored_queries]
         contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
         if len(self.all_reads) > 1 and not self.keeps_events:
@@ -164,9 +164,11 @@ class Result:
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
 
-    def _has_latest_alone(self, topic: str) -> bool:
-        """Whether all that is answered of a topic of changes is the latest row of each key."""
-        return all(isinstance(each, Latest) for each in self.change_answers if self.change_topic(each) == topic)
+    def _needs_last_record(self, reads: Reads) -> bool:
+        """Whether the last record of each key is all that the answers need."""
+        answers = [each for each in self.change_answers if each.topic in ("", reads.topic.TOPIC)]
+        is_enough = bool(reads.form and reads.form.is_by_offset)
+        return is_enough and all(isinstance(each, Latest) for each in answers)
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
@@ -221,6 +223,11 @@ class Result:
     def stored_queries(self) -> tuple[StoredQueries, ...]:
         """Those of them that try rules."""
         return tuple(each for each in self.as_of_answers if isinstance(each, StoredQueries))
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The answers in SQL over tables of latest rows."""
+        return answer_kinds.views(self.answers)
 
     def change_topic(self, answer: ChangeAnswer) -> str:
         """The topic whose changes an answer is of."""
@@ -370,7 +377,7 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | Top) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | View | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
@@ -400,7 +407,8 @@ class Result:
             return {self.sessions.name: self.sessions.key}
         if self.change_answers:
             of_changes = {answer.name: answer.row_key for answer in self.change_answers}
-            return of_changes | {answer.name: answer.key for answer in self.as_of_answers}
+            of_changes |= {answer.name: answer.key for answer in self.as_of_answers}
+            return of_changes | {view.name: view.key for view in self.views}
         return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:

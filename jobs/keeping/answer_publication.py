@@ -41,8 +41,8 @@ def publish_answers(
         elif result.change_answers:
             kept_from = housekeeping.correctable_from(result, last.expired_stream_time)
             first = to_micros(kept_from) if kept_from else None
-            publish = Publish(run.places, result, versions, before, now, first, commit(row, Step.PUBLISH))
-            done = change_publication.update(publish)
+            context = Publish(run.places, result, versions, before, now, first, commit(row, Step.PUBLISH))
+            done = change_publication.update(context)
             changes, row = done.changes, replace(row, notes=(*row.notes, *done.notes))
         else:
             version = versions[result.table("spells")]

@@ -10,6 +10,7 @@ from pyspark.sql.types import IntegerType, LongType, StructField, StructType, Ti
 
 from jobs.answers import change_contract, contract, delivery, merging, rule_report, table_names
 from jobs.answers.change_answer import CARRIED, ChangeAnswer
+from jobs.answers.latest import Latest
 from jobs.answers.result import Result
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import INTERVAL
@@ -130,7 +131,7 @@ def _tables_of_events(result: Result, columns: Sequence[StructType]) -> list[Tab
 
 
 def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> Iterator[Table]:
-    """Latest rows or versions, deleted keys, and what is made of versions."""
+    """Latest rows or versions, deleted keys, and what is made of these."""
     topics = [reads.topic for reads in result.all_reads]
     of_versions = dict[ChangeAnswer, StructType]()
     for answer in result.change_answers:
@@ -152,6 +153,11 @@ def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> It
             known = _with_comments(rule_report.columns(of_versions[made.rules], made.rules.row_key), (), (), topics)
             sentence = "Rules: what is wrong with each version, and how many events have met it."
             yield Table(result.rules_table(made), known, (), sentence)
+    latest = {each.name: columns for each, columns in of_versions.items() if isinstance(each, Latest) and each.name}
+    for view in result.views:
+        found = change_contract.check_view(result.name, view, latest)
+        rows = StructType([*_with_comments(found, (), (), topics), *REVISION])
+        yield Table(result.answer_table(view), rows, (), f"A view over {', '.join(latest)}: {result.name}.")
 
 
 def _tables_of_records(result: Result, columns: StructType) -> list[Table]:

@@ -15,7 +15,13 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
-from jobs.publishing import as_of_publication, latest_publication, rule_report_publication, version_publication
+from jobs.publishing import (
+    as_of_publication,
+    latest_publication,
+    rule_report_publication,
+    version_publication,
+    view_publication,
+)
 from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
 
@@ -45,34 +51,39 @@ class Published:
 
     changes: dict[str, pa.Table | None] = field(default_factory=dict)
     """By the name of each answer, what has changed in its table; None if nothing has."""
+    before: dict[str, pa.Table] = field(default_factory=dict)
+    """By the name of each answer of latest rows that have changed, the changed and removed ones as they were."""
     notes: tuple[str, ...] = ()
     """For the ledger."""
 
 
-def update(publish: Publish) -> Published:
+def update(context: Publish) -> Published:
     """Bring the tables of the answers up to date, each in one commit."""
-    result, done = publish.result, Published()
-    tables = {each.name: DeltaTable(publish.path(each)) for each in result.change_answers}
+    result, done = context.result, Published()
+    tables = {each.name: DeltaTable(context.path(each)) for each in result.change_answers}
     versions_before = {name: (table.table_uri, table.version()) for name, table in tables.items()}
     topics = dict.fromkeys(map(result.change_topic, result.change_answers))
-    new = {topic: _new_changes(publish, topic) for topic in topics}
+    new = {topic: _new_changes(context, topic) for topic in topics}
     for answer in result.change_answers:
-        _update_of_changes(publish, answer, new[result.change_topic(answer)], done)
+        _update_of_changes(context, answer, new[result.change_topic(answer)], done)
     for made in result.as_of_answers:
-        _update_as_of(publish, made, versions_before[made.versions.name], done)
+        _update_as_of(context, made, versions_before[made.versions.name], done)
+    for view in result.views:
+        places, commit = context.places, context.commit
+        done.changes[view.name] = view_publication.update(places, result, view, done.changes, done.before, commit)
     return done
 
 
-def _new_changes(publish: Publish, topic: str) -> pa.Table:
+def _new_changes(context: Publish, topic: str) -> pa.Table:
     """The changes of a topic since the last publish, in order of offset."""
-    name = publish.result.events_table(topic)
-    kept = DeltaTable(publish.places.table(name), version=publish.versions[name])
-    new = table_queries.rows_where(kept, f"sequence > {publish.before.sequence}")
+    name = context.result.events_table(topic)
+    kept = DeltaTable(context.places.table(name), version=context.versions[name])
+    new = table_queries.rows_where(kept, f"sequence > {context.before.sequence}")
     return new.sort_by([(column, "ascending") for column in PLACE])
 
 
-def _update_of_changes(publish: Publish, answer: ChangeAnswer, new: pa.Table, done: Published) -> None:
-    places, result, commit = publish.places, publish.result, publish.commit
+def _update_of_changes(context: Publish, answer: ChangeAnswer, new: pa.Table, done: Published) -> None:
+    places, result, commit = context.places, context.result, context.commit
     if not len(new):
         done.changes[answer.name] = None
     elif isinstance(answer, Versions):
@@ -81,16 +92,17 @@ def _update_of_changes(publish: Publish, answer: ChangeAnswer, new: pa.Table, do
         assert isinstance(answer, Latest)
         published = latest_publication.update(places, result, answer, new, commit)
         done.changes[answer.name] = published.changes
+        done.before[answer.name] = published.before
         if published.cleared:
             done.notes += (f"{published.cleared:,} rows were cleared: a snapshot or a TRUNCATE has not shown them",)
 
 
-def _update_as_of(publish: Publish, answer: AsOfAnswer, versions: tuple[str, int], done: Published) -> None:
-    events = publish.result.events_table(answer.each)
-    pinned = publish.places.table(events), publish.versions[events]
-    source = as_of_publication.Source(pinned, versions, done.changes[answer.versions.name], publish.kept_from)
-    moments = publish.before, publish.now
-    written = as_of_publication.update(publish.path(answer), answer, source, *moments, publish.commit)
+def _update_as_of(context: Publish, answer: AsOfAnswer, versions: tuple[str, int], done: Published) -> None:
+    events = context.result.events_table(answer.each)
+    pinned = context.places.table(events), context.versions[events]
+    source = as_of_publication.Source(pinned, versions, done.changes[answer.versions.name], context.kept_from)
+    moments = context.before, context.now
+    written = as_of_publication.update(context.path(answer), answer, source, *moments, context.commit)
     done.changes[answer.name] = written.changes
     done.notes += written.notes
     if isinstance(answer, StoredQueries):

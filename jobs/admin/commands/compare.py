@@ -9,8 +9,8 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.admin.equal_offsets import Equal
-    from jobs.admin.table_comparison import Comparison
+    from jobs.admin.versions.equal_offsets import Equal
+    from jobs.admin.versions.table_comparison import Comparison
 
 WIDTH = 130
 """Columns of the output when it goes to no terminal."""
@@ -42,7 +42,7 @@ def compare(
 
     from rich.console import Console
 
-    from jobs.admin import result_comparison
+    from jobs.admin.versions import result_comparison
     from jobs.answers import table_names
     from jobs.lake import pointers
     from jobs.running.errors import Refused
@@ -68,7 +68,7 @@ def compare(
 
 
 def _show_moment(console: "Console", at: "Equal") -> None:
-    from jobs.admin import equal_offsets
+    from jobs.admin.versions import equal_offsets
 
     rows = f"ledger row {at.old.sequence} of {at.old.name}, row {at.new.sequence} of {at.new.name}"
     console.print(f"at equal offsets: {equal_offsets.text(at.offsets)} ({rows})", soft_wrap=True)

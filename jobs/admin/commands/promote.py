@@ -19,7 +19,7 @@ def promote(
 
     The tables of the result before stay as they are. Of two that switch at the same time one is refused.
     """
-    from jobs.admin import promotion
+    from jobs.admin.versions import promotion
     from jobs.running.places import read_places
 
     home = read_places(places)

@@ -7,7 +7,7 @@ import typer
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
-    from jobs.admin.retirement import Removal
+    from jobs.admin.versions.retirement import Removal
 
 
 def retire(
@@ -24,7 +24,7 @@ def retire(
     Refuses while a name points to it, less than --after later, and if no name ever has. What is removed can be built
     anew from the log, as long as that has the records. If it is stopped half-way, the next call ends it.
     """
-    from jobs.admin import retirement
+    from jobs.admin.versions import retirement
     from jobs.running.places import read_places
 
     home = read_places(places)

@@ -15,7 +15,7 @@ def rollback(
 
     Again goes back one promotion more. A result that was retired meanwhile is refused.
     """
-    from jobs.admin import promotion
+    from jobs.admin.versions import promotion
     from jobs.running.places import read_places
 
     switch = promotion.rollback(read_places(places), name)

@@ -26,6 +26,7 @@ from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.events.changes.debezium import Debezium
+from jobs.events.changes.maxwell import Maxwell
 from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks
 from jobs.lake import delta_tables
@@ -55,7 +56,7 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
-ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Versions, Enriched, Debezium, Top)
+ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Versions, Enriched, Debezium, Maxwell, Top)
 """Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.admin import promotion, result_comparison
+from jobs.admin.versions import promotion, result_comparison
 from jobs.answers.delivery import Topic
 from jobs.keeping import microbatch
 from jobs.log.archive import writer

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from jobs.admin import promotion
+from jobs.admin.versions import promotion
 from jobs.publishing.feed_reader import FeedChanges, read_changes
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-from tests.jobs.admin.kept_results import KeptResult, planes
+from tests.jobs.admin.versions.kept_results import KeptResult, planes
 
 
 class Feed:

@@ -13,7 +13,7 @@ from jobs.publishing import results
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from tests.jobs.admin.command import run
-from tests.jobs.admin.kept_results import KeptResult, places_file, planes
+from tests.jobs.admin.versions.kept_results import KeptResult, places_file, planes
 
 SECRET = "N102\x1b[31m"
 """An id whose sign would colour the terminal."""

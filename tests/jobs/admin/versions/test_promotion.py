@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.admin import promotion, retirement, standing
+from jobs.admin import standing
+from jobs.admin.versions import promotion, retirement
 from jobs.keeping import beginning, ledger, locks
 from jobs.lake import pointers
 from jobs.publishing import results
 from jobs.running.errors import Mistake, Refused
 from jobs.running.places import Places
-from tests.jobs.admin.kept_results import KeptResult, planes
+from tests.jobs.admin.versions.kept_results import KeptResult, planes
 from tests.pages import ROOT
 
 LATER = timedelta(days=7, minutes=1)
@@ -209,7 +210,7 @@ def test_a_table_of_somebody_else_stays(places: Places) -> None:
 KILLED = """
 import os, signal, sys
 from datetime import datetime
-from jobs.admin import retirement
+from jobs.admin.versions import retirement
 from jobs.running.places import Places
 
 steps = []

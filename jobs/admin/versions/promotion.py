@@ -4,7 +4,8 @@ import getpass
 import os
 import platform
 
-from jobs.admin import equal_offsets, standing
+from jobs.admin import standing
+from jobs.admin.versions import equal_offsets
 from jobs.answers import contract, table_names
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from jobs.admin import table_comparison
-from jobs.admin.table_comparison import Comparison
+from jobs.admin.versions import table_comparison
+from jobs.admin.versions.table_comparison import Comparison
 from jobs.running.errors import Refused
 
 Compare = Callable[..., Comparison]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deltalake.exceptions import DeltaError
 
-from jobs.admin import promotion
+from jobs.admin.versions import promotion
 from jobs.keeping import ledger, locks
 from jobs.keeping.ledger import Row
 from jobs.lake import delta_tables, pointers

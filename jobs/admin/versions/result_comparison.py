@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from jobs.admin import answer_keys, equal_offsets, table_comparison
-from jobs.admin.equal_offsets import Equal, Moment
-from jobs.admin.table_comparison import Comparison
+from jobs.admin.versions import answer_keys, equal_offsets, table_comparison
+from jobs.admin.versions.equal_offsets import Equal, Moment
+from jobs.admin.versions.table_comparison import Comparison
 from jobs.answers import table_names
 from jobs.lake import delta_tables
 from jobs.running.errors import Refused

@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from jobs.admin import column_comparison
-from jobs.admin.column_comparison import Largest
+from jobs.admin.versions import column_comparison
+from jobs.admin.versions.column_comparison import Largest
 from jobs.facts import partials
 from jobs.lake import table_queries
 from jobs.publishing import event_difference

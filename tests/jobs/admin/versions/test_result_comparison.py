@@ -10,12 +10,12 @@ import pytest
 from deltalake import DeltaTable
 
 from jobs import turnaround
-from jobs.admin import answer_keys, result_comparison
+from jobs.admin.versions import answer_keys, result_comparison
 from jobs.answers.result import Result
 from jobs.keeping.ledger import Position
 from jobs.running.errors import Refused
 from jobs.running.places import Places
-from tests.jobs.admin.kept_results import LATEST, KeptResult, planes
+from tests.jobs.admin.versions.kept_results import LATEST, KeptResult, planes
 from tests.pages import ROOT
 
 JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem not in ("__init__", "run"))
