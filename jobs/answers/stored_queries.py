@@ -143,7 +143,7 @@ class StoredQueries(AsOfAnswer):
         self, events: pa.Table, versions: pa.Table, complete_micros: int, clock: Callable[[], int]
     ) -> tuple[pa.Table, pa.Table]:
         """The rows; and what trying the rules took, in the columns of rule_report.EFFORT. `clock`: nanoseconds."""
-        rules, places = _arranged(self._texts(versions), self._kinds(from_arrow_schema(events.schema)))
+        rules, places = _rule_set(self._texts(versions), self._kinds(from_arrow_schema(events.schema)))
         effort = Effort(rules.size)
         hits = list(rules.hits(events, effort, clock))
         of_events = events.take(pa.array(np.concatenate([_NONE, *(each.events for each in hits)])))
@@ -159,7 +159,7 @@ class StoredQueries(AsOfAnswer):
     def faults(self, versions: pa.Table, events: StructType) -> pa.Array:
         """For each version what is wrong with its rule; null: nothing. `events`: the columns of the events."""
         kinds = self._kinds(events)
-        found = (_parsed(text, kinds) for text in versions[self.predicate].to_pylist())
+        found = (_terms(text, kinds) for text in versions[self.predicate].to_pylist())
         return pa.array([each if isinstance(each, str) else None for each in found], pa.string())
 
     @property
@@ -180,13 +180,13 @@ class StoredQueries(AsOfAnswer):
 
 
 @lru_cache(2)
-def _arranged(rules: tuple[tuple[str | None, int, int], ...], kinds: _Kinds) -> tuple[RuleSet, np.ndarray]:
+def _rule_set(rules: tuple[tuple[str | None, int, int], ...], kinds: _Kinds) -> tuple[RuleSet, np.ndarray]:
     """Those rules that can be used and are ever valid, and where each is among all. A publish asks for those of before
     and those of now; the next one for the same.
     """
     found, places = list[Term](), list[int]()
     for place, (text, begin, end) in enumerate(rules):
-        if begin < end and not isinstance(term := _parsed(text, kinds), str):
+        if begin < end and not isinstance(term := _terms(text, kinds), str):
             valid = Range("event_time", begin, None if end == NEVER else end, is_high_open=True)
             found.append(every((valid, term)))
             places.append(place)
@@ -194,7 +194,7 @@ def _arranged(rules: tuple[tuple[str | None, int, int], ...], kinds: _Kinds) -> 
 
 
 @lru_cache(_REMEMBERED)
-def _parsed(text: str | None, kinds: _Kinds) -> Term | str:
+def _terms(text: str | None, kinds: _Kinds) -> Term | str:
     """The terms of a rule; or what is wrong with it."""
     if text is None:
         return "there is no predicate"

@@ -68,7 +68,7 @@ def update(
     if source.changes is not None:
         both = tables.with_keys(_distinct_rows(source.changes, answer.versions.key))
         spans = version_spans.spans(*both, answer.versions)
-        restated = list(_restated(answer, events, both, spans, asked, moments, tally))
+        restated = list(_restated_rows(answer, events, both, spans, asked, moments, tally))
         notes += _notes(restated, spans, source.kept_from)
         found += restated
     if not found:
@@ -101,7 +101,7 @@ def _new_and_due(
         yield from _changes(answer, part, tables.for_events(part), *moments, tally)
 
 
-def _restated(
+def _restated_rows(
     answer: AsOfAnswer,
     events: DeltaTable,
     both: tuple[pa.Table, pa.Table],

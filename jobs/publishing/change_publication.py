@@ -107,6 +107,6 @@ def _update_as_of(context: Publish, answer: AsOfAnswer, versions: tuple[str, int
     done.notes += written.notes
     if isinstance(answer, StoredQueries):
         kinds = from_arrow_schema(pa.schema(DeltaTable(pinned[0]).schema().to_arrow()))
-        path = publish.places.table(publish.result.rules_table(answer))
+        path = context.places.table(context.result.rules_table(answer))
         report = rule_report_publication.Report(path, answer, kinds)
-        done.notes += report.update(source.changes, written.tally, publish.commit)
+        done.notes += report.update(source.changes, written.tally, context.commit)

@@ -81,15 +81,15 @@ def _numbers(
     rows: pa.Table, name: str, stored: pa.Table, measured: list[pa.Table], row_key: tuple[str, ...]
 ) -> np.ndarray:
     """The numbers of these versions in a column: as stored, with what was measured added; of MICROS the last ones."""
-    numbers = _found(rows, name, stored, row_key)
+    numbers = _numbers_in(rows, name, stored, row_key)
     for part in measured:
         if name in part.column_names:
-            new = _found(rows, name, part, row_key)
+            new = _numbers_in(rows, name, part, row_key)
             numbers = np.where(new > 0, new, numbers) if name == MICROS else numbers + new
     return numbers
 
 
-def _found(rows: pa.Table, name: str, source: pa.Table, row_key: tuple[str, ...]) -> np.ndarray:
+def _numbers_in(rows: pa.Table, name: str, source: pa.Table, row_key: tuple[str, ...]) -> np.ndarray:
     """The number that `source` has of each version; 0 if it has none."""
     numbers = pc.fill_null(source[name], 0).to_numpy()
     found: np.ndarray = np.append(numbers, np.zeros(1, numbers.dtype))[places_among(rows, source, row_key)]

@@ -345,7 +345,8 @@ def test_route_watch_equals_duckdb_and_follows_a_rule_that_is_changed(job_run: R
     flown = departures.assign(event_time=departures["scheduled_time"].astype("datetime64[us, UTC]"))
 
     def met(rule: str, rows: pd.DataFrame) -> pd.DataFrame:
-        return duckdb.sql(f"select * from rows where {rule}").df()[place]
+        with duckdb.connect() as connection:
+            return connection.register("rows", rows).execute(f"select * from rows where {rule}").df()[place]
 
     def check(expected: dict[str, pd.DataFrame]) -> None:
         found = results.pandas(job_run.places, "route_watch_v1").sort_values(place)

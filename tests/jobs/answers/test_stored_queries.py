@@ -111,7 +111,7 @@ def test_neither_events_nor_rules_give_rows() -> None:
     ],
 )
 def test_what_a_job_file_got_wrong(changed: dict[str, Any], message: str) -> None:
-    given = {"each": "adverts", "rules": RULES, "predicate": "predicate", "fields": ("city",)}
+    given: dict[str, Any] = {"each": "adverts", "rules": RULES, "predicate": "predicate", "fields": ("city",)}
     with pytest.raises(Mistake, match=message):
         StoredQueries(**(given | changed)).check(EVENTS, VERSIONS)
 
