@@ -166,8 +166,8 @@ def weather_records() -> pa.RecordBatch:
 WATCHES = (
     ("late_to_atlanta", "ops", "destination = 'ATL' and delay_minutes >= 120"),
     ("west_coast", "marketing", "destination in ('LAX', 'SFO', 'SEA', 'PDX') and distance_miles > 2400"),
-    ("old_friends", "spotters", "tail_number like 'N14%' and not carrier in ('EV', 'UA')"),
-    ("early_birds", "ops", "delay_minutes between -60 and -20"),
+    ("old_friends", "spotters", "tail_number like 'N3%' and not carrier in ('EV', 'UA')"),
+    ("early_birds", "ops", "delay_minutes between -60 and -12"),
     ("forgotten_bracket", "intern", "(origin = 'JFK' or origin = 'LGA' and delay_minutes > 300"),
 )
 """Rules of three people, one of which cannot be used: name, owner, predicate."""
