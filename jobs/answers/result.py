@@ -14,7 +14,9 @@ from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.latest import Latest
+from jobs.answers.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.views.view import View
@@ -152,6 +154,7 @@ class Result:
         change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
         names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
         names += [each.name for each in self.as_of_answers] + [each.name for each in self.views]
+        names += [table_names.part(each.name, RULE_REPORT).lstrip("_") for each in self.stored_queries]
         contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
         if len(self.all_reads) > 1 and not self.keeps_events:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
@@ -215,6 +218,11 @@ class Result:
     def as_of_answers(self) -> tuple[AsOfAnswer, ...]:
         """The answers of events and the versions that were valid at their time."""
         return answer_kinds.as_of(self.answers)
+
+    @property
+    def stored_queries(self) -> tuple[StoredQueries, ...]:
+        """Those of them that try rules."""
+        return tuple(each for each in self.as_of_answers if isinstance(each, StoredQueries))
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -376,6 +384,10 @@ class Result:
     def deleted_table(self, answer: ChangeAnswer) -> str:
         """The name of the table with the deleted keys of an answer."""
         return table_names.table(self.answer_table(answer), "deleted")
+
+    def rules_table(self, answer: StoredQueries) -> str:
+        """The name of the table with what is known of the rules of an answer."""
+        return table_names.part(self.answer_table(answer), RULE_REPORT)
 
     def feed_table(self, answer: str) -> str:
         """The name of the table with the changes of the answer of this name."""
