@@ -11,7 +11,7 @@ from importlib import import_module
 import typer
 
 COMMANDS = (
-    *("demo", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
+    *("demo", "new", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
     *("status", "doctor", "drift", "accuracy", "verify", "requeue", "complete", "check", "backtest"),
 )
 """The commands in the order of the help. Each is the function of this name in the file of this name."""
