@@ -1,7 +1,7 @@
 """The job file of docs/history.md gives each order the rate of its time, with the numbers worked out by hand."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def append(places: Places, topic: str, rows: list[tuple[str, dict[str, Any] | None]], time: datetime) -> None:
+def append(places: Places, topic: str, rows: Sequence[tuple[str, dict[str, Any] | None]], time: datetime) -> None:
     records = {
         "key": pa.array([key.encode() for key, _ in rows], pa.binary()),
         "value": pa.array([None if row is None else json.dumps(row).encode() for _, row in rows], pa.binary()),

@@ -9,7 +9,6 @@ python tests/bench/view_timeline.py --scale 1
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -192,4 +191,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
