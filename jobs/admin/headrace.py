@@ -11,7 +11,7 @@ from importlib import import_module
 import typer
 
 COMMANDS = (
-    *("demo", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
+    *("demo", "new", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
     *("status", "doctor", "drift", "accuracy", "verify", "rules", "requeue", "complete", "check", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )

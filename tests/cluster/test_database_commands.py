@@ -124,6 +124,21 @@ def test_the_rows_of_the_database_and_a_change_that_the_log_has_lost(
     assert left and not [path for path in left if PASSWORD.encode() in path.read_bytes()]
 
 
+def test_a_job_file_out_of_the_topic(
+    capture: Connector, bank_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a schema beside the records: the key is certain, times are guessed."""
+    monkeypatch.chdir(tmp_path)
+    assert command.run("new", TOPIC, "--debezium", "--from-log", "--places", str(bank_places)) == 0
+    columns = load_module("schemas.accounts", tmp_path / "schemas/accounts.py").COLUMNS
+    assert [one.name for one in columns if not one.nullable] == ["id", "part"]
+    kinds = {one.name: one.dataType.simpleString() for one in columns}
+    assert {name: kinds[name] for name in ("whole", "half", "flag", "zoned", "numbers", "body")} == {
+        "whole": "bigint", "half": "double", "flag": "boolean", "zoned": "timestamp", "numbers": "array<bigint>",
+        "body": "string",
+    }  # fmt: skip
+
+
 def change(message: bank.Message) -> Any:
     """The id and the kind of a change."""
     envelope = json.loads(message[1]) if message[1] else None

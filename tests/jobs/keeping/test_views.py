@@ -91,9 +91,12 @@ def test_the_feed_has_what_a_publish_changes_and_a_wrong_claim_is_found(spark: S
         [f"timeline_v1_authors: equal to its SQL: {len(database.posts):,} rows"],
         ["timeline_v1_sizes: equal to its SQL: 2 rows"],
     ]
-    due, stored = database.authors(), {row["post"]: (row["author"], row["followers"]) for row in world.rows("_stale")}
+    due, stored = (
+        database.authors(),
+        {row["post"]: (row["author"], row["followers"], row["total"]) for row in world.rows("_stale")},
+    )
     missing, additional = due.keys() - stored.keys(), stored.keys() - due.keys()
-    different = {post for post in due.keys() & stored.keys() if due[post][:2] != stored[post]}
+    different = {post for post in due.keys() & stored.keys() if due[post] != stored[post]}
     assert missing and additional and different
     assert set(wrong.missing["post"].to_pylist()) == missing
     assert set(wrong.additional["post"].to_pylist()) == additional
