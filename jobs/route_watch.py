@@ -42,7 +42,7 @@ RESULT = Result(
     "route_watch_v1",
     (Reads(departure, departures), Reads(watch, watches, form=ROWS)),
     (WATCHES, HITS),
-    late=Late("3 hours"),
+    late=Late("3 hours", idle_after="1 day"),
 )
 
 

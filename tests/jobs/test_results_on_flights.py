@@ -357,6 +357,7 @@ def test_route_watch_equals_duckdb_and_follows_a_rule_that_is_changed(job_run: R
             pd.testing.assert_frame_equal(rows[place].reset_index(drop=True), due, check_dtype=False)
         known = results.pandas(job_run.places, "route_watch_v1_rules")
         assert known["hits"].sum() == len(found)
+        assert set(found["final"]) == {True, False}
         assert known[known["fault"].notna()]["watch"].tolist() == ["forgotten_bracket"]
 
     route_watch.main(job_run)
