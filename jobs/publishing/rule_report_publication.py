@@ -1,5 +1,6 @@
 """The table of rules is brought up to date with the rows of StoredQueries: changed versions, hits and costs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +11,12 @@ from pyspark.sql.types import StructType
 
 from jobs.answers import rule_report
 from jobs.answers.rule_report import FAULT, HITS, MICROS, TRIED
+from jobs.answers.rules.rule_set import SLOW_MICROS
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import VALID_FROM, VALID_TO
 from jobs.lake import commits, delta_tables
 from jobs.publishing import key_rows
-from jobs.publishing.event_difference import CHANGE, WITHDRAWN, places_among
+from jobs.publishing.event_difference import CHANGE, NEW, WITHDRAWN, places_among
 
 
 @dataclass
@@ -58,7 +60,14 @@ class Report:
         for name in (HITS, TRIED, MICROS):
             rows = rows.append_column(name, pa.array(_numbers(rows, name, stored, measured, row_key)))
         delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit, "change_commit")
-        return _notes(rows, changed, measured)
+        return tuple(_notes(self._new_faults(changed), measured))
+
+    def _new_faults(self, changed: pa.Table | None) -> int:
+        """How many versions are new and cannot be used."""
+        if changed is None:
+            return 0
+        new = changed.filter(pc.equal(changed[CHANGE], NEW))
+        return len(new) - int(self.answer.faults(new, self.events).null_count)
 
     def _changed_rows(self, changed: pa.Table | None, kind: pa.Schema) -> tuple[pa.Table, pa.Table]:
         """The rows of versions that are new or have another interval, without their numbers; keys of those that are no
@@ -72,9 +81,8 @@ class Report:
         is_gone = pc.equal(changed[CHANGE], WITHDRAWN)
         there = changed.filter(pc.invert(is_gone))
         faults = self.answer.faults(there, self.events)
-        return there.select(known).append_column(FAULT, faults).cast(rows.schema), changed.filter(is_gone).select(
-            row_key
-        )
+        rows = there.select(known).append_column(FAULT, faults).cast(rows.schema)
+        return rows, changed.filter(is_gone).select(row_key).cast(gone.schema)
 
 
 def _numbers(
@@ -96,11 +104,8 @@ def _numbers_in(rows: pa.Table, name: str, source: pa.Table, row_key: tuple[str,
     return found
 
 
-def _notes(rows: pa.Table, changed: pa.Table | None, measured: list[pa.Table]) -> tuple[str, ...]:
-    notes = []
-    bad = pc.sum(pc.is_valid(rows[FAULT].slice(0, 0 if changed is None else len(changed)))).as_py() or 0
+def _notes(faults: int, measured: list[pa.Table]) -> Iterator[str]:
     slow = sum(rule_report.slow_rules(part) for part in measured if MICROS in part.column_names)
-    for count, what in ((bad, "cannot be used"), (slow, "cost more than 100 microseconds an event")):
+    for count, what in ((faults, "cannot be used"), (slow, f"cost more than {SLOW_MICROS:.0f} microseconds an event")):
         if count:
-            notes.append(f"{count:,} versions of rules {what}: `headrace rules` names them")
-    return tuple(notes)
+            yield f"{count:,} versions of rules {what}: `headrace rules` names them"

@@ -385,11 +385,14 @@ def test_aircraft_are_as_they_are_now_and_as_they_were(a_run: Callable[..., Run]
     records = {"key": [refitted.encode(), sold.encode()], "value": [json.dumps(changed).encode(), None]}
     writer.append(run.places.archive, "aircraft", 2, [pa.RecordBatch.from_pydict(records | {"timestamp": [day] * 2})])
     aircraft.main(run)
-    found = {row["tail_number"]: row for row in results.query(run.places, 'select * from "aircraft_v1"').to_pylist()}
+    found = {
+        row["tail_number"]: row
+        for row in results.query(run.places, 'select * from "aircraft_v1"', "aircraft_v1").to_pylist()
+    }
     expected = before | {refitted: changed}
     del expected[sold]
     assert {tail: {name: row[name] for name in changed} for tail, row in found.items()} == expected
-    history = results.query(run.places, 'select * from "aircraft_v1_history"').to_pandas()
+    history = results.query(run.places, 'select * from "aircraft_v1_history"', "aircraft_v1_history").to_pandas()
     assert len(history) == len(before) + 1
     seats = history[history["tail_number"] == refitted].set_index("seats")
     assert seats.loc[before[refitted]["seats"], "valid_to"] == seats.loc[12, "valid_from"] == day
