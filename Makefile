@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns chaos soak notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns rules chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -18,13 +18,13 @@ setup: $(VENV)/demo.ready $(VENV)/spark.ready .jars/ready ## make the virtual en
 $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("headrace needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m jobs.running.java
-	@echo "installing 34 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
+	@echo "installing 36 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e '.[demo]'
 	@touch $@
 
 $(VENV)/dev.ready: $(VENV)/demo.ready
-	@echo "installing 61 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
+	@echo "installing 60 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
 	$(INSTALL) -e '.[demo,notebook,dev]'
 	@touch $@
 
@@ -96,6 +96,9 @@ sessions: $(VENV)/dev.ready setup $(CLASSES) flink ## sessions beside Spark's an
 
 patterns: $(VENV)/dev.ready setup $(CLASSES) flink ## a pattern of events beside Spark's and Flink's, with the same options
 	$(BESIDE_PEERS)
+
+rules: $(VENV)/dev.ready ## rules that users store, tried on events, beside a cross join: RULES=100000 EVENTS=1000000
+	$(BIN)/python tests/bench/stored_queries.py --rules $(or $(RULES),100000) --events $(or $(EVENTS),1000000)
 
 chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))

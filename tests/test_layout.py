@@ -56,7 +56,7 @@ ROOMS = {
     # What a batch appends, once: partial panes.
     "jobs/facts": ("jobs.facts", "jobs.events", *PURE),
     # What follows from facts: results and windows.
-    "jobs/answers": ("jobs.answers", "jobs.facts", "jobs.decisions", "jobs.events", *PURE),
+    "jobs/answers": ("jobs.answers", "jobs.facts", "jobs.decisions", "jobs.events", "duckdb", "sqlglot", *PURE),
     # Windows into their table, and out of it.
     "jobs/publishing": (
         "jobs.publishing",

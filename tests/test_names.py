@@ -12,12 +12,14 @@ from jobs.admin.reference.names import NAMES, REASONS
 from jobs.answers import table_names
 from jobs.keeping.definition import comparison
 from jobs.keeping.steps import Kind, Step
+from jobs.lake import pointers
+from jobs.lake.pointers import SwitchKind
 from jobs.log.archive import data_file
 from schemas import ledger
 from tests import delta
 from tests.pages import ROOT
 
-STEPS, KINDS, METADATA, DEFINITION, MARKS, FILES = (names for _, names in NAMES.values())
+STEPS, KINDS, SWITCHES, METADATA, DEFINITION, MARKS, FILES = (names for _, names in NAMES.values())
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,7 @@ def test_each_mark_that_the_code_spells_is_in_the_reference() -> None:
 
 def test_constants_have_the_names_that_are_stored() -> None:
     assert {step.value for step in Step} <= STEPS.keys() and {kind.value for kind in Kind} == set(KINDS)
+    assert {kind.value for kind in SwitchKind} == SWITCHES.keys() and pointers.TABLE in FILES
     assert data_file.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
     kinds = ("panes", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger")
     assert table_names.all_tables("NAME") == ("NAME", *(f"NAME_{kind}" for kind in kinds))

@@ -143,3 +143,50 @@ def _batch(
         ],
         ["key", "value", "timestamp"],
     )
+
+
+def aircraft_records() -> pa.RecordBatch:
+    """The package's aircraft as rows of the topic `aircraft` (schemas/aircraft.py), as they were on New Year's Day."""
+    names = {"tailnum": "tail_number", "year": "year_built"}
+    frame = pd.read_csv(_data() / "planes.csv").rename(columns=names)
+    frame = frame[["tail_number", "year_built", "manufacturer", "model", "seats"]].astype({"year_built": "Int64"})
+    return _rows(frame, "tail_number", pd.Series(pd.Timestamp("2013-01-01", tz="UTC"), frame.index))
+
+
+def weather_records() -> pa.RecordBatch:
+    """The package's observations as rows of the topic `weather` (schemas/weather.py), each told in its own hour."""
+    frame = pd.read_csv(_data() / "weather.csv")
+    names = {"temp": "temperature_fahrenheit", "wind_speed": "wind_miles_per_hour", "visib": "visibility_miles"}
+    frame = frame.rename(columns=names | {"precip": "rain_inches", "time_hour": "observed_time"})
+    frame = frame.sort_values("observed_time", kind="stable", ignore_index=True)
+    columns = ["origin", "observed_time", *names.values(), "rain_inches"]
+    return _rows(frame[columns], "origin", pd.to_datetime(frame["observed_time"]))
+
+
+WATCHES = (
+    ("late_to_atlanta", "ops", "destination = 'ATL' and delay_minutes >= 120"),
+    ("west_coast", "marketing", "destination in ('LAX', 'SFO', 'SEA', 'PDX') and distance_miles > 2400"),
+    ("old_friends", "spotters", "tail_number like 'N3%' and not carrier in ('EV', 'UA')"),
+    ("early_birds", "ops", "delay_minutes between -60 and -12"),
+    ("forgotten_bracket", "intern", "(origin = 'JFK' or origin = 'LGA' and delay_minutes > 300"),
+)
+"""Rules of three people, one of which cannot be used: name, owner, predicate."""
+
+
+def watch_records() -> pa.RecordBatch:
+    """Some rules as rows of the topic `watches` (schemas/watch.py), all of New Year's Day."""
+    frame = pd.DataFrame(WATCHES, columns=["watch", "owner", "predicate"])
+    return _rows(frame, "watch", pd.Series(pd.Timestamp("2013-01-01", tz="UTC"), frame.index))
+
+
+def _rows(frame: pd.DataFrame, key: str, timestamps: "pd.Series[pd.Timestamp]") -> pa.RecordBatch:
+    """A record for each row: its key, and its columns as JSON; what is missing is null."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([text.encode() for text in frame[key]], pa.binary()),
+            pa.array([json.dumps(row, separators=(",", ":")).encode() for row in rows], pa.binary()),
+            pa.array(timestamps.dt.as_unit("us"), pa.timestamp("us", tz="UTC")),
+        ],
+        ["key", "value", "timestamp"],
+    )

@@ -82,7 +82,7 @@ class Facts:
     @property
     def published_state(self) -> str:
         """Whether what is published holds every batch."""
-        if not _is_published(self.last):
+        if not has_publications(self.last):
             return "-"
         return {0: "up to date", 1: "1 batch behind"}.get(self.unpublished, f"{self.unpublished} batches behind")
 
@@ -110,7 +110,7 @@ def read(places: Places, name: str) -> Facts | str:
         return f"cannot be read: {why}"
 
 
-def _is_published(last: Row) -> bool:
+def has_publications(last: Row) -> bool:
     """Whether the result publishes anything."""
     return bool(last.definition.get("windows")) or "answers" in last.definition
 
@@ -141,7 +141,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         _stragglers(places, name),
         (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
         batches[-1]["committed_time"] if batches else None,
-        len(unpublished) if _is_published(last) else 0,
+        len(unpublished) if has_publications(last) else 0,
         completeness.read(last, topics, extents),
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
         _lag(places, last, topics, extents),

@@ -7,9 +7,10 @@ from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
+from jobs.answers.views.view import View
 from jobs.answers.windows import Windows
 
-_OTHERS = (Windows, Sessions, Top, ChangeAnswer, AsOfAnswer)
+_OTHERS = (Windows, Sessions, Top, ChangeAnswer, AsOfAnswer, View)
 
 
 def in_order(answers: Any) -> tuple[Any, ...]:
@@ -30,6 +31,11 @@ def of_changes(answers: Any) -> tuple[ChangeAnswer, ...]:
 def as_of(answers: Any) -> tuple[AsOfAnswer, ...]:
     """Those of events and the versions that were valid at their time."""
     return tuple(each for each in in_order(answers) if isinstance(each, AsOfAnswer))
+
+
+def views(answers: Any) -> tuple[View, ...]:
+    """Those in SQL over the latest rows of tables."""
+    return tuple(each for each in in_order(answers) if isinstance(each, View))
 
 
 def rankings(answers: Any) -> tuple[Top, ...]:

@@ -1,6 +1,6 @@
 """Can the answers of changes, and those made of them, be kept as the job file says? Checked before a table is made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -9,6 +9,8 @@ from pyspark.sql.types import StructType
 from jobs.answers import answer_kinds
 from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers.latest import Latest
+from jobs.answers.views.view import View
 from jobs.events import topic_schema
 from jobs.running import spark_plan
 from jobs.running.errors import Mistake
@@ -17,9 +19,10 @@ from jobs.running.errors import Mistake
 def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
     """Raises Mistake unless changes are answered by Latest and Versions, and these read changes."""
     of_changes, as_of = answer_kinds.of_changes(answers), answer_kinds.as_of(answers)
+    views = answer_kinds.views(answers)
     forms = {reads.topic.TOPIC: reads for reads in all_reads if reads.form}
-    others = [each for each in answer_kinds.in_order(answers) if each not in (*of_changes, *as_of)]
-    if bool(forms) != bool(of_changes) or (of_changes and others) or (as_of and not of_changes):
+    others = [each for each in answer_kinds.in_order(answers) if each not in (*of_changes, *as_of, *views)]
+    if bool(forms) != bool(of_changes) or (of_changes and others) or ((as_of or views) and not of_changes):
         raise Mistake(
             f"{name}: Latest and Versions answer the changes of tables, and nothing else does: "
             'Result(..., Reads(customer, transform, form=debezium.CHANGES), Latest(key=("id",)))'
@@ -31,6 +34,11 @@ def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
             raise Mistake(
                 f"{name}: reads the changes in {topic}, and no answer is of them: Latest(..., topic={topic!r})"
             )
+    if views and not any(isinstance(answer, Latest) and answer.name for answer in of_changes):
+        raise Mistake(
+            f"{name}: the SQL of a View calls tables of latest rows by the names of their answers, and none has one: "
+            'Latest(key=("id",)).named("posts")'
+        )
     for made in as_of:
         _check_as_of(name, made, of_changes, [reads.topic.TOPIC for reads in all_reads if not reads.form])
     for reads in all_reads:
@@ -109,3 +117,11 @@ def check_as_of(name: str, answer: AsOfAnswer, events: StructType, versions: Str
     except Mistake as mistake:
         raise Mistake(f"{name}: {mistake}") from None
     return answer.columns(events, versions)
+
+
+def check_view(name: str, view: View, given: Mapping[str, StructType]) -> StructType:
+    """The columns of a view over tables of latest rows with these columns. Raises Mistake if it cannot be given."""
+    try:
+        return view.columns(given)
+    except Mistake as mistake:
+        raise Mistake(f"{name}: {mistake}") from None

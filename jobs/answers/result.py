@@ -14,9 +14,12 @@ from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.latest import Latest
+from jobs.answers.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
+from jobs.answers.views.view import View
 from jobs.answers.windows import KEYS, Window, Windows
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
@@ -101,7 +104,7 @@ class Result:
     """Name of the table, the checkpoint and the ledger, with a version: departure_delay_v1."""
     reads: Reads | tuple[Reads, ...]
     """What is read. Of events at the same time, those of an earlier topic come first."""
-    answers: Windows | Sessions | ChangeAnswer | EventAnswer | tuple[Any, ...] | None = None
+    answers: Windows | Sessions | ChangeAnswer | View | EventAnswer | tuple[Any, ...] | None = None
     """What follows from the records: Windows, also with a Top or several; Sessions; answers of events; Latest and
     Versions of changes, and what is made of these. None keeps a row for each record, with what is decided about it."""
     late: Late = Late()
@@ -150,7 +153,8 @@ class Result:
         contract.check_rankings(self.name, self.answers)
         change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
         names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
-        names += [each.name for each in self.as_of_answers]
+        names += [each.name for each in self.as_of_answers] + [each.name for each in self.views]
+        names += [table_names.part(each.name, RULE_REPORT).lstrip("_") for each in self.stored_queries]
         contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
         if len(self.all_reads) > 1 and not self.keeps_events:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
@@ -214,6 +218,16 @@ class Result:
     def as_of_answers(self) -> tuple[AsOfAnswer, ...]:
         """The answers of events and the versions that were valid at their time."""
         return answer_kinds.as_of(self.answers)
+
+    @property
+    def stored_queries(self) -> tuple[StoredQueries, ...]:
+        """Those of them that try rules."""
+        return tuple(each for each in self.as_of_answers if isinstance(each, StoredQueries))
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The answers in SQL over tables of latest rows."""
+        return answer_kinds.views(self.answers)
 
     def change_topic(self, answer: ChangeAnswer) -> str:
         """The topic whose changes an answer is of."""
@@ -363,13 +377,17 @@ class Result:
         """The name of its table of this kind."""
         return table_names.table(self.name, kind)
 
-    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | Top) -> str:
+    def answer_table(self, answer: EventAnswer | Sessions | ChangeAnswer | AsOfAnswer | View | Top) -> str:
         """The name of the table of an answer."""
         return table_names.part(self.name, answer.name)
 
     def deleted_table(self, answer: ChangeAnswer) -> str:
         """The name of the table with the deleted keys of an answer."""
         return table_names.table(self.answer_table(answer), "deleted")
+
+    def rules_table(self, answer: StoredQueries) -> str:
+        """The name of the table with what is known of the rules of an answer."""
+        return table_names.part(self.answer_table(answer), RULE_REPORT)
 
     def feed_table(self, answer: str) -> str:
         """The name of the table with the changes of the answer of this name."""
@@ -389,7 +407,8 @@ class Result:
             return {self.sessions.name: self.sessions.key}
         if self.change_answers:
             of_changes = {answer.name: answer.row_key for answer in self.change_answers}
-            return of_changes | {answer.name: answer.key for answer in self.as_of_answers}
+            of_changes |= {answer.name: answer.key for answer in self.as_of_answers}
+            return of_changes | {view.name: view.key for view in self.views}
         return {answer.name: answer.key for answer in self.event_answers}
 
     def events_table(self, topic: str) -> str:

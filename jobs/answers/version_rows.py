@@ -84,12 +84,13 @@ def _of_changes(changes: pa.Table, target: pa.Schema) -> pa.Table:
 
 
 def _once(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """Each change once. Of one that came twice the row that knows the commit before it; else the first."""
-    codes = partials.group_keys(rows, (*key, "change_lsn", "change_op"))
-    commit = pc.fill_null(rows["change_commit"], NEVER).to_numpy()
-    in_order = np.lexsort((np.arange(len(codes)), commit, codes))
-    is_first = np.append(True, np.diff(codes[in_order]) != 0)[: len(codes)]
-    return rows.take(pa.array(np.sort(in_order[is_first])))
+    """Each change once. One that came without the commit before it, and again with it, is the second."""
+    is_known = rows["change_commit"].is_valid().to_numpy()
+    place = (*key, "change_lsn", "change_op")
+    codes = partials.group_keys(rows, place)
+    rows = rows.filter(pa.array(is_known | ~np.isin(codes, codes[is_known])))
+    codes = partials.group_keys(rows, (*place, "change_commit"))
+    return rows.take(pa.array(np.sort(np.unique(codes, return_index=True)[1])))
 
 
 def _with_carried_values(rows: pa.Table, codes: np.ndarray) -> pa.Table:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pyspark.sql.types import StructField, StructType, TimestampType
 
 from jobs.answers.change_answer import CARRIED, ChangeAnswer
+from jobs.answers.change_order import COLUMNS as PLACE
 from jobs.running.errors import Mistake
 
 VALID_FROM, VALID_TO = "valid_from", "valid_to"
@@ -45,12 +46,12 @@ class Versions(ChangeAnswer):
     @property
     def row_key(self) -> tuple[str, ...]:
         """The key, and which change of the row it was."""
-        return (*self.key, "change_lsn", "change_op")
+        return (*self.key, *PLACE, "change_op")
 
     @property
     def deletion_key(self) -> tuple[str, ...]:
         """The key, and which deletion it was."""
-        return (*self.key, "change_lsn")
+        return (*self.key, *PLACE)
 
     def check(self, changes: StructType) -> None:
         """Raises Mistake unless changes have the columns that it needs."""

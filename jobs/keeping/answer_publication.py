@@ -7,11 +7,12 @@ from datetime import datetime
 import pyarrow as pa
 
 from jobs.answers.result import Result
-from jobs.keeping import deliveries
+from jobs.keeping import deliveries, housekeeping
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits
 from jobs.publishing import change_publication, feed, session_publication
+from jobs.publishing.change_publication import Publish
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.run import Run
@@ -38,8 +39,10 @@ def publish_answers(
         if events:
             changes = events.update(versions, before, now, commit(row, Step.PUBLISH))
         elif result.change_answers:
-            published = commit(row, Step.PUBLISH)
-            done = change_publication.update(run.places, result, versions, before, now, published)
+            kept_from = housekeeping.correctable_from(result, last.expired_stream_time)
+            first = to_micros(kept_from) if kept_from else None
+            context = Publish(run.places, result, versions, before, now, first, commit(row, Step.PUBLISH))
+            done = change_publication.update(context)
             changes, row = done.changes, replace(row, notes=(*row.notes, *done.notes))
         else:
             version = versions[result.table("spells")]

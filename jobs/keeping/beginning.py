@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow.fs as fs
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
@@ -18,14 +17,17 @@ from jobs.keeping import checkpoint, ledger
 from jobs.keeping.ledger import Row
 from jobs.keeping.result_tables import Table
 from jobs.keeping.steps import Kind
-from jobs.lake import commits, delta_tables
+from jobs.lake import commits, delta_tables, pointers
 from jobs.running import storage
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
 
 def begin(places: Places, result: Result, expected: list[Table], first: Row) -> Row:
-    """Make the tables, and the ledger with the row `first`. Raises Refused if a table has rows already."""
+    """Make the tables, and the ledger with the row `first`. Raises Refused if a table has rows already, or if readers
+    use its name for a table of another result.
+    """
+    pointers.check_free(places, [result.name, *(table.name for table in expected)])
     for table in expected:
         path = places.table(table.name)
         if delta_tables.find(path) is not None and delta_tables.identity(path)[1] > 0:
@@ -55,10 +57,10 @@ def begin_anew(
     for name, known in last.tables.items():
         path = places.table(name)
         if delta_tables.find(path) is not None and delta_tables.identity(path)[0] == known["id"]:
-            _remove(path)
+            storage.remove_folder(path)
     folder = checkpoint.folder(places.checkpoints, result.name, last.generation)
     if checkpoint.exists(spark, folder):
-        _remove(folder)
+        storage.remove_folder(folder)
     _make(places, expected)
     row = last.next(
         Kind.START,
@@ -91,16 +93,16 @@ def forget(places: Places, name: str, since: datetime) -> None:
     if not all(_is_empty(path) for path in found) or not all(_created_time(path) >= since for path in paths):
         return
     for path in paths:  # the ledger first: empty tables without a ledger do no harm, a ledger without them would
-        _remove(path)
+        storage.remove_folder(path)
     if paths:
-        _remove(f"{places.checkpoints}/{name}")
+        storage.remove_folder(f"{places.checkpoints}/{name}")
 
 
 def _make(places: Places, expected: Iterable[Table]) -> None:
     for table in expected:
         path = places.table(table.name)
         if _is_ours(path) and _is_empty(path):  # of a run that ended before its ledger was there, in other columns
-            _remove(path)
+            storage.remove_folder(path)
         delta_tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
 
 
@@ -117,10 +119,3 @@ def _is_ours(path: str) -> bool:
 
 def _created_time(path: str) -> datetime:
     return datetime.fromtimestamp(DeltaTable(path).metadata().created_time / 1000, UTC)
-
-
-def _remove(path: str) -> None:
-    """A folder and what is in it; nothing if it is not there."""
-    system, place = storage.filesystem(path)
-    if system.get_file_info(place).type != fs.FileType.NotFound:
-        system.delete_dir(place)

@@ -28,15 +28,24 @@ def exclusive_run(spark: SparkSession, folder: str, name: str) -> Iterator[None]
     Both processes hold a lock of their own: Python writes the ledger, Java the tables, and either may live on without
     the other. Raises Refused if another run has it.
     """
-    folder = _local_stand_in(folder) if "://" in folder else folder
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / f"{name}.lock").open("a+", encoding="utf-8") as file:
-        _take(file, name)
-        release = _take_in_java(spark, str(Path(folder) / f"{name}.java.lock"), name)
+    with exclusive_change(folder, name) as here:
+        release = _take_in_java(spark, str(here / f"{name}.java.lock"), name)
         try:
             yield
         finally:
             release()
+
+
+@contextmanager
+def exclusive_change(folder: str, name: str) -> Iterator[Path]:
+    """Hold Python's part of the lock, for what changes result `name` without Java; gives the folder of the locks.
+    Raises Refused as `exclusive_run`.
+    """
+    here = Path(_local_stand_in(folder) if "://" in folder else folder)
+    here.mkdir(parents=True, exist_ok=True)
+    with (here / f"{name}.lock").open("a+", encoding="utf-8") as file:
+        _take(file, name)
+        yield here
 
 
 def _local_stand_in(folder: str) -> str:

@@ -125,9 +125,11 @@ def _properties(commit: commits.Commit) -> CommitProperties:
     return CommitProperties(custom_metadata={"userMetadata": commit.metadata()})
 
 
-def merge_rows(upserted: pa.Table, removed: pa.Table, path: str, key: tuple[str, ...], commit: commits.Commit) -> None:
+def merge_rows(
+    upserted: pa.Table, removed: pa.Table, path: str, key: tuple[str, ...], commit: commits.Commit, nullable: str = ""
+) -> None:
     """Put rows in the place of those of their `key`, or add them, and remove others, once and in one commit. A key with
-    a null is that of no row. Without Spark.
+    a null is that of no row, but in the column `nullable`, in which null equals null. Without Spark.
     """
     if commits.is_written(path, commit) or not (len(upserted) or len(removed)):
         return
@@ -137,7 +139,10 @@ def merge_rows(upserted: pa.Table, removed: pa.Table, path: str, key: tuple[str,
     is_removed = np.repeat([False, True], [len(upserted), len(removed)])
     source = pa.concat_tables(parts).append_column("__removed", pa.array(is_removed))
     values = {f'"{name}"': f's."{name}"' for name in columns.names}
-    same = " and ".join(f't."{name}" = s."{name}"' for name in key)
+    terms = [f't."{name}" = s."{name}"' for name in key if name != nullable]
+    if nullable in key:
+        terms.append(f'(t."{nullable}" = s."{nullable}" or (t."{nullable}" is null and s."{nullable}" is null))')
+    same = " and ".join(terms)
     merger = table.merge(source, same, source_alias="s", target_alias="t", commit_properties=_properties(commit))
     merger = merger.when_matched_delete("s.__removed").when_matched_update(values, "not s.__removed")
     merger.when_not_matched_insert(values, "not s.__removed").execute()

@@ -5,16 +5,44 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyspark.sql.pandas.types import from_arrow_schema
 
+from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
-from jobs.publishing import as_of_publication, latest_publication, version_publication
+from jobs.publishing import (
+    as_of_publication,
+    latest_publication,
+    rule_report_publication,
+    version_publication,
+    view_publication,
+)
 from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
+
+
+@dataclass(frozen=True)
+class Publish:
+    """One publish of one result."""
+
+    places: Places
+    result: Result
+    versions: Mapping[str, int]
+    """Of the tables of kept events and changes, by name."""
+    before: Moment
+    now: Moment
+    kept_from: int | None
+    """See as_of_publication.Source."""
+    commit: commits.Commit
+
+    def path(self, answer: ChangeAnswer | AsOfAnswer) -> str:
+        """Of the table of an answer."""
+        return self.places.table(self.result.answer_table(answer))
 
 
 @dataclass
@@ -23,51 +51,39 @@ class Published:
 
     changes: dict[str, pa.Table | None] = field(default_factory=dict)
     """By the name of each answer, what has changed in its table; None if nothing has."""
+    before: dict[str, pa.Table] = field(default_factory=dict)
+    """By the name of each answer of latest rows that have changed, the changed and removed ones as they were."""
     notes: tuple[str, ...] = ()
     """For the ledger."""
 
 
-def update(
-    places: Places, result: Result, versions: Mapping[str, int], before: Moment, now: Moment, commit: commits.Commit
-) -> Published:
-    """Bring the tables of the answers from one moment to the other, each in one commit. `versions`: of the tables of
-    kept events and changes, by name.
-    """
-    done = Published()
-    tables = {each.name: DeltaTable(places.table(result.answer_table(each))) for each in result.change_answers}
-    before_tables = {name: (table.table_uri, table.version()) for name, table in tables.items()}
-    new = {topic: _new_changes(places, result, versions, topic, before) for topic in _change_topics(result)}
+def update(context: Publish) -> Published:
+    """Bring the tables of the answers up to date, each in one commit."""
+    result, done = context.result, Published()
+    tables = {each.name: DeltaTable(context.path(each)) for each in result.change_answers}
+    versions_before = {name: (table.table_uri, table.version()) for name, table in tables.items()}
+    topics = dict.fromkeys(map(result.change_topic, result.change_answers))
+    new = {topic: _new_changes(context, topic) for topic in topics}
     for answer in result.change_answers:
-        _update_of_changes(places, result, answer, new[result.change_topic(answer)], commit, done)
+        _update_of_changes(context, answer, new[result.change_topic(answer)], done)
     for made in result.as_of_answers:
-        events = result.events_table(made.each)
-        source = as_of_publication.Source(
-            (places.table(events), versions[events]),
-            before_tables[made.versions.name],
-            done.changes[made.versions.name],
-        )
-        path = places.table(result.answer_table(made))
-        written = as_of_publication.update(path, made, source, before, now, commit)
-        done.changes[made.name] = written.changes
-        done.notes += written.notes
+        _update_as_of(context, made, versions_before[made.versions.name], done)
+    for view in result.views:
+        places, commit = context.places, context.commit
+        done.changes[view.name] = view_publication.update(places, result, view, done.changes, done.before, commit)
     return done
 
 
-def _change_topics(result: Result) -> list[str]:
-    return list(dict.fromkeys(map(result.change_topic, result.change_answers)))
-
-
-def _new_changes(places: Places, result: Result, versions: Mapping[str, int], topic: str, before: Moment) -> pa.Table:
+def _new_changes(context: Publish, topic: str) -> pa.Table:
     """The changes of a topic since the last publish, in order of offset."""
-    name = result.events_table(topic)
-    kept = DeltaTable(places.table(name), version=versions[name])
-    new = table_queries.rows_where(kept, f"sequence > {before.sequence}")
+    name = context.result.events_table(topic)
+    kept = DeltaTable(context.places.table(name), version=context.versions[name])
+    new = table_queries.rows_where(kept, f"sequence > {context.before.sequence}")
     return new.sort_by([(column, "ascending") for column in PLACE])
 
 
-def _update_of_changes(
-    places: Places, result: Result, answer: ChangeAnswer, new: pa.Table, commit: commits.Commit, done: Published
-) -> None:
+def _update_of_changes(context: Publish, answer: ChangeAnswer, new: pa.Table, done: Published) -> None:
+    places, result, commit = context.places, context.result, context.commit
     if not len(new):
         done.changes[answer.name] = None
     elif isinstance(answer, Versions):
@@ -76,5 +92,21 @@ def _update_of_changes(
         assert isinstance(answer, Latest)
         published = latest_publication.update(places, result, answer, new, commit)
         done.changes[answer.name] = published.changes
+        done.before[answer.name] = published.before
         if published.cleared:
             done.notes += (f"{published.cleared:,} rows were cleared: a snapshot or a TRUNCATE has not shown them",)
+
+
+def _update_as_of(context: Publish, answer: AsOfAnswer, versions: tuple[str, int], done: Published) -> None:
+    events = context.result.events_table(answer.each)
+    pinned = context.places.table(events), context.versions[events]
+    source = as_of_publication.Source(pinned, versions, done.changes[answer.versions.name], context.kept_from)
+    moments = context.before, context.now
+    written = as_of_publication.update(context.path(answer), answer, source, *moments, context.commit)
+    done.changes[answer.name] = written.changes
+    done.notes += written.notes
+    if isinstance(answer, StoredQueries):
+        kinds = from_arrow_schema(pa.schema(DeltaTable(pinned[0]).schema().to_arrow()))
+        path = context.places.table(context.result.rules_table(answer))
+        report = rule_report_publication.Report(path, answer, kinds)
+        done.notes += report.update(source.changes, written.tally, context.commit)

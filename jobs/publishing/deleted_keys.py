@@ -46,7 +46,7 @@ class DeletedKeys:
         marks = [mark for mark in order.marks.to_pylist() if _values(mark) not in known]
         added = pa.Table.from_pylist(marks, changed.schema)
         upserted = pa.concat_tables([changed.filter(pc.invert(is_gone)), added])
-        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit)
+        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit, "change_commit")
 
 
 def _values(mark: dict[str, object]) -> tuple[object, ...]:

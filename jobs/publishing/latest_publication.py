@@ -27,6 +27,8 @@ class Publication:
 
     changes: pa.Table | None
     """For a feed."""
+    before: pa.Table
+    """The changed and removed rows as they were, in the columns of the answer."""
     cleared: int
     """How many rows a TRUNCATE or a snapshot has removed, and no change of their own."""
 
@@ -47,7 +49,10 @@ def update(places: Places, result: Result, answer: Latest, new: pa.Table, commit
     changes = pa.concat_tables([changes, withdrawn.cast(changes.schema)])
     written = row_writing.merge(path, changes, pa.concat_tables([had, cleared]), key, commit)
     deleted.update(gone, states.filter(row_states.is_deleted(states)), order, commit)
-    return Publication(written, len(cleared))
+    were = pa.concat_tables([had, cleared]).drop_columns(_OWN)
+    return Publication(
+        written, were.filter(pa.array(event_difference.places_among(were, changes, key) >= 0)), len(cleared)
+    )
 
 
 def _as_states(deletions: pa.Table, columns: pa.Schema) -> pa.Table:

@@ -1,7 +1,7 @@
 """Readers of results for analysts and notebooks: with Spark, or without any Java.
 
 `published` is what the last publishing wrote; `fresh` is the same windows merged from the panes at this moment. `query`
-and `pandas` need no JVM.
+and `pandas` need no JVM. All follow the names that `headrace promote` switches.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers import merging
 from jobs.answers.result import Result
+from jobs.lake import pointers
 from jobs.running.errors import Refused
 from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
@@ -48,13 +49,15 @@ def _complete_time(places: Places, result: Result) -> datetime | None:
 def query(places: Places, sql: str, *names: str) -> pa.Table:
     """The answer to `sql`, in which the tables `names` (such as departure_delay_v1) stand under their names.
 
-    The SQL is that of Apache DataFusion. Runs in this process without Java; raises Refused if a table is not there.
+    A name that `headrace promote` has pointed to a result stands for its table; all that the query names are of the
+    same moment between two switches. The SQL is that of Apache DataFusion. Runs in this process without Java; raises
+    Refused if a table is not there.
     """
     from deltalake import QueryBuilder
 
     builder = QueryBuilder()
-    for name in names:
-        builder = builder.register(name, _open(places, name))
+    for name, (_, table) in _open(places, *names).items():
+        builder = builder.register(name, table)
     return _plain(pa.table(builder.execute(sql).read_all()))
 
 
@@ -63,19 +66,27 @@ def pandas(places: Places, name: str) -> "pd.DataFrame":
     return query(places, f'select * from "{name}"', name).to_pandas()
 
 
+def table_path(places: Places, name: str) -> str:
+    """The path of the table that `name` means now, for Spark and other readers of Delta tables: its own, or that of the
+    result to which `headrace promote` has pointed the name. Raises Refused if there is none.
+    """
+    ((table, _),) = _open(places, name).values()
+    return places.table(table)
+
+
 def _load(spark: SparkSession, places: Places, name: str) -> DataFrame:
-    _open(places, name)
-    return spark.read.format("delta").load(places.table(name))
+    return spark.read.format("delta").load(table_path(places, name))
 
 
-def _open(places: Places, name: str) -> "DeltaTable":
-    from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
-
-    try:
-        return DeltaTable(places.table(name))
-    except TableNotFoundError:
-        raise Refused(f"there is no table {name} in {places.tables}: run the job that keeps it.") from None
+def _open(places: Places, *names: str) -> "dict[str, tuple[str, DeltaTable]]":
+    """By name, the table that it means and its own name. Raises Refused if there is none."""
+    found: dict[str, tuple[str, DeltaTable]] = {}
+    for name, (meant, table) in pointers.open_tables(places, names).items():
+        if table is None:
+            of_result = "" if meant == name else f" (the name points to {meant})"
+            raise Refused(f"there is no table {name} in {places.tables}{of_result}: run the job that keeps it.")
+        found[name] = meant, table
+    return found
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -65,7 +65,7 @@ def merge(path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], com
     rows = _with_revisions(changes, _next_revisions(had, at), datetime.now(UTC)).append_column(CHANGE, changes[CHANGE])
     is_gone = pc.equal(changes[CHANGE], WITHDRAWN)
     upserted, removed = (rows.filter(which).drop_columns([CHANGE]) for which in (pc.invert(is_gone), is_gone))
-    delta_tables.merge_rows(upserted, removed, path, key, commit)
+    delta_tables.merge_rows(upserted, removed, path, key, commit, "change_commit")
     return rows
 
 

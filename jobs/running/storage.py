@@ -11,3 +11,10 @@ def filesystem(path: str) -> tuple[fs.FileSystem, str]:
         system, place = fs.FileSystem.from_uri(path)
         return system, place
     return fs.LocalFileSystem(), str(Path(path).absolute())
+
+
+def remove_folder(path: str) -> None:
+    """Remove the folder at a path or URI and what is in it; nothing if it is not there."""
+    system, place = filesystem(path)
+    if system.get_file_info(place).type != fs.FileType.NotFound:
+        system.delete_dir(place)

@@ -1,5 +1,6 @@
 """The results over real flights around the night on which summer time began, against pandas and DuckDB."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +12,15 @@ import pyarrow as pa
 import pytest
 
 from jobs import (
+    aircraft,
     aircraft_day,
     delay_by_week,
     delay_passed_on,
     departure_delay,
+    departure_weather,
     first_sighting,
     ground_stop,
+    route_watch,
     turnaround,
     unique_aircraft,
 )
@@ -296,3 +300,97 @@ def test_aircraft_day_equals_pandas(job_run: Run, departures: pd.DataFrame) -> N
     due = days["end"].dt.tz_convert("UTC") + timedelta(hours=6)
     assert found["final"].tolist() == (due <= complete).tolist()
     assert set(found["final"]) == {True, False}
+
+
+def test_departure_weather_equals_pandas_and_follows_a_correction(job_run: Run, departures: pd.DataFrame) -> None:
+    observed = demo_flights.weather_records()
+    writer.append(job_run.places.archive, "weather", 2, [observed])
+    departure_weather.main(job_run)
+    found = results.pandas(job_run.places, "departure_weather_v1")
+    rows = pd.DataFrame(map(json.loads, observed["value"].to_pylist()))
+    rows["observed_time"] = pd.to_datetime(rows["observed_time"]).astype("datetime64[us, UTC]")
+    columns = list(departure_weather.WITH_WEATHER.take)
+    expected = pd.merge_asof(
+        departures.assign(event_time=departures["scheduled_time"].astype("datetime64[us, UTC]")).sort_values(
+            "event_time", kind="stable"
+        ),
+        rows.drop_duplicates(["origin", "observed_time"], keep="last").sort_values("observed_time", kind="stable"),
+        left_on="event_time",
+        right_on="observed_time",
+        by="origin",
+    )
+    place = ["event_time", "origin", "carrier", "flight"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(place)[[*place, *columns]].reset_index(drop=True),
+        expected.sort_values(place)[[*place, *columns]].reset_index(drop=True),
+        check_dtype=False,
+    )
+    hour = pd.Timestamp("2013-03-10 15:00", tz="UTC")
+    correction = {"origin": "JFK", "observed_time": "2013-03-10T15:00:00Z", "temperature_fahrenheit": -40.0}
+    records = {"key": [b"JFK"], "value": [json.dumps(correction).encode()], "timestamp": [hour + timedelta(days=3)]}
+    writer.append(job_run.places.archive, "weather", 2, [pa.RecordBatch.from_pydict(records)])
+    departure_weather.main(job_run)
+    now = results.pandas(job_run.places, "departure_weather_v1")
+    restated = now[now["temperature_fahrenheit"] == -40.0]
+    of_hour = (expected["origin"] == "JFK") & (expected["observed_time"] == hour)
+    assert len(restated) == of_hour.sum() > 5
+    assert (restated["revision"] > 1).all() and restated["rain_inches"].isna().all()
+
+
+def test_route_watch_equals_duckdb_and_follows_a_rule_that_is_changed(job_run: Run, departures: pd.DataFrame) -> None:
+    """Rules that can be used are SQL of DuckDB, too. One is changed on the tenth, as of then."""
+    place, changed = ["event_time", "origin", "carrier", "flight"], pd.Timestamp("2013-03-10 12:00", tz="UTC")
+    writer.append(job_run.places.archive, "watches", 2, [demo_flights.watch_records()])
+    rules = {name: text for name, _, text in demo_flights.WATCHES if name != "forgotten_bracket"}
+    flown = departures.assign(event_time=departures["scheduled_time"].astype("datetime64[us, UTC]"))
+
+    def met(rule: str, rows: pd.DataFrame) -> pd.DataFrame:
+        with duckdb.connect() as connection:
+            return connection.register("rows", rows).execute(f"select * from rows where {rule}").df()[place]
+
+    def check(expected: dict[str, pd.DataFrame]) -> None:
+        found = results.pandas(job_run.places, "route_watch_v1").sort_values(place)
+        assert set(found["watch"]) == set(expected)
+        for watch, rows in found.groupby("watch"):
+            due = expected[str(watch)].sort_values(place).reset_index(drop=True)
+            assert len(due) > 5
+            pd.testing.assert_frame_equal(rows[place].reset_index(drop=True), due, check_dtype=False)
+        known = results.pandas(job_run.places, "route_watch_v1_rules")
+        assert known["hits"].sum() == len(found)
+        assert set(found["final"]) == {True, False}
+        assert known[known["fault"].notna()]["watch"].tolist() == ["forgotten_bracket"]
+
+    route_watch.main(job_run)
+    check({name: met(text, flown) for name, text in rules.items()})
+    new = {"watch": "west_coast", "owner": "marketing", "predicate": "destination = 'LAX'"}
+    records = {"key": [b"west_coast"], "value": [json.dumps(new).encode()], "timestamp": [changed]}
+    writer.append(job_run.places.archive, "watches", 2, [pa.RecordBatch.from_pydict(records)])
+    route_watch.main(job_run)
+    west = pd.concat(
+        [
+            met(rules["west_coast"], flown[flown["event_time"] < changed]),
+            met(new["predicate"], flown[flown["event_time"] >= changed]),
+        ]
+    )
+    check({name: met(text, flown) for name, text in rules.items()} | {"west_coast": west})
+
+
+def test_aircraft_are_as_they_are_now_and_as_they_were(a_run: Callable[..., Run]) -> None:
+    run, rows = a_run(), demo_flights.aircraft_records()
+    writer.append(run.places.archive, "aircraft", 2, [rows])
+    before = {row["tail_number"]: row for row in map(json.loads, rows["value"].to_pylist())}
+    refitted, sold = list(before)[:2]
+    changed = before[refitted] | {"seats": 12}
+    day = pd.Timestamp("2013-07-01", tz="UTC")
+    records = {"key": [refitted.encode(), sold.encode()], "value": [json.dumps(changed).encode(), None]}
+    writer.append(run.places.archive, "aircraft", 2, [pa.RecordBatch.from_pydict(records | {"timestamp": [day] * 2})])
+    aircraft.main(run)
+    found = {row["tail_number"]: row for row in results.query(run.places, 'select * from "aircraft_v1"').to_pylist()}
+    expected = before | {refitted: changed}
+    del expected[sold]
+    assert {tail: {name: row[name] for name in changed} for tail, row in found.items()} == expected
+    history = results.query(run.places, 'select * from "aircraft_v1_history"').to_pandas()
+    assert len(history) == len(before) + 1
+    seats = history[history["tail_number"] == refitted].set_index("seats")
+    assert seats.loc[before[refitted]["seats"], "valid_to"] == seats.loc[12, "valid_from"] == day
+    assert history[history["tail_number"] == sold]["valid_to"].tolist() == [day]

@@ -45,6 +45,14 @@ def demo(
     arrivals: Annotated[
         bool, typer.Option("--arrivals", help="Fill topic arrivals as well, which jobs/turnaround.py reads.")
     ] = False,
+    tables: Annotated[
+        bool,
+        typer.Option(
+            "--tables",
+            help="Fill topics aircraft, weather and watches as well, which jobs/aircraft.py, jobs/departure_weather.py "
+            "and jobs/route_watch.py read.",
+        ),
+    ] = False,
 ) -> None:
     """Fill the log with the real departures of 2013 from New York, run the three jobs, show what they found."""
     from jobs import departure_delay, first_sighting, unique_aircraft
@@ -60,6 +68,8 @@ def demo(
             raise Refused(f"the demo fills the archive, and {places_file} has the log in {places.log}.")
         if arrivals:
             _fill_arrivals(places)
+        if tables:
+            _fill_tables(places)
         if _is_filled(places) and _is_all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:
@@ -114,6 +124,24 @@ def _fill_arrivals(places: "Places") -> None:
     frame = demo_flights.arrivals(demo_flights.table())
     done = writer.append(places.archive, arrival.TOPIC, 4, demo_flights.arrival_records(frame))
     print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+
+
+def _fill_tables(places: "Places") -> None:
+    """Fill the log with the rows of aircraft and of the weather, and with rules, unless it has them."""
+    from jobs.admin import demo_flights
+    from jobs.log.archive import writer
+    from jobs.log.archive.snapshot import extents
+    from schemas import aircraft, watch, weather
+
+    for topic, records in (
+        (aircraft.TOPIC, demo_flights.aircraft_records),
+        (weather.TOPIC, demo_flights.weather_records),
+        (watch.TOPIC, demo_flights.watch_records),
+    ):
+        if not extents(places.archive, topic):
+            print(f"Filling topic {topic} ...", file=sys.stderr, flush=True)
+            done = writer.append(places.archive, topic, 2, [records()])
+            print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
 
 
 def _is_all_read(places: "Places", names: list[str]) -> bool:

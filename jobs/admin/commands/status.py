@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from jobs.admin.completeness import Completeness, Holder
     from jobs.admin.standing import Facts
+    from jobs.lake.pointers import Pointers
 
 WIDTH = 150
 """Columns of the output when it goes to no terminal."""
@@ -30,12 +31,15 @@ def status(
     name: Annotated[str | None, typer.Argument(help="Result to show in detail, such as departure_delay_v1.")] = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Show how far each result is: read and waiting records, quarantine, lateness, filters, tables. Needs no Java."""
+    """Show how far each result is: read and waiting records, quarantine, lateness, filters, tables; and which result
+    each name points to. Needs no Java.
+    """
     import sys
 
     from rich.console import Console
 
     from jobs.admin import standing
+    from jobs.lake import pointers
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
@@ -48,7 +52,11 @@ def status(
     except OSError as error:
         console.print(f"cannot read the folder of tables {home.tables}: {error.strerror or error}.", soft_wrap=True)
         return
+    known_pointers = pointers.read(home)
     if name is not None:
+        for line in _pointer_lines(known_pointers, [name], names):
+            console.print(line, soft_wrap=True)
+        name = known_pointers.targets.get(name, name)
         if name not in names:
             known = f"there are {', '.join(names)}" if names else "there are none yet"
             raise Refused(f"no result {name} in {home.tables}; {known}.")
@@ -70,6 +78,22 @@ def status(
             console.print(f"{result}: {facts}", soft_wrap=True)
         elif facts.completeness is not None:
             console.print(f"{result}: complete {_complete_text(facts.completeness)}", soft_wrap=True)
+    for line in _pointer_lines(known_pointers, sorted(known_pointers.targets), names):
+        console.print(line, soft_wrap=True)
+
+
+def _pointer_lines(pointers: "Pointers", names: list[str], results: list[str]) -> list[str]:
+    """Which result each of the names points to, since when, and which it would go back to; whether it is gone."""
+    lines = []
+    for name in names:
+        for last in pointers.of_name(name)[-1:]:
+            earlier = pointers.results_before(name)
+            back = f"; before: {earlier[-1]}" if earlier else ""
+            by = "".join(filter(str.isprintable, last.switched_by))
+            since = f"since {last.switched_time:%Y-%m-%d %H:%M} UTC, by {by}"
+            gone = "" if last.to_result in results else ", which is GONE,"
+            lines.append(f"{name} points to {last.to_result}{gone} {since}{back}")
+    return lines
 
 
 def _summary(results: "list[Facts]", is_narrow: bool) -> "Table":

@@ -1,4 +1,4 @@
-"""headrace verify: is a table of latest rows that of the database?"""
+"""headrace verify: are the latest rows those of the database, and a view what its SQL gives?"""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -9,19 +9,21 @@ from jobs.admin.options import DEFAULT_PLACES, JobFile, PlacesFile
 
 if TYPE_CHECKING:
     from jobs.admin.database.verification import Verification
+    from jobs.answers.result import Result
+    from jobs.running.places import Places
 
 SHOWN = 20
 """Keys that are listed."""
 
 
 def verify(
-    name: Annotated[str, typer.Argument(help="Result with latest rows, such as customer_v1.")],
+    name: Annotated[str, typer.Argument(help="Result with latest rows or a view, such as customer_v1.")],
     against: Annotated[
         str | None,
         typer.Option(
             metavar="DATABASE",
             help="A [databases.NAME] of the places file, or postgresql://USER@HOST/DATABASE; none: that of the topic's "
-            "prefix. The password is never given here.",
+            "prefix, and a result with a view is compared with its SQL. The password is never given here.",
         ),
     ] = None,
     table: Annotated[
@@ -34,8 +36,8 @@ def verify(
     job: JobFile = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Compare the latest rows of a result with the table of the database at one place of its log. Exit code 1 if they
-    differ. Needs no Java.
+    """Compare the latest rows of a result with the table of the database at one place of its log, or the views of a
+    result with what their whole SQL gives. Exit code 1 if they differ. Needs no Java.
 
     Rows are counted and summed up in groups of keys; where those differ, row by row. A row that differs may be a change
     on its way, so it is looked at again when the result has all that the database had committed.
@@ -47,6 +49,8 @@ def verify(
 
     home = read_places(places)
     result = find(name, job)
+    if result.views and against is None:
+        sys.exit(_verify_views(home, result, show_keys))
     followed = followed_table.find(result, answer)
     database = connection.find(home, against, followed.prefix)
     comparison = followed.comparison(home, result, database.name, table)
@@ -56,6 +60,15 @@ def verify(
     for line in _lines(name, f"{database.name}, table {comparison.table}", comparison.key, found, show_keys):
         typer.echo(line)
     sys.exit(0 if not (found.differences or found.on_their_way or found.unread_groups) else 1)
+
+
+def _verify_views(home: "Places", result: "Result", show_keys: bool) -> int:
+    from jobs.admin import view_check
+
+    found = view_check.check(home, result)
+    for line in [line for each in found for line in view_check.lines(each, show_keys)]:
+        typer.echo(line)
+    return 0 if all(each.is_right for each in found) else 1
 
 
 def _lines(name: str, where: str, key: tuple[str, ...], found: "Verification", show_keys: bool) -> list[str]:

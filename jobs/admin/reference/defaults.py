@@ -20,6 +20,7 @@ from jobs.answers.result import Late, Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sessions import Sessions
 from jobs.answers.sliding import Sliding
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.top import Top
 from jobs.answers.versions import Versions
 from jobs.decisions.clocks import Clocks
@@ -56,7 +57,21 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
-ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Versions, Enriched, Debezium, Maxwell, Top)
+ANSWERS = (
+    Outcomes,
+    Then,
+    Before,
+    Sliding,
+    Sequences,
+    Sessions,
+    Latest,
+    Versions,
+    Enriched,
+    StoredQueries,
+    Debezium,
+    Maxwell,
+    Top,
+)
 """Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:

@@ -60,6 +60,14 @@ NAMES = {
             "widen": "Tables were written anew with wider columns.",
         },
     ),
+    "Kinds of switches": (
+        "In the column `kind` of the table `_pointers`.",
+        {
+            "promote": "A name was pointed to a result.",
+            "rollback": "It was pointed back to the one before.",
+            "retire": "A result is removed, and no name may point to it any more.",
+        },
+    ),
     "Metadata of commits": (
         "In the `userMetadata` of a commit to a result's table, as JSON.",
         {
@@ -94,7 +102,7 @@ NAMES = {
         },
     ),
     "Marks": (
-        "Transaction identifiers in the Delta log of the archive; the last one in that of a ledger.",
+        "Transaction identifiers in the Delta log of the archive; the last two in those of ledgers and of `_pointers`.",
         {
             "partitions:TOPIC": "Number of partitions.",
             "end:TOPIC:PARTITION": "Offset after the last one given out.",
@@ -108,6 +116,7 @@ NAMES = {
             "lost:TOPIC:PARTITION:OFFSET": "Offset after a gap that was accepted.",
             "fed:TOPIC:TABLE:ID": "Ledger row up to which the answer's feed, of this Delta id, is in the topic.",
             "NAME:ledger": "Sequence of the last row.",
+            "pointers": "Sequence of the last switch of a name.",
         },
     ),
     "Files, folders, groups": (
@@ -116,6 +125,7 @@ NAMES = {
             "NAME_panes": "Table of partial panes.",
             "NAME_spells": "Table of spells.",
             "NAME_deleted": "Table of deleted keys of latest rows or versions.",
+            "NAME_rules": "Table of the rules of StoredQueries, and what is known of each.",
             "NAME_filters": "Table of Bloom filters.",
             "NAME_clocks": "Table of the clocks of devices.",
             "NAME_stragglers": "Table of late records.",
@@ -124,6 +134,8 @@ NAMES = {
             "NAME_quarantine": "Table of records that could not be read.",
             "NAME_feed": "Table of the changes of an answer; NAME_ANSWER_feed of one with a name of its own.",
             "NAME_ledger": "The ledger.",
+            "NAME_ledger-removed": "One that `headrace retire` was removing when it stopped.",
+            "_pointers": "Table of the switches of names that readers use.",
             "NAME/generation-00001": "In the folder of checkpoints: the checkpoint of a generation.",
             "NAME/generation-00001.aside-1": "One that was moved aside: nothing reads it.",
             "NAME.lock": "In the folder of checkpoints: held by a run's Python.",

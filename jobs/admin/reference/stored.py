@@ -24,7 +24,7 @@ from jobs.decisions.membership import Membership
 from jobs.events import gate
 from jobs.facts.panes import Panes
 from jobs.keeping import result_tables
-from schemas import archive, clocks, departure, filters, ledger, quarantine, straggler
+from schemas import archive, clocks, departure, filters, ledger, quarantine, straggler, switch
 
 COLUMN_HEADS = ("column", "type", "meaning")
 
@@ -118,6 +118,7 @@ def _tables() -> Iterator[str]:
     yield _columns("NAME_stragglers", "Late records, a row each, whatever became of them.", straggler.COLUMNS)
     yield _columns("NAME_quarantine", "Records that could not be read, or were late, whole.", quarantine.COLUMNS)
     yield _columns("NAME_ledger", "One row for each batch that is closed.", ledger.COLUMNS)
+    yield _columns("_pointers", "One row for each switch of a name that readers use.", switch.COLUMNS)
     yield _columns("The archive", "The records of every topic.", archive.COLUMNS)
 
 

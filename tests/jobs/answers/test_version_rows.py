@@ -24,7 +24,7 @@ VERSION = pa.schema(
 DELETION = pa.schema([("id", pa.int64()), *KNOWN])
 CHANGE = pa.schema(
     [("id", pa.int64()), ("name", pa.string()), ("body", pa.string()), ("since", TIME), *KNOWN,
-     ("change_unknown", pa.string()), ("change_clears", pa.bool_()), ("change_old", pa.string())]
+     ("change_unknown", pa.string()), ("change_old", pa.string()), ("change_clears", pa.bool_())]
 )  # fmt: skip
 NOTHING = ChangeOrder(pa.Table.from_pylist([], pa.schema([VERSION.field(name) for name in MARKS])))
 Row = tuple[str | None, str | None]
@@ -200,3 +200,22 @@ def test_a_value_that_no_change_has_told_is_said() -> None:
     assert [(row["body"], row["change_carried"]) for row in found if row["name"] == "new"] == [
         ("large", '{"body": [5, 6]}')
     ]
+
+
+def test_a_change_that_comes_again_with_the_commit_before_it_is_one_version() -> None:
+    """As after a snapshot, when the capture tool knows no commit at first."""
+    records = [Change("insert", 1, 10, "a", "x", 5).record() | {"change_commit": commit} for commit in (None, 10)]
+    for arrived in (records, records[::-1]):
+        changes = pa.Table.from_pylist(arrived, CHANGE)
+        known = Timeline(VERSION.empty_table(), DELETION.empty_table())
+        found = version_rows.timeline(known, changes, ("id",), None, NOTHING).versions.to_pylist()
+        assert [row["change_commit"] for row in found] == [10]
+
+
+def test_two_changes_may_be_at_the_same_place_of_their_transactions() -> None:
+    """As those of a tool that numbers the rows of each transaction from 0."""
+    first, second = Change("insert", 1, 10, "a", "x", 5), Change("update", 1, 20, "b", "x", 6)
+    records = [change.record() | {"change_lsn": 0} for change in (first, second)]
+    known = Timeline(VERSION.empty_table(), DELETION.empty_table())
+    found = version_rows.timeline(known, pa.Table.from_pylist(records, CHANGE), ("id",), None, NOTHING)
+    assert [(row["name"], row["valid_to"] is None) for row in found.versions.to_pylist()] == [("a", False), ("b", True)]

@@ -1,0 +1,1 @@
+"""Versions of a result side by side: compared, switched and removed."""
