@@ -157,6 +157,8 @@ NAMES_OF_OTHERS = (
     "plugin.",
     "skipped.",
     "offset.",
+    "provide.",
+    "outbox.",
     "source.",
     "io.debezium.",
 )
