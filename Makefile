@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns chaos soak notebook reference zip clean
+.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply view rules chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -96,6 +96,20 @@ sessions: $(VENV)/dev.ready setup $(CLASSES) flink ## sessions beside Spark's an
 
 patterns: $(VENV)/dev.ready setup $(CLASSES) flink ## a pattern of events beside Spark's and Flink's, with the same options
 	$(BESIDE_PEERS)
+
+enriched: CONTENDERS ?= headrace flink
+enriched: RECORDS ?= 2500000
+enriched: $(VENV)/dev.ready setup $(CLASSES) flink ## events with the version of their time beside Flink's temporal join, with the same options
+	$(BESIDE_PEERS)
+
+apply: $(VENV)/dev.ready setup $(CLASSES) ## 100,000 changes onto a table of 1,000,000 rows, beside Spark's MERGE
+	$(BIN)/python tests/bench/apply_changes.py
+
+view: $(VENV)/dev.ready ## a timeline of 759,058 follows kept up to date, and computed as a whole
+	$(BIN)/python tests/bench/view_timeline.py
+
+rules: $(VENV)/dev.ready ## rules that users store, tried on events, beside a cross join: RULES=100000 EVENTS=1000000
+	$(BIN)/python tests/bench/stored_queries.py --rules $(or $(RULES),100000) --events $(or $(EVENTS),1000000)
 
 chaos: $(VENV)/dev.ready setup $(CLASSES) ## kill jobs again and again: make chaos N=100 SEED=7
 	$(BIN)/python -m tests.cluster.chaos --kills $(or $(N),100) $(if $(SEED),--seed $(SEED))

@@ -29,8 +29,8 @@ ACTIVATE, MAKE_ZIP = "source .venv/bin/activate", "make zip"
 """Commands of the tutorial that the test does in its own way: there is no .venv, and pip would ask the network."""
 FILES = ["trips.ndjson", "schemas/trip.py", "jobs/trip_duration.py"]
 """What the tutorial writes."""
-EXAMPLES = ("schemas/customer.py", "jobs/customer.py")
-"""What a reader of docs/changes.md writes."""
+EXAMPLES = ("schemas/customer.py", "jobs/customer.py", "schemas/advert.py", "schemas/search.py", "jobs/search_hit.py")
+"""What readers of docs/changes.md and docs/rules.md write."""
 
 
 @pytest.fixture
@@ -157,6 +157,8 @@ NAMES_OF_OTHERS = (
     "plugin.",
     "skipped.",
     "offset.",
+    "provide.",
+    "outbox.",
     "source.",
     "io.debezium.",
 )

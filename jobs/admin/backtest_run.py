@@ -1,7 +1,7 @@
 """A result over a span of the log, in a folder of its own: a copy of the records, and the tables that they give."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -91,18 +91,37 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def copy_records(places: Places, result: Result, span: Span, into: Places) -> dict[str, int]:
+def copy_records(
+    places: Places, result: Result, span: Span, into: Places, given: Mapping[str, Path] | None = None
+) -> dict[str, int]:
     """Copy the records of the span, of each topic that the result reads, into the archive of `into`; how many, by
-    topic. Their offsets begin at 0 there. Raises Refused if there are none, or if a topic is not there.
+    topic. Their offsets begin at 0 there. `given`: for some topics a file that takes the place of the log. Raises
+    Refused if there are none, or if a topic or a file is not there.
     """
-    topics = {name: home.topic(places, name) for name in result.topics}
+    given = given or {}
+    if unread := sorted(set(given) - set(result.topics)):
+        raise Refused(f"--records {unread[0]}: {result.name} reads {', '.join(result.topics)}.")
+    topics = {name: home.topic(places, name) for name in result.topics if name not in given}
     copied = {}
+    for name, file in given.items():
+        copied[name] = writer.append(into.archive, name, 1, [_records_of_file(file, span.start)]).records
     for name, now in topics.items():
         found = _records(places, name, now, span, result.name)
         copied[name] = writer.append_to_partitions(into.archive, name, len(now.ends), found).records
     if not any(copied.values()):
         raise Refused(f"{', '.join(copied)}: no records with a record timestamp {span}; see headrace log.")
     return copied
+
+
+def _records_of_file(file: Path, time: datetime) -> pa.RecordBatch:
+    """The lines of a file as the values of records of that time, without keys."""
+    try:
+        lines = [line for line in file.read_bytes().splitlines() if line.strip()]
+    except OSError as error:
+        raise Refused(f"--records: {file} cannot be read: {error.strerror}.") from None
+    columns = [pa.nulls(len(lines), pa.binary()), pa.array(lines, pa.binary())]
+    times = pa.array([time] * len(lines), pa.timestamp("us", "UTC"))
+    return pa.RecordBatch.from_arrays([*columns, times], ["key", "value", "timestamp"])
 
 
 def _records(places: Places, name: str, now: Topic, span: Span, group: str) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -163,6 +163,22 @@ def weather_records() -> pa.RecordBatch:
     return _rows(frame[columns], "origin", pd.to_datetime(frame["observed_time"]))
 
 
+WATCHES = (
+    ("late_to_atlanta", "ops", "destination = 'ATL' and delay_minutes >= 120"),
+    ("west_coast", "marketing", "destination in ('LAX', 'SFO', 'SEA', 'PDX') and distance_miles > 2400"),
+    ("old_friends", "spotters", "tail_number like 'N3%' and not carrier in ('EV', 'UA')"),
+    ("early_birds", "ops", "delay_minutes between -60 and -12"),
+    ("forgotten_bracket", "intern", "(origin = 'JFK' or origin = 'LGA' and delay_minutes > 300"),
+)
+"""Rules of three people, one of which cannot be used: name, owner, predicate."""
+
+
+def watch_records() -> pa.RecordBatch:
+    """Some rules as rows of the topic `watches` (schemas/watch.py), all of New Year's Day."""
+    frame = pd.DataFrame(WATCHES, columns=["watch", "owner", "predicate"])
+    return _rows(frame, "watch", pd.Series(pd.Timestamp("2013-01-01", tz="UTC"), frame.index))
+
+
 def _rows(frame: pd.DataFrame, key: str, timestamps: "pd.Series[pd.Timestamp]") -> pa.RecordBatch:
     """A record for each row: its key, and its columns as JSON; what is missing is null."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")

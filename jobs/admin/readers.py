@@ -1,9 +1,10 @@
 """The results that read a topic, according to their ledgers, and how far they have read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jobs.admin import standing
+from jobs.events.changes.keyed_rows import ROWS
 from jobs.keeping import ledger
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -44,8 +45,15 @@ def find(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reade
         position = last.positions(topics)[topic]
         if last.log_home in ("", "archive") or keeps(position.topic_id):
             counts = any(last.definition.get(what, "None") != "None" for what in COUNTING)
+            counts &= not _needs_last_record(last.definition)
             readers.append(Reader(name, position.end_offsets, counts))
     return readers
+
+
+def _needs_last_record(definition: Mapping[str, str]) -> bool:
+    """Whether a result, defined so in its ledger, has nothing but the latest rows of records that are rows."""
+    answers = definition.get("answers", "").split("; ")
+    return definition.get("form") == ROWS.name and all(answer.startswith("Latest(") for answer in answers)
 
 
 def read_by_all(readers: list[Reader], ends: dict[int, int]) -> dict[int, int]:

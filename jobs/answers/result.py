@@ -14,7 +14,9 @@ from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
 from jobs.answers.event_answer import EventAnswer
 from jobs.answers.latest import Latest
+from jobs.answers.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.views.view import View
@@ -144,8 +146,7 @@ class Result:
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
-            has_enough = reads.form and reads.form.is_by_offset and self._has_latest_alone(reads.topic.TOPIC)
-            if getattr(reads.topic, "COMPACTED", False) and not has_enough:
+            if getattr(reads.topic, "COMPACTED", False) and not self._needs_last_record(reads):
                 raise Mistake(f"{self.name}: counts every record, and topic {reads.topic.TOPIC} is compacted")
         if self.panes:
             contract.check_panes(self.name, self.panes)
@@ -153,6 +154,7 @@ class Result:
         change_contract.check(self.name, self.all_reads, self.answers, self.late.then)
         names = [each.name for each in self.rankings] + [each.name for each in self.change_answers]
         names += [each.name for each in self.as_of_answers] + [each.name for each in self.views]
+        names += [table_names.part(each.name, RULE_REPORT).lstrip("_") for each in self.stored_queries]
         contract.check_tables(self.name, self.topics if self.keeps_events else (), self.event_answers, names)
         if len(self.all_reads) > 1 and not self.keeps_events:
             raise Mistake(f"{self.name}: windows and decisions read one topic; several are read for answers of events")
@@ -162,9 +164,11 @@ class Result:
         delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
         self._check_late()
 
-    def _has_latest_alone(self, topic: str) -> bool:
-        """Whether all that is answered of a topic of changes is the latest row of each key."""
-        return all(isinstance(each, Latest) for each in self.change_answers if self.change_topic(each) == topic)
+    def _needs_last_record(self, reads: Reads) -> bool:
+        """Whether the last record of each key is all that the answers need."""
+        answers = [each for each in self.change_answers if each.topic in ("", reads.topic.TOPIC)]
+        is_enough = bool(reads.form and reads.form.is_by_offset)
+        return is_enough and all(isinstance(each, Latest) for each in answers)
 
     def _check_late(self) -> None:
         """Raises Mistake if one record could make a day of others late, and so take them out of the answers."""
@@ -214,6 +218,11 @@ class Result:
     def as_of_answers(self) -> tuple[AsOfAnswer, ...]:
         """The answers of events and the versions that were valid at their time."""
         return answer_kinds.as_of(self.answers)
+
+    @property
+    def stored_queries(self) -> tuple[StoredQueries, ...]:
+        """Those of them that try rules."""
+        return tuple(each for each in self.as_of_answers if isinstance(each, StoredQueries))
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -375,6 +384,10 @@ class Result:
     def deleted_table(self, answer: ChangeAnswer) -> str:
         """The name of the table with the deleted keys of an answer."""
         return table_names.table(self.answer_table(answer), "deleted")
+
+    def rules_table(self, answer: StoredQueries) -> str:
+        """The name of the table with what is known of the rules of an answer."""
+        return table_names.part(self.answer_table(answer), RULE_REPORT)
 
     def feed_table(self, answer: str) -> str:
         """The name of the table with the changes of the answer of this name."""

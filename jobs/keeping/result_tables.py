@@ -8,10 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import change_contract, contract, delivery, merging, table_names
+from jobs.answers import change_contract, contract, delivery, merging, rule_report, table_names
 from jobs.answers.change_answer import CARRIED, ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import INTERVAL
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
@@ -44,6 +45,9 @@ OWN = {
     **{field.name: field.metadata["comment"] for field in INTERVAL},
     "version_valid_from": "From when on the version is valid, UTC; null: there is none yet.",
     "version_time": "When the database made the change that it is of, UTC.",
+    **{field.name: field.metadata["comment"] for field in rule_report.COLUMNS},
+    "version_op": "What kind of change that was.",
+    "version_commit": "Place of the commit before its transaction in the log of the database.",
     "version_lsn": "Place of that change in the log of the database.",
     "due_time": "From then on, in complete time, no record that is not late can change the row.",
     "final": "Whether complete time has passed due_time.",
@@ -145,6 +149,10 @@ def _tables_of_changes(result: Result, by_topic: Mapping[str, StructType]) -> It
         rows = StructType([*_with_comments(found, made.by, (), topics), *REVISION])
         contract.check_own_columns(result.name, found)
         yield Table(result.answer_table(made), rows, (), f"Events of {made.each} with versions: {result.name}.")
+        if isinstance(made, StoredQueries):
+            known = _with_comments(rule_report.columns(of_versions[made.rules], made.rules.row_key), (), (), topics)
+            sentence = "Rules: what is wrong with each version, and how many events have met it."
+            yield Table(result.rules_table(made), known, (), sentence)
     latest = {each.name: columns for each, columns in of_versions.items() if isinstance(each, Latest) and each.name}
     for view in result.views:
         found = change_contract.check_view(result.name, view, latest)

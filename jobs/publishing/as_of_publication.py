@@ -5,8 +5,9 @@ another version is valid than before. Their rows of before and of now both follo
 stored rows are not needed: what differs is written.
 """
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +15,12 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.stored_queries import StoredQueries
 from jobs.facts.kept_events import KEY_HASH, group_hashes
 from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing, version_spans
 from jobs.publishing.event_difference import CHANGE, NEW, WITHDRAWN, Moment
+from jobs.publishing.rule_report_publication import Tally
 from jobs.publishing.version_spans import Spans
 from jobs.running.instants import from_micros
 
@@ -48,6 +51,8 @@ class Written:
     """For a feed."""
     notes: tuple[str, ...] = ()
     """For the ledger."""
+    tally: Tally = field(default_factory=Tally)
+    """Of rules."""
 
 
 def update(
@@ -58,18 +63,20 @@ def update(
     tables = _VersionTables(source, answer)
     low, high = sorted((before.complete_micros, now.complete_micros))
     asked = f"(sequence > {before.sequence} or {_within(low, high) if low < high else 'false'})"
-    found, notes = list(_new_and_due(answer, events, tables, asked, (before, now))), list[str]()
+    tally, moments = Tally(), (before, now)
+    found, notes = list(_new_and_due(answer, events, tables, asked, moments, tally)), list[str]()
     if source.changes is not None:
         both = tables.with_keys(_distinct_rows(source.changes, answer.versions.key))
         spans = version_spans.spans(*both, answer.versions)
-        restated = list(_restated(answer, events, both, spans, asked, (before, now)))
+        restated = list(_restated_rows(answer, events, both, spans, asked, moments, tally))
         notes += _notes(restated, spans, source.kept_from)
         found += restated
     if not found:
-        return Written(None, tuple(notes))
+        return Written(None, tuple(notes), tally)
     changes = pa.concat_tables(found)
     written = row_writing.write(path, changes, answer.key, "event_time", commit)
-    return Written(written, (*notes, *answer.notes(changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN)))))
+    notes += answer.notes(changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN)))
+    return Written(written, tuple(notes), tally)
 
 
 def _notes(restated: list[pa.Table], spans: Spans, kept_from: int | None) -> Iterator[str]:
@@ -82,20 +89,26 @@ def _notes(restated: list[pa.Table], spans: Spans, kept_from: int | None) -> Ite
 
 
 def _new_and_due(
-    answer: AsOfAnswer, events: DeltaTable, tables: "_VersionTables", asked: str, moments: tuple[Moment, Moment]
+    answer: AsOfAnswer,
+    events: DeltaTable,
+    tables: "_VersionTables",
+    asked: str,
+    moments: tuple[Moment, Moment],
+    tally: Tally,
 ) -> Iterator[pa.Table]:
     """What differs among the rows of events that are new, or passed by complete time; no part is empty."""
     for part in _parts(table_queries.rows_where(events, asked)):
-        yield from _changes(answer, part, tables.for_events(part), *moments)
+        yield from _changes(answer, part, tables.for_events(part), *moments, tally)
 
 
-def _restated(
+def _restated_rows(
     answer: AsOfAnswer,
     events: DeltaTable,
     both: tuple[pa.Table, pa.Table],
     restated: Spans,
     asked: str,
     moments: tuple[Moment, Moment],
+    tally: Tally,
 ) -> Iterator[pa.Table]:
     """What differs among the rows of other events, for which another version is valid; no part is empty. `both`: the
     versions of the changed keys, before and now.
@@ -108,7 +121,7 @@ def _restated(
         hashes = group_hashes(_distinct_rows(restated.keys, answer.versions.key), answer.versions.key)
         found = found.filter(pc.is_in(found[KEY_HASH], hashes))
     for part in _parts(found):
-        yield from _changes(answer, part, both, *moments)
+        yield from _changes(answer, part, both, *moments, tally)
 
 
 def _within(first: int, after: int) -> str:
@@ -150,15 +163,26 @@ class _VersionTables:
 
 
 def _changes(
-    answer: AsOfAnswer, events: pa.Table, versions: tuple[pa.Table, pa.Table], before: Moment, now: Moment
+    answer: AsOfAnswer,
+    events: pa.Table,
+    versions: tuple[pa.Table, pa.Table],
+    before: Moment,
+    now: Moment,
+    tally: Tally,
 ) -> Iterator[pa.Table]:
-    """What differs among the rows of these events, with CHANGE, if anything does. `versions`: before and now."""
-    rows = answer.rows(events.drop_columns(_PRIVATE), versions[1], now.complete_micros)
+    """What differs among the rows of these events, with CHANGE, if anything does. `versions`: before and now. Adds to
+    `tally`.
+    """
+    given = events.drop_columns(_PRIVATE)
+    rows, effort = answer.measured_rows(given, versions[1], now.complete_micros, time.perf_counter_ns)
+    rows_before = rows.slice(0, 0)
     earlier = events.filter(pc.less_equal(events["sequence"], before.sequence))
     if len(earlier):
         rows_before = answer.rows(earlier.drop_columns(_PRIVATE), versions[0], before.complete_micros)
         changes = event_difference.compare(rows_before, rows, answer.key)
     else:
         changes = rows.append_column(CHANGE, pa.repeat(NEW, len(rows)))
+    if isinstance(answer, StoredQueries) and effort is not None:
+        tally.add(answer, rows_before, rows, effort)
     if len(changes):
         yield changes

@@ -5,15 +5,23 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.answers.as_of_answer import AsOfAnswer
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.facts.kept_events import PLACE
 from jobs.lake import commits, table_queries
-from jobs.publishing import as_of_publication, latest_publication, version_publication, view_publication
+from jobs.publishing import (
+    as_of_publication,
+    latest_publication,
+    rule_report_publication,
+    version_publication,
+    view_publication,
+)
 from jobs.publishing.event_difference import Moment
 from jobs.running.places import Places
 
@@ -97,3 +105,8 @@ def _update_as_of(context: Publish, answer: AsOfAnswer, versions: tuple[str, int
     written = as_of_publication.update(context.path(answer), answer, source, *moments, context.commit)
     done.changes[answer.name] = written.changes
     done.notes += written.notes
+    if isinstance(answer, StoredQueries):
+        kinds = from_arrow_schema(pa.schema(DeltaTable(pinned[0]).schema().to_arrow()))
+        path = context.places.table(context.result.rules_table(answer))
+        report = rule_report_publication.Report(path, answer, kinds)
+        done.notes += report.update(source.changes, written.tally, context.commit)

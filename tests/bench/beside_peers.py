@@ -17,17 +17,20 @@ from bench_input import PARTITIONS, ROOT
 from measure import measure
 from questions.question import Question, difference
 
-QUESTIONS = ("join", "sessions", "patterns")
+QUESTIONS = ("join", "sessions", "patterns", "enriched")
 CONTENDERS = ("headrace", "spark", "flink", "flink-small")
 MIB = 2**20
+
+
+def _script(question: str, contender: str) -> Path:
+    return Path(__file__).parent / "questions" / question / f"{contender.removesuffix('-small')}.py"
 
 
 def command(question: str, contender: str, servers: str, out: Path) -> list[str]:
     """The command line of a contender, which writes its answer below the folder `out`."""
     here = Path(__file__).parent
     if contender == "headrace":
-        script = here / "questions" / question / "headrace.py"
-        return headrace_job.submission(script, out, archive=f"{out}/archive", servers=servers)
+        return headrace_job.submission(_script(question, contender), out, archive=f"{out}/archive", servers=servers)
     options = ["--servers", servers, "--out", str(out)]
     if contender == "spark":
         path = os.pathsep.join([str(here), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -55,6 +58,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=["headrace", "spark", "flink"])
     parser.add_argument("--repeat", type=int, default=1)
     args = parser.parse_args()
+    absent = [name for name in args.contenders if not _script(args.question, name).exists()]
+    if absent:
+        parser.error(f"{args.question} is not asked of {', '.join(absent)}: --contenders headrace flink flink-small")
     missing = flink_job.missing()
     if missing and any(name.startswith("flink") for name in args.contenders):
         parser.error(missing)

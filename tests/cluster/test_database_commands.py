@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from pyspark.sql import SparkSession
 
 from jobs import run
 from jobs.admin.database import slot_findings
 from jobs.run import Run
-from tests.cluster import bank
+from tests.cluster import bank, orders
 from tests.cluster.broker import Broker
 from tests.cluster.debezium import Connector
 from tests.cluster.postgres import DATABASE, Postgres
@@ -30,11 +31,14 @@ def capture(postgres: Postgres, connector: Callable[..., Connector]) -> Connecto
     postgres.execute(
         *bank.CREATE.split(";"),
         *bank.ROWS.split(";"),
+        "CREATE TABLE orders (id bigint PRIMARY KEY, status text)",
+        "INSERT INTO orders SELECT number, 'new' FROM generate_series(1, 4) AS number",
+        orders.OUTBOX,
         f"CREATE ROLE {AUDITOR} LOGIN PASSWORD '{PASSWORD}'",
         f"GRANT SELECT ON accounts TO {AUDITOR}",
     )
-    postgres.publish("bank", "accounts")
-    return connector("bank", "public.accounts")
+    postgres.publish("bank", "accounts", "outbox")
+    return connector("bank", "public.accounts", "public.outbox", **orders.settings())
 
 
 @pytest.fixture
@@ -124,6 +128,21 @@ def test_the_rows_of_the_database_and_a_change_that_the_log_has_lost(
     assert left and not [path for path in left if PASSWORD.encode() in path.read_bytes()]
 
 
+def test_a_job_file_out_of_the_topic(
+    capture: Connector, bank_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a schema beside the records: the key is certain, times are guessed."""
+    monkeypatch.chdir(tmp_path)
+    assert command.run("new", TOPIC, "--debezium", "--from-log", "--places", str(bank_places)) == 0
+    columns = load_module("schemas.accounts", tmp_path / "schemas/accounts.py").COLUMNS
+    assert [one.name for one in columns if not one.nullable] == ["id", "part"]
+    kinds = {one.name: one.dataType.simpleString() for one in columns}
+    assert {name: kinds[name] for name in ("whole", "half", "flag", "zoned", "numbers", "body")} == {
+        "whole": "bigint", "half": "double", "flag": "boolean", "zoned": "timestamp", "numbers": "array<bigint>",
+        "body": "string",
+    }  # fmt: skip
+
+
 def change(message: bank.Message) -> Any:
     """The id and the kind of a change."""
     envelope = json.loads(message[1]) if message[1] else None
@@ -153,6 +172,33 @@ def test_a_password_is_in_no_message(
         assert expected in err and not out and len(err.splitlines()) == 1
         assert PASSWORD not in err
     assert PASSWORD not in postgres.log()
+
+
+def test_what_two_writes_lose_and_an_outbox_does_not(broker: Broker, postgres: Postgres, capture: Connector) -> None:
+    """One service is killed before its second write; of two that change one order, the first sends last."""
+    orders.make_topic(broker)
+    services = orders.services()
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
+    with postgres.connect() as one, postgres.connect() as other:
+        twice, once = services["set_status"], services["set_status_with_outbox"]
+        with pytest.raises(orders.Killed):
+            twice(one, orders.DyingProducer(), 1, "paid")
+        orders.overtake(
+            lambda sender: twice(one, sender, 2, "paid"), lambda sender: twice(other, sender, 2, "shipped"), producer
+        )
+        producer.flush()
+        assert orders.in_database(postgres) == {1: "paid", 2: "shipped", 3: "new", 4: "new"}
+        assert orders.last_status(broker, "orders", 2) == {2: "paid"}, "order 1 is lost, order 2 is wrong"
+
+        with pytest.raises(orders.Killed):
+            once(orders.DyingConnection(one), 3, "paid")
+        once(one, 4, "paid")
+        once(other, 4, "shipped")
+        once(one, 3, "cancelled")
+    database = orders.in_database(postgres)
+    assert (database[3], database[4]) == ("cancelled", "shipped")
+    captured = orders.last_status(broker, "outbox.event.orders", 3)
+    assert captured == {order: database[order] for order in (3, 4)}
 
 
 def test_a_slot_that_falls_behind_is_lost_or_was_dropped(

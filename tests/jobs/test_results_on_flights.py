@@ -20,6 +20,7 @@ from jobs import (
     departure_weather,
     first_sighting,
     ground_stop,
+    route_watch,
     turnaround,
     unique_aircraft,
 )
@@ -336,6 +337,44 @@ def test_departure_weather_equals_pandas_and_follows_a_correction(job_run: Run, 
     assert (restated["revision"] > 1).all() and restated["rain_inches"].isna().all()
 
 
+def test_route_watch_equals_duckdb_and_follows_a_rule_that_is_changed(job_run: Run, departures: pd.DataFrame) -> None:
+    """Rules that can be used are SQL of DuckDB, too. One is changed on the tenth, as of then."""
+    place, changed = ["event_time", "origin", "carrier", "flight"], pd.Timestamp("2013-03-10 12:00", tz="UTC")
+    writer.append(job_run.places.archive, "watches", 2, [demo_flights.watch_records()])
+    rules = {name: text for name, _, text in demo_flights.WATCHES if name != "forgotten_bracket"}
+    flown = departures.assign(event_time=departures["scheduled_time"].astype("datetime64[us, UTC]"))
+
+    def met(rule: str, rows: pd.DataFrame) -> pd.DataFrame:
+        with duckdb.connect() as connection:
+            return connection.register("rows", rows).execute(f"select * from rows where {rule}").df()[place]
+
+    def check(expected: dict[str, pd.DataFrame]) -> None:
+        found = results.pandas(job_run.places, "route_watch_v1").sort_values(place)
+        assert set(found["watch"]) == set(expected)
+        for watch, rows in found.groupby("watch"):
+            due = expected[str(watch)].sort_values(place).reset_index(drop=True)
+            assert len(due) > 5
+            pd.testing.assert_frame_equal(rows[place].reset_index(drop=True), due, check_dtype=False)
+        known = results.pandas(job_run.places, "route_watch_v1_rules")
+        assert known["hits"].sum() == len(found)
+        assert set(found["final"]) == {True, False}
+        assert known[known["fault"].notna()]["watch"].tolist() == ["forgotten_bracket"]
+
+    route_watch.main(job_run)
+    check({name: met(text, flown) for name, text in rules.items()})
+    new = {"watch": "west_coast", "owner": "marketing", "predicate": "destination = 'LAX'"}
+    records = {"key": [b"west_coast"], "value": [json.dumps(new).encode()], "timestamp": [changed]}
+    writer.append(job_run.places.archive, "watches", 2, [pa.RecordBatch.from_pydict(records)])
+    route_watch.main(job_run)
+    west = pd.concat(
+        [
+            met(rules["west_coast"], flown[flown["event_time"] < changed]),
+            met(new["predicate"], flown[flown["event_time"] >= changed]),
+        ]
+    )
+    check({name: met(text, flown) for name, text in rules.items()} | {"west_coast": west})
+
+
 def test_aircraft_are_as_they_are_now_and_as_they_were(a_run: Callable[..., Run]) -> None:
     run, rows = a_run(), demo_flights.aircraft_records()
     writer.append(run.places.archive, "aircraft", 2, [rows])
@@ -346,11 +385,14 @@ def test_aircraft_are_as_they_are_now_and_as_they_were(a_run: Callable[..., Run]
     records = {"key": [refitted.encode(), sold.encode()], "value": [json.dumps(changed).encode(), None]}
     writer.append(run.places.archive, "aircraft", 2, [pa.RecordBatch.from_pydict(records | {"timestamp": [day] * 2})])
     aircraft.main(run)
-    found = {row["tail_number"]: row for row in results.query(run.places, 'select * from "aircraft_v1"').to_pylist()}
+    found = {
+        row["tail_number"]: row
+        for row in results.query(run.places, 'select * from "aircraft_v1"', "aircraft_v1").to_pylist()
+    }
     expected = before | {refitted: changed}
     del expected[sold]
     assert {tail: {name: row[name] for name in changed} for tail, row in found.items()} == expected
-    history = results.query(run.places, 'select * from "aircraft_v1_history"').to_pandas()
+    history = results.query(run.places, 'select * from "aircraft_v1_history"', "aircraft_v1_history").to_pandas()
     assert len(history) == len(before) + 1
     seats = history[history["tail_number"] == refitted].set_index("seats")
     assert seats.loc[before[refitted]["seats"], "valid_to"] == seats.loc[12, "valid_from"] == day

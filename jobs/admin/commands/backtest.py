@@ -8,7 +8,7 @@ import typer
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jobs.admin.backtest_run import Backtest, Span
     from jobs.running.places import Places
@@ -27,6 +27,13 @@ def backtest(
         list[str] | None,
         typer.Option(
             "--set", metavar="NAME=VALUE", help="Another value for a constant of the job file; may be repeated."
+        ),
+    ] = None,
+    records: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOPIC=FILE",
+            help="Lines of a file, as of --from, in place of a topic's records, such as rules to try; may be repeated.",
         ),
     ] = None,
     folder: Annotated[
@@ -50,17 +57,17 @@ def backtest(
     from jobs.running.java import profile
     from jobs.running.places import read_places
 
-    where, span = read_places(places), _span(start, end)
+    where, span, given = read_places(places), _span(start, end), _files(records or ())
     with search_path_of(job), one_line_errors(where.kafka):
         result = job_constants.load(job, settings or ())
         at = _folder(where, folder, result.name)
         own = backtest_run.prepare(at)
         try:
-            records = backtest_run.copy_records(where, result, span, own)
+            copied = backtest_run.copy_records(where, result, span, own, given)
             backtest_run.compute(
                 session(profile(places.parent / LOCAL_PROFILE)), own, result, partial(typer.echo, err=True)
             )
-            found = backtest_run.read(own, result, records)
+            found = backtest_run.read(own, result, copied)
         except BaseException:
             backtest_run.remove(at)
             raise
@@ -85,6 +92,19 @@ def _span(start: str, end: str | None) -> "Span":
     if span.end is not None and span.end <= span.start:
         raise Refused(f"--to {end} is not after --from {start}.")
     return span
+
+
+def _files(records: "Iterable[str]") -> dict[str, Path]:
+    """The file of each topic that has one."""
+    from jobs.running.errors import Refused
+
+    files = {}
+    for text in records:
+        topic, sign, file = text.partition("=")
+        if not (topic and sign and file):
+            raise Refused(f"--records {text!r} is no TOPIC=FILE, such as watches=new_rules.ndjson.")
+        files[topic] = Path(file)
+    return files
 
 
 def _folder(places: "Places", folder: str | None, name: str) -> Path:

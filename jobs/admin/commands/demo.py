@@ -49,7 +49,8 @@ def demo(
         bool,
         typer.Option(
             "--tables",
-            help="Fill topics aircraft and weather as well, which jobs/aircraft.py and jobs/departure_weather.py read.",
+            help="Fill topics aircraft, weather and watches as well, which jobs/aircraft.py, jobs/departure_weather.py "
+            "and jobs/route_watch.py read.",
         ),
     ] = False,
 ) -> None:
@@ -126,15 +127,16 @@ def _fill_arrivals(places: "Places") -> None:
 
 
 def _fill_tables(places: "Places") -> None:
-    """Fill the log with the rows of aircraft and of the weather, unless it has them."""
+    """Fill the log with the rows of aircraft and of the weather, and with rules, unless it has them."""
     from jobs.admin import demo_flights
     from jobs.log.archive import writer
     from jobs.log.archive.snapshot import extents
-    from schemas import aircraft, weather
+    from schemas import aircraft, watch, weather
 
     for topic, records in (
         (aircraft.TOPIC, demo_flights.aircraft_records),
         (weather.TOPIC, demo_flights.weather_records),
+        (watch.TOPIC, demo_flights.watch_records),
     ):
         if not extents(places.archive, topic):
             print(f"Filling topic {topic} ...", file=sys.stderr, flush=True)

@@ -29,6 +29,7 @@ def verify(
     table: Annotated[
         str | None, typer.Option(metavar="SCHEMA.TABLE", help="In the database; none: as the topic's name says.")
     ] = None,
+    answer: Annotated[str | None, typer.Option(metavar="NAME", help="Of several tables of latest rows, which.")] = None,
     slot: Annotated[str | None, typer.Option(help="The connector's replication slot; none: the places file's.")] = None,
     wait: Annotated[int, typer.Option(metavar="SECONDS", help="For changes on their way.")] = 120,
     show_keys: Annotated[bool, typer.Option(help=f"List keys that differ, {SHOWN} at most. Never values.")] = False,
@@ -50,9 +51,9 @@ def verify(
     result = find(name, job)
     if result.views and against is None:
         sys.exit(_verify_views(home, result, show_keys))
-    followed = followed_table.find(result)
+    followed = followed_table.find(result, answer)
     database = connection.find(home, against, followed.prefix)
-    comparison = followed_table.comparison(home, result, database.name, table)
+    comparison = followed.comparison(home, result, database.name, table)
     arrival = Arrival(home, result.name, result.topics, followed.topic, slot or database.slot)
     with connection.open_connection(database) as opened:
         found = comparison.run(opened, arrival, wait, typer.echo)

@@ -21,6 +21,7 @@ from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sliding import Sliding
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.events.changes import debezium
 from jobs.events.fast_decoder import event_columns
@@ -109,6 +110,7 @@ def _tables_of_changes() -> Iterator[tuple[str, str, list[StructField]]]:
     topic = SimpleNamespace(TOPIC="CHANGES", COLUMNS=StructType(columns))
     latest, versions = Latest(key=("KEY",)), Versions(key=("KEY",)).named("VERSIONS")
     enriched = Enriched("TOPIC", versions, ("BY",), ("TAKEN",)).named("ENRICHED")
+    hits = StoredQueries("TOPIC", versions, "TAKEN", ("BY",), ("TAKEN",), ("BY",)).named("HITS")
     events = StructType([StructField(name, kind) for name, kind in {**_KINDS, "BY": LongType()}.items()])
     of_events = SimpleNamespace(
         TOPIC="TOPIC", COLUMNS=StructType([StructField("time", TimestampType())]), EVENT_TIME="time", KEY=None
@@ -117,12 +119,12 @@ def _tables_of_changes() -> Iterator[tuple[str, str, list[StructField]]]:
         Reads(of_events, lambda given: given),
         Reads(topic, lambda given: given, form=debezium.CHANGES),
     )
-    result = Result("NAME", reads, (latest, versions, enriched))
+    result = Result("NAME", reads, (latest, versions, enriched, hits))
     changes = event_columns(result.all_reads[1].topic)
     tables = {one.name: one.columns for one in result_tables.tables_from(result, events, changes)}
     meanings = {
         "KEY": "Column of the primary key.",
-        "TAKEN": "Column of the database's table, in a row of Enriched one that it takes.",
+        "TAKEN": "Column of the database's table, in a row of Enriched or StoredQueries one that it takes.",
     }
     for name, kind, sentence in (
         ("NAME", "Latest", "A row for each key that is not deleted."),
@@ -134,6 +136,8 @@ def _tables_of_changes() -> Iterator[tuple[str, str, list[StructField]]]:
         ("NAME_VERSIONS", "Versions", "A row for each change but deletions."),
         ("NAME_VERSIONS_deleted", "Versions", "A row for each deletion; without a key as of Latest."),
         ("NAME_ENRICHED", "Enriched", "A row for each event of TOPIC."),
+        ("NAME_HITS", "StoredQueries", "A row for each event of TOPIC and each rule that it meets."),
+        ("NAME_HITS_rules", "StoredQueries", "A row for each version of a rule."),
     ):
         rows = [
             StructField(field.name, field.dataType, True, {"comment": meanings[field.name]})

@@ -20,12 +20,14 @@ from jobs.answers.result import Late, Reads, Result
 from jobs.answers.sequences import Sequences
 from jobs.answers.sessions import Sessions
 from jobs.answers.sliding import Sliding
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.top import Top
 from jobs.answers.versions import Versions
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
 from jobs.events.changes.debezium import Debezium
+from jobs.events.changes.maxwell import Maxwell
 from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks
 from jobs.lake import delta_tables
@@ -55,7 +57,21 @@ Row = tuple[str, str, str]
 
 WINDOWS = tuple(kind for kind in vars(windows).values() if is_dataclass(kind) and isinstance(kind, type))
 """Each kind of window that a job file can name."""
-ANSWERS = (Outcomes, Then, Before, Sliding, Sequences, Sessions, Latest, Versions, Enriched, Debezium, Top)
+ANSWERS = (
+    Outcomes,
+    Then,
+    Before,
+    Sliding,
+    Sequences,
+    Sessions,
+    Latest,
+    Versions,
+    Enriched,
+    StoredQueries,
+    Debezium,
+    Maxwell,
+    Top,
+)
 """Each answer that a job file can name, beside windows, and its parts."""
 
 SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-say). If one is left out:

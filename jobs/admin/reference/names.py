@@ -125,6 +125,7 @@ NAMES = {
             "NAME_panes": "Table of partial panes.",
             "NAME_spells": "Table of spells.",
             "NAME_deleted": "Table of deleted keys of latest rows or versions.",
+            "NAME_rules": "Table of the rules of StoredQueries, and what is known of each.",
             "NAME_filters": "Table of Bloom filters.",
             "NAME_clocks": "Table of the clocks of devices.",
             "NAME_stragglers": "Table of late records.",

@@ -120,5 +120,5 @@ class ChangeForm(Protocol):
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """For each record one JSON object in UTF-8, of these columns of the row and of COLUMNS; null if it is no record
-        of a change. `records`: key, value, timestamp, partition and offset, as schemas/archive.py has them.
+        of a change. `records`: key, value, timestamp and offset, as schemas/archive.py has them.
         """

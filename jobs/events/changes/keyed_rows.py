@@ -1,8 +1,8 @@
 """A topic whose record is the new row of its key, and a null the deletion of it: a compacted topic, a KTable, what
 upsert-kafka writes.
 
-Nothing but the topic orders such changes: a later offset of the same partition is later. change_commit is the offset,
-change_lsn the partition.
+Nothing but the topic orders such changes: a later offset of the same partition is later. change_commit and change_lsn
+are the offset.
 """
 
 from dataclasses import dataclass
@@ -38,13 +38,11 @@ class KeyedRows:
         key = {field.name: isinstance(field.dataType, StringType) for field in columns if not field.nullable}
         names = frozenset(columns.names)
         times = records["timestamp"].cast(pa.int64())
-        places = (records[name].to_pylist() for name in ("key", "value", "partition", "offset"))
-        made = [
-            _plain_value(
-                row_key, row, key, names, change_members(DELETE if row is None else UPDATE, micros, None, offset, part)
-            )
-            for row_key, row, part, offset, micros in zip(*places, times.to_pylist(), strict=True)
-        ]
+        columns_of_records = (records["key"], records["value"], records["offset"], times)
+        made = []
+        for row_key, row, offset, micros in zip(*(each.to_pylist() for each in columns_of_records), strict=True):
+            change = change_members(DELETE if row is None else UPDATE, micros, commit=offset, lsn=offset)
+            made.append(_plain_value(row_key, row, key, names, change))
         return pa.array(made, pa.binary())
 
 

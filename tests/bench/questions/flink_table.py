@@ -4,7 +4,7 @@ Started with the Python of Flink's own environment (flink_install.py), never wit
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flink_sql import FROM_KAFKA, table_environment
 
@@ -21,8 +21,10 @@ CREATE TABLE answer ({columns}) WITH (
 """
 
 
-def answer(topics: Mapping[str, str], columns: str, query: str) -> None:
-    """Answer the query with the options of the command line; `topics`: the columns of each, `columns`: the answer's."""
+def answer(topics: Mapping[str, str], columns: str, query: str, views: Sequence[str] = ()) -> None:
+    """Answer the query with the options of the command line; `topics`: the columns of each, `columns`: the answer's,
+    `views`: statements that make views of the topics.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--servers", required=True)
     parser.add_argument("--out", required=True)
@@ -32,5 +34,7 @@ def answer(topics: Mapping[str, str], columns: str, query: str) -> None:
     tables = table_environment(args)
     for topic, fields in topics.items():
         tables.execute_sql((EVENTS + FROM_KAFKA).format(topic=topic, columns=fields, servers=args.servers))
+    for statement in views:
+        tables.execute_sql(statement)
     tables.execute_sql(ANSWER.format(columns=columns, out=args.out))
     tables.execute_sql(f"INSERT INTO answer {query}").wait()

@@ -15,7 +15,7 @@ TIME = "2024-02-29T13:14:15.123456Z"
 """When the records were written."""
 
 
-def plain(form: ChangeForm, columns: StructType, pairs: Sequence[tuple[Any, Any]], partition: int = 3) -> list[Any]:
+def plain(form: ChangeForm, columns: StructType, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
     """The objects that are made of records with these keys and values, from offset 7 on; None for what is no change."""
     contents = [[part if isinstance(part, bytes | None) else json.dumps(part).encode() for part in p] for p in pairs]
     keys, values = zip(*contents, strict=True)
@@ -23,7 +23,6 @@ def plain(form: ChangeForm, columns: StructType, pairs: Sequence[tuple[Any, Any]
         {
             "key": pa.array(keys, pa.binary()),
             "value": pa.array(values, pa.binary()),
-            "partition": pa.array([partition] * len(pairs), pa.int32()),
             "offset": pa.array(range(7, 7 + len(pairs)), pa.int64()),
             "timestamp": pa.array([MOMENT] * len(pairs), pa.timestamp("us", "UTC")),
         }

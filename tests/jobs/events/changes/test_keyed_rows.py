@@ -21,7 +21,7 @@ def rows(pairs: list[tuple[Any, Any]], kinds: StructType) -> list[Any]:
     for place, one in enumerate(found):
         if one is not None:
             always = {name: one.pop(name) for name in ("change_time", "change_commit", "change_lsn")}
-            assert always == {"change_time": TIME, "change_commit": 7 + place, "change_lsn": 3}
+            assert always == {"change_time": TIME, "change_commit": 7 + place, "change_lsn": 7 + place}
     return found
 
 

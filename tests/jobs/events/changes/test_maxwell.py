@@ -2,13 +2,31 @@
 "Bootstrapping"; no Maxwell has run here.
 """
 
+import json
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql import SparkSession
+from pyspark.sql.types import (
+    DateType,
+    DecimalType,
+    DoubleType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
+from jobs.events import gate
+from jobs.events.changes.change_topic import change_topic
 from jobs.events.changes.maxwell import MAXWELL, Maxwell
 from tests.jobs.events.changes.records import TIME, plain
+from tests.jobs.facts.readings_as_json import records
+from tests.jobs.facts.two_decoders import same
 
 INSERT: dict[str, Any] = {
     "database": "test",
@@ -49,7 +67,7 @@ E = StructType(
     ]
 )
 FILE = 6 << 32
-LAST = 2**62
+LAST = 2**11 - 1
 
 
 def one(record: Any, form: Maxwell = MAXWELL, columns: StructType = E) -> Any:
@@ -58,13 +76,16 @@ def one(record: Any, form: Maxwell = MAXWELL, columns: StructType = E) -> Any:
 
 
 def test_the_records_of_the_documentation() -> None:
-    source = {"change_source": "test", "change_lsn": LAST}
-    assert one(INSERT) == INSERT["data"] | source | {
+    source = {"change_source": "test"}
+    in_utc = {"c": "2016-10-21T05:33:37.523000Z"}
+    assert one(INSERT) == INSERT["data"] | in_utc | source | {
+        "change_lsn": (FILE + 800911) * 2048 + LAST,
         "change_op": "insert",
         "change_time": "2016-10-21T12:33:37.000000Z",
         "change_commit": FILE + 800911,
     }
-    assert one(UPDATE) == UPDATE["data"] | source | {
+    assert one(UPDATE) == UPDATE["data"] | {"c": "2016-10-21T05:33:54.631000Z"} | source | {
+        "change_lsn": (FILE + 801300) * 2048 + LAST,
         "change_op": "update",
         "change_time": "2016-10-21T12:33:54.000000Z",
         "change_commit": FILE + 801300,
@@ -97,7 +118,9 @@ def test_the_order_is_that_of_the_binary_log() -> None:
         open_transaction | {"position": "binlog.000010:1000"},
     ]
     places = [(made["change_commit"], made["change_lsn"]) for made in map(one, records)]
-    assert places == sorted(set(places))
+    assert places == sorted(set(places)) and len({lsn for _, lsn in places}) == len(places)
+    largest = one(INSERT | {"position": f"binlog.{2**20 - 1}:{2**32 - 1}"})
+    assert largest["change_lsn"] == 2**63 - 1, "it is a bigint"
 
 
 def test_a_changed_key_names_the_one_before() -> None:
@@ -124,11 +147,26 @@ def test_a_document_in_a_text_column() -> None:
     assert "more" not in made
 
 
+def test_its_values_are_read(spark: SparkSession) -> None:
+    """A time has a blank and no zone, a decimal is a number; MySQL has a day zero, which no table has."""
+    extended = StructType([*E, StructField("day", DateType()), StructField("price", DecimalType(10, 2))])
+    topic = change_topic(SimpleNamespace(TOPIC="e", COLUMNS=extended, MAX_AHEAD=None), MAXWELL)
+    data = INSERT["data"]
+    all_data = [data | {"day": "2016-10-21", "price": 12.50}, data | {"c": "0000-00-00 00:00:00"}]
+    values = [(b"k", json.dumps(INSERT | {"data": one}).encode()) for one in all_data]
+    [certain] = same(spark, values[:1], topic)
+    assert certain["c"] == "2016-10-21 05:33:37.523" and certain["m"] == 4.2341
+    assert (certain["day"], certain["price"]) == (date(2016, 10, 21), Decimal("12.50"))
+    faults = gate.decode(records(spark, values), topic).select("__fault.*").collect()
+    assert [tuple(fault) for fault in faults] == [(None, None), ("wrong_type", "c")]
+
+
 @pytest.mark.parametrize(
     "record",
     [
         {name: value for name, value in INSERT.items() if name != "position"},
         INSERT | {"position": "somewhere"},
+        INSERT | {"position": f"binlog.{2**20}:4"},
         INSERT | {"data": {"m": 1.0}},
         INSERT | {"type": "upsert"},
         {"id": 1},

@@ -1,0 +1,58 @@
+"""headrace new: the schema file and the job file of a topic, from a sample of its records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+
+def new(
+    topic: Annotated[str, typer.Argument(help="Topic of a table's changes, such as store.public.customers.")],
+    debezium: Annotated[bool, typer.Option("--debezium", help="Its records are Debezium's, in JSON.")] = False,
+    sample: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Records, one in a line: the value, or the key, a tab, and the value."),
+    ] = None,
+    from_log: Annotated[bool, typer.Option("--from-log", help="Take the first records of the topic itself.")] = False,
+    key: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Of the primary key; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the files; none: that of the table.")] = None,
+    places: PlacesFile = DEFAULT_PLACES,
+) -> None:
+    """Write schemas/NAME.py and jobs/NAME.py into the current folder: a job that keeps the latest rows of a table.
+
+    With the schema beside the records (schemas.enable) the types are those of the database; without, they are guessed.
+    Each guess is said in a line. No file is overwritten.
+    """
+    from jobs.admin.new import columns, files
+    from jobs.admin.new import sample as samples
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
+
+    if not debezium:
+        raise Refused("say how the records are written: --debezium. Other topics: docs/topics.md says what a file has.")
+    if (sample is None) != from_log:
+        raise Refused("say where a sample of the records is: --sample FILE, or --from-log.")
+    found = samples.of_file(sample) if sample else samples.of_log(read_places(places), topic)
+    table = columns.table(found, key or ())
+    called = name or files.module_name(topic)
+    if not called.isidentifier() or called != called.lower():
+        raise Refused(f"--name {called!r} is no name of a Python file: give small letters, digits and _.")
+    texts = {
+        Path("schemas", f"{called}.py"): files.schema_file(topic, table),
+        Path("jobs", f"{called}.py"): files.job_file(called, topic, table, found.is_flat),
+    }
+    there = [str(path) for path in texts if path.exists()]
+    if there:
+        raise Refused(f"{' and '.join(there)} is there already, and is not overwritten: give another --name.")
+    for path, text in texts.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for guess in table.guesses:
+        typer.echo(f"guessed: {guess}")
+    typer.echo(
+        f"wrote {' and '.join(map(str, texts))}, of {found.records:,} records; next: headrace check jobs/{called}.py"
+    )
