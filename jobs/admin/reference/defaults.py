@@ -23,6 +23,7 @@ from jobs.answers.sliding import Sliding
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.top import Top
 from jobs.answers.versions import Versions
+from jobs.answers.views.view import View
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
@@ -68,6 +69,7 @@ ANSWERS = (
     Versions,
     Enriched,
     StoredQueries,
+    View,
     Debezium,
     Maxwell,
     Top,
