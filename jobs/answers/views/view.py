@@ -32,8 +32,8 @@ class View:
     every publish computes the whole view."""
     touched: Mapping[str, str] | None = None
     """By table, SQL that selects the touched values of `by`, in this order, from `changed`, which has the changed rows
-    of that table as they were and as they are, and from the other tables. None: it is worked out if the SQL lets
-    it, and computes the whole view otherwise."""
+    of that table as they were and as they are, and from the other tables. None: it follows from the SQL where that is
+    certain, and else every publish computes the whole view."""
     name: str = ""
     """Follows the result's name in the name of the table; empty: the table has the result's own name."""
 
