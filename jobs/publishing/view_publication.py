@@ -22,7 +22,8 @@ from jobs.running.errors import Mistake
 from jobs.running.places import Places
 
 MOST_REWRITTEN = 4_000_000
-"""A view of so many rows is written anew as a whole: what changes lies all over its files."""
+"""A view of so many rows is written anew as a whole if more rows change than it has files, twice over: they lie all over
+its files."""
 _OWN = ["revision", "updated_time"]
 
 
@@ -56,7 +57,8 @@ def update(
     stored = _stored_rows(stored_table, view, rows, touched)
     was = stored.drop_columns(_OWN)
     differs = event_difference.compare(was, rows.cast(was.schema), view.key)
-    write = row_writing.rewrite if _row_count(stored_table) <= MOST_REWRITTEN else row_writing.merge
+    is_dense = len(differs) > 2 * len(stored_table.file_uris()) and _row_count(stored_table) <= MOST_REWRITTEN
+    write = row_writing.rewrite if is_dense else row_writing.merge
     return write(path, differs, stored, view.key, commit)
 
 
