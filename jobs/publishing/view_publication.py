@@ -22,7 +22,7 @@ from jobs.running.errors import Mistake
 from jobs.running.places import Places
 
 MOST_REWRITTEN = 4_000_000
-"""A view of so many rows is written anew as a whole if more rows change than it has files, twice over: they lie all over
+"""A view of so many rows is written anew as a whole if more than two rows a file change: they lie all over
 its files."""
 _OWN = ["revision", "updated_time"]
 
