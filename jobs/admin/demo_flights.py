@@ -163,6 +163,32 @@ def weather_records() -> pa.RecordBatch:
     return _rows(frame[columns], "origin", pd.to_datetime(frame["observed_time"]))
 
 
+def schedule_records(flights: pd.DataFrame, now: pd.Timestamp) -> pa.RecordBatch:
+    """These flights as rows of the topic `scheduled` (schemas/scheduled.py), told at midnight; a null takes
+    one away as it leaves, or as it should have left if it was cancelled, up to `now`.
+    """
+    clock = _scheduled_time(flights)
+    left = _utc(clock + pd.to_timedelta(flights["dep_delay"].fillna(0), unit="min"))
+    days = clock.dt.strftime("%Y-%m-%d")
+    frame = pd.DataFrame(
+        {
+            "flight_day": flights["carrier"] + " " + flights["flight"].astype(str) + " " + days,
+            "origin": flights["origin"],
+            "destination": flights["dest"],
+            "scheduled_time": _utc(clock).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "tail_number": flights["tailnum"],
+        }
+    )
+    planned = _rows(frame, "flight_day", _utc(clock.dt.normalize()))
+    gone = left[left <= now].sort_values(kind="stable")
+    keys = pa.array([key.encode() for key in frame["flight_day"].loc[gone.index]], pa.binary())
+    times = pa.array(gone.dt.as_unit("us"), pa.timestamp("us", tz="UTC"))
+    taken_away = pa.RecordBatch.from_arrays(
+        [keys, pa.nulls(len(keys), pa.binary()), times], ["key", "value", "timestamp"]
+    )
+    return pa.Table.from_batches([planned, taken_away]).combine_chunks().to_batches()[0]
+
+
 WATCHES = (
     ("late_to_atlanta", "ops", "destination = 'ATL' and delay_minutes >= 120"),
     ("west_coast", "marketing", "destination in ('LAX', 'SFO', 'SEA', 'PDX') and distance_miles > 2400"),

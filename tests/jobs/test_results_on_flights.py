@@ -14,6 +14,7 @@ import pytest
 from jobs import (
     aircraft,
     aircraft_day,
+    board,
     delay_by_week,
     delay_passed_on,
     departure_delay,
@@ -397,3 +398,41 @@ def test_aircraft_are_as_they_are_now_and_as_they_were(a_run: Callable[..., Run]
     seats = history[history["tail_number"] == refitted].set_index("seats")
     assert seats.loc[before[refitted]["seats"], "valid_to"] == seats.loc[12, "valid_from"] == day
     assert history[history["tail_number"] == sold]["valid_to"].tolist() == [day]
+
+
+def next_ten(flights: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """By airport the flights that have not left by then, nor should have if they were cancelled."""
+    clock = pd.to_datetime(flights[["year", "month", "day"]]) + pd.to_timedelta(
+        flights["sched_dep_time"] // 100 * 60 + flights["sched_dep_time"] % 100, unit="min"
+    )
+    scheduled = clock.dt.tz_localize(ZONE).dt.tz_convert("UTC")
+    left = scheduled + pd.to_timedelta(flights["dep_delay"].fillna(0), unit="min")
+    name = flights["carrier"] + " " + flights["flight"].astype(str) + clock.dt.strftime(" %Y-%m-%d")
+    waiting = flights.assign(scheduled_time=scheduled, flight_day=name)[left > now]
+    waiting = waiting.sort_values(["scheduled_time", "flight_day"])
+    return waiting.groupby("origin").head(10).sort_values(["origin", "scheduled_time", "flight_day"])
+
+
+def test_the_board_has_the_next_departures_with_their_aircraft(a_run: Callable[..., Run]) -> None:
+    run, every = a_run(), demo_flights.table()
+    flights = every[(every["month"] == 12) & (every["day"] == 31)]
+    aircraft_rows, weather_rows = demo_flights.aircraft_records(), demo_flights.weather_records()
+    evening = pd.Timestamp("2014-01-01 01:00", tz="UTC")
+    scheduled = demo_flights.schedule_records(flights, evening - timedelta(hours=2))
+    later = demo_flights.schedule_records(flights, evening)
+    for topic, rows in (("aircraft", aircraft_rows), ("weather", weather_rows), ("scheduled", scheduled)):
+        writer.append(run.places.archive, topic, 2, [rows])
+    planes = pd.DataFrame(map(json.loads, aircraft_rows["value"].to_pylist())).set_index("tail_number")
+    sights = pd.DataFrame(map(json.loads, weather_rows["value"].to_pylist())).groupby("origin").last()
+    for now, more in ((evening - timedelta(hours=2), None), (evening, later.slice(scheduled.num_rows))):
+        if more is not None:
+            writer.append(run.places.archive, "scheduled", 2, [more])
+        board.main(run)
+        found = results.pandas(run.places, "board_v1").sort_values(["origin", "place"])
+        expected = next_ten(flights, now)
+        assert len(expected) > 10
+        assert found["flight_day"].tolist() == expected["flight_day"].tolist()
+        assert found["place"].tolist() == (expected.groupby("origin").cumcount() + 1).tolist()
+        models = expected["tailnum"].map(planes["model"])
+        assert found["model"].fillna("").tolist() == models.fillna("").tolist() and models.notna().any()
+        assert found["visibility_miles"].tolist() == expected["origin"].map(sights["visibility_miles"]).tolist()

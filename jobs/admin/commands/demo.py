@@ -12,6 +12,7 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from jobs.running.places import Places
 
@@ -49,8 +50,8 @@ def demo(
         bool,
         typer.Option(
             "--tables",
-            help="Fill topics aircraft, weather and watches as well, which jobs/aircraft.py, jobs/departure_weather.py "
-            "and jobs/route_watch.py read.",
+            help="Fill topics aircraft, weather, watches and scheduled as well, which jobs/aircraft.py, jobs/board.py, "
+            "jobs/departure_weather.py and jobs/route_watch.py read.",
         ),
     ] = False,
 ) -> None:
@@ -127,21 +128,31 @@ def _fill_arrivals(places: "Places") -> None:
 
 
 def _fill_tables(places: "Places") -> None:
-    """Fill the log with the rows of aircraft and of the weather, and with rules, unless it has them."""
+    """Fill the log with the rows of aircraft, of the weather and of the last day's flights, and with rules, unless it
+    has them.
+    """
     from jobs.admin import demo_flights
     from jobs.log.archive import writer
     from jobs.log.archive.snapshot import extents
-    from schemas import aircraft, watch, weather
+    from schemas import aircraft, scheduled, watch, weather
 
     for topic, records in (
         (aircraft.TOPIC, demo_flights.aircraft_records),
         (weather.TOPIC, demo_flights.weather_records),
         (watch.TOPIC, demo_flights.watch_records),
+        (scheduled.TOPIC, _last_evening),
     ):
         if not extents(places.archive, topic):
             print(f"Filling topic {topic} ...", file=sys.stderr, flush=True)
             done = writer.append(places.archive, topic, 2, [records()])
             print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+
+
+def _last_evening() -> "pa.RecordBatch":
+    from jobs.admin import demo_flights
+
+    flights = demo_flights.table()
+    return demo_flights.schedule_records(flights[(flights["month"] == 12) & (flights["day"] == 31)], EVENING)
 
 
 def _is_all_read(places: "Places", names: list[str]) -> bool:
