@@ -2,6 +2,7 @@
 
 in    topics scheduled, aircraft, weather (schemas/scheduled.py, aircraft.py, weather.py): rows of tables, each as it is
       now. `headrace demo --tables` fills them, as they were on the last evening of 2013
+out   table board_v1: the next ten departures of each airport, `place` 1 is the next one; board_v1_flights,
       board_v1_planes and board_v1_observations: the rows of the three tables
 late  the order is that of the topics, so no row is too late
 """
