@@ -107,7 +107,7 @@ def _of_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[Any, Any]]:
             except ValueError:
                 raise Refused(
                     f"{path}, line {number}: it is no JSON. A sample has the value of a record in each line, or its "
-                    "key, a tab, and its value: kafka-console-consumer.sh --property print.key=true."
+                    "key, a tab, and its value, as Kafka's console consumer prints them with print.key=true."
                 ) from None
 
 
