@@ -147,7 +147,7 @@ def test_before_the_first_run_there_is_nothing(a_run: Callable[..., Run]) -> Non
 
 def test_a_result_is_found_by_its_name(tmp_path: Path) -> None:
     assert find("unique_aircraft_v1").name == "unique_aircraft_v1"
-    with pytest.raises(Refused, match="ground_stop_v1, .*turnaround_v1"):
+    with pytest.raises(Refused, match=r"ground_stop_v1, .*turnaround_v1"):
         find("none_v1")
     own = tmp_path / "own.py"
     own.write_text("from dataclasses import replace\nfrom jobs.departure_delay import RESULT as THEIRS\n")
