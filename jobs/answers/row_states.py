@@ -146,6 +146,14 @@ def _with_column(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
     return rows.set_column(place, column, pa.array([known[value] for value in values], kind).cast(column.type))
 
 
+def with_columns(rows: pa.Table, columns: pa.Schema) -> pa.Table:
+    """The rows in these columns; one that they do not have is null."""
+    for name in columns.names:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(len(rows), columns.field(name).type))
+    return rows.select(columns.names).cast(columns)
+
+
 def is_deleted(states: pa.Table) -> pa.Array:
     """Which of these states are of a deleted key."""
     return pc.equal(states["change_op"], DELETE)

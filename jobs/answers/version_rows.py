@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.answers import row_states
 from jobs.answers.change_order import CLEARED, ChangeOrder
 from jobs.answers.versions import VALID_FROM, VALID_TO
 from jobs.events.changes.change_form import DELETE
@@ -64,23 +65,16 @@ def _of_stored(stored: Timeline) -> list[pa.Table]:
     versions, columns = stored.versions, stored.versions.schema
     carried = versions["change_carried"].to_pylist()
     unknown = pa.array([json.dumps(list(json.loads(text))) if text else None for text in carried], pa.string())
-    deletions = stored.deletions
-    for name in columns.names:
-        if name not in deletions.column_names:
-            deletions = deletions.append_column(name, pa.nulls(len(deletions), columns.field(name).type))
-    nothing = pa.nulls(len(deletions), pa.string())
+    nothing = pa.nulls(len(stored.deletions), pa.string())
     return [
         versions.append_column(_UNKNOWN, unknown),
-        deletions.select(columns.names).cast(columns).append_column(_UNKNOWN, nothing),
+        row_states.with_columns(stored.deletions, columns).append_column(_UNKNOWN, nothing),
     ]
 
 
 def _of_changes(changes: pa.Table, target: pa.Schema) -> pa.Table:
     unknown = changes["change_unknown"].cast(pa.string())
-    for name in target.names:
-        if name not in changes.column_names:
-            changes = changes.append_column(name, pa.nulls(len(changes), target.field(name).type))
-    return changes.select(target.names).cast(target).append_column(_UNKNOWN, unknown)
+    return row_states.with_columns(changes, target).append_column(_UNKNOWN, unknown)
 
 
 def _once(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:

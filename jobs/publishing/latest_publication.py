@@ -18,8 +18,6 @@ from jobs.publishing.deleted_keys import DeletedKeys
 from jobs.publishing.event_difference import CHANGE, WITHDRAWN
 from jobs.running.places import Places
 
-_OWN = ["revision", "updated_time"]
-
 
 @dataclass(frozen=True)
 class Publication:
@@ -39,28 +37,21 @@ def update(places: Places, result: Result, answer: Latest, new: pa.Table, commit
     rows, deleted = DeltaTable(path), DeletedKeys.at(places.table(result.deleted_table(answer)), answer)
     order, changed = deleted.order.after(new), row_states.of_rows(new)
     had = key_rows.read(rows, changed, key)
-    before = had.drop_columns(_OWN)
+    before = had.drop_columns(row_writing.OWN)
     gone = deleted.of_keys(changed)
-    states = row_states.newest(pa.concat_tables([before, _as_states(gone, before.schema)]), changed, key, order)
+    known = pa.concat_tables([before, row_states.with_columns(gone, before.schema)])
+    states = row_states.newest(known, changed, key, order)
     is_live = pc.and_(pc.invert(row_states.is_deleted(states)), pa.array(~order.is_cleared(states)))
     changes = event_difference.compare(before, states.filter(is_live), key)
     cleared = had.slice(0, 0) if order.floors == deleted.order.floors else _cleared_rows(rows, order, had, key)
-    withdrawn = cleared.drop_columns(_OWN).append_column(CHANGE, pa.repeat(WITHDRAWN, len(cleared)))
+    withdrawn = cleared.drop_columns(row_writing.OWN).append_column(CHANGE, pa.repeat(WITHDRAWN, len(cleared)))
     changes = pa.concat_tables([changes, withdrawn.cast(changes.schema)])
     written = row_writing.merge(path, changes, pa.concat_tables([had, cleared]), key, commit)
     deleted.update(gone, states.filter(row_states.is_deleted(states)), order, commit)
-    were = pa.concat_tables([had, cleared]).drop_columns(_OWN)
+    were = pa.concat_tables([had, cleared]).drop_columns(row_writing.OWN)
     return Publication(
         written, were.filter(pa.array(event_difference.places_among(were, changes, key) >= 0)), len(cleared)
     )
-
-
-def _as_states(deletions: pa.Table, columns: pa.Schema) -> pa.Table:
-    """Deletions as states of their keys, which have null for their values."""
-    for name in columns.names:
-        if name not in deletions.column_names:
-            deletions = deletions.append_column(name, pa.nulls(len(deletions), columns.field(name).type))
-    return deletions.select(columns.names).cast(columns)
 
 
 def _cleared_rows(rows: DeltaTable, order: ChangeOrder, had: pa.Table, key: tuple[str, ...]) -> pa.Table:

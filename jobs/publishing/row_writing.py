@@ -11,6 +11,8 @@ from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing.event_difference import CHANGE, NEW, REVISED, WITHDRAWN, places_among
 from jobs.running.instants import sql_literal
 
+OWN = ["revision", "updated_time"]
+"""Columns that are written here, and are none of the answer."""
 MOST_SPANS = 100
 """Rows are replaced in at most so many spans of time: more make a predicate that takes long to read."""
 TARGET_FILE_BYTES = 4 * 2**20

@@ -20,8 +20,6 @@ from jobs.publishing.deleted_keys import DeletedKeys
 from jobs.running.instants import to_micros
 from jobs.running.places import Places
 
-_OWN = ["revision", "updated_time"]
-
 
 @dataclass(frozen=True)
 class _Stored:
@@ -38,7 +36,7 @@ def update(places: Places, result: Result, answer: Versions, new: pa.Table, comm
     deleted = DeletedKeys.at(places.table(result.deleted_table(answer)), answer)
     order, changed = deleted.order.after(new), row_states.of_rows(new)
     stored = _stored_rows(DeltaTable(path), deleted, order, changed, answer.key)
-    before = Timeline(stored.rows.drop_columns(_OWN), stored.deletions)
+    before = Timeline(stored.rows.drop_columns(row_writing.OWN), stored.deletions)
     now = version_rows.timeline(before, changed, answer.key, answer.valid_from, order)
     changes = event_difference.compare(before.versions, now.versions, answer.row_key)
     written = row_writing.merge(path, changes, stored.rows, answer.row_key, commit)

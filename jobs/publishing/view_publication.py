@@ -24,7 +24,6 @@ from jobs.running.places import Places
 MOST_REWRITTEN = 4_000_000
 """A view of so many rows is written anew as a whole if more than two rows a file change: they lie all over
 its files."""
-_OWN = ["revision", "updated_time"]
 
 
 def update(
@@ -47,17 +46,18 @@ def update(
     now = {name: read_columns(tables[name], columns) for name, columns in found.needed.items()}
     path = places.table(result.answer_table(view))
     stored_table = DeltaTable(path)
+    count = _row_count(stored_table)
     with tempfile.TemporaryDirectory(prefix="headrace-view-") as spill:
         touched = None
-        if _row_count(stored_table):
+        if count:
             touched = evaluation.touched_values(view, found, now, happened, spill)
         if touched is not None and not len(touched):
             return None
         rows = evaluation.rows(view, found, now, touched, spill)
     stored = _stored_rows(stored_table, view, rows, touched)
-    was = stored.drop_columns(_OWN)
+    was = stored.drop_columns(row_writing.OWN)
     differs = event_difference.compare(was, rows.cast(was.schema), view.key)
-    is_dense = len(differs) > 2 * len(stored_table.file_uris()) and _row_count(stored_table) <= MOST_REWRITTEN
+    is_dense = len(differs) > 2 * len(stored_table.file_uris()) and count <= MOST_REWRITTEN
     write = row_writing.rewrite if is_dense else row_writing.merge
     return write(path, differs, stored, view.key, commit)
 
