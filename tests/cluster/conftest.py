@@ -1,4 +1,4 @@
-"""One broker, and one database, for all tests of this folder that need them."""
+"""One broker for all tests of this folder that need one, and a database for each of its modules."""
 
 import os
 import subprocess
@@ -22,9 +22,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A database that answers."""
+    """A database that answers. Each module has its own, as tables, roles and publications of the same name would meet."""
     started = Postgres()
     try:
         yield started.start()
