@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable
 from jobs.answers.result import Result
 from jobs.answers.table_names import TableKind
 from jobs.keeping.steps import Step
+from jobs.lake import small_files
 from jobs.running.instants import EPOCH, sql_literal
 from jobs.running.places import Places
 
@@ -42,7 +43,7 @@ def compact(places: Places, result: Result) -> None:
     names = [result.table(kind) for kind in _tables_with_appends(result)]
     events = [result.events_table(topic) for topic in result.topics] if result.keeps_events else []
     for name in (*names, *events):
-        DeltaTable(places.table(name)).optimize.compact()
+        small_files.put_together(DeltaTable(places.table(name)))
     own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
     for name in [*map(result.table, own), *events]:
         table = DeltaTable(places.table(name))

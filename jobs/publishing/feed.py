@@ -5,6 +5,7 @@ withdrawn ones remove it. The answer and its feed are written by two commits; if
 taken back.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from deltalake import CommitProperties, DeltaTable
 from jobs.answers import table_names
 from jobs.answers.delivery import CHANGE, FEED
 from jobs.answers.result import Result
-from jobs.lake import commits, delta_tables, table_queries
+from jobs.lake import commits, delta_tables, small_files, table_queries
 from jobs.publishing import event_difference
 from jobs.running.places import Places
 
@@ -62,8 +63,8 @@ class Feed:
         files together. In commits of their own, which no recovery takes for a step.
         """
         table = DeltaTable(self.path)
-        metadata = {"userMetadata": '{"step":"retain"}'}
+        metadata = {"step": "retain"}
         where = f"updated_time < {before_time}" + ("" if until is None else f" and sequence <= {until}")
-        table.delete(where, commit_properties=CommitProperties(custom_metadata=metadata))
-        table.optimize.compact(commit_properties=CommitProperties(custom_metadata=metadata))
+        table.delete(where, commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(metadata)}))
+        small_files.put_together(table, metadata)
         table.vacuum(dry_run=False)  # files that were removed a week ago

@@ -31,7 +31,7 @@ from jobs.events.changes.debezium import Debezium
 from jobs.events.changes.maxwell import Maxwell
 from jobs.facts.panes import Panes
 from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks
-from jobs.lake import delta_tables
+from jobs.lake import delta_tables, small_files
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
@@ -205,6 +205,7 @@ def _times() -> list[Row]:
         ),
         _constant("age at which files that left the archive are deleted", rewrite, "VACUUM_HOURS", VACUUM),
         _constant("rows of the ledger between two times that it is compacted", housekeeping, "EVERY_ROWS"),
+        _constant("size from which a file is not compacted again", small_files, "FULL_FILE_MEBIBYTES", "{} MiB"),
         _constant("time that a replaced file of ledger or filters stays", housekeeping, "REPLACED_FILES_HOURS", hours),
         _limit("`doctor` reports records that the log deletes within", _hours(findings.SOON), findings),
         _limit("`doctor` calls an open transaction wrong after", _hours(findings.LONG), findings),
