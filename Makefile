@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply view rules chaos soak notebook reference zip clean
+.PHONY: help setup demo test long quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply view rules chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -47,15 +47,18 @@ demo: setup zip $(CLASSES) ## real departures into the log, three results out of
 	@$(BIN)/headrace demo
 
 # Two at a time: a Spark that drains a short log leaves half of a small machine idle. In order: the longest come first.
-test: $(VENV)/dev.ready setup zip $(CLASSES) ## every test, or some: make test TESTS=tests/sketches
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+test: $(VENV)/dev.ready setup zip $(CLASSES) ## every test that is not long, or some: make test TESTS=tests/sketches
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(TESTS)
+
+long: $(VENV)/dev.ready setup zip $(CLASSES) ## the tests of minutes: killed jobs, full disks and memory, more of the cluster
+	$(BIN)/python -m pytest -m long $(TESTS)
 
 law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
 	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
 	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs/keeping
 
 quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
-	$(BIN)/python -m pytest -m 'not java and not slow' $(TESTS)
+	$(BIN)/python -m pytest -m 'not java and not slow and not long' $(TESTS)
 
 # What Spark runs in processes of its own is not seen; most of it is tested without Spark too.
 coverage: $(VENV)/dev.ready setup $(CLASSES) ## lines and branches of the pure rooms that no test of theirs reaches

@@ -30,6 +30,7 @@ def stored_bytes(broker: Broker, topic: str) -> int:
     return sum(path.stat().st_size for path in (broker.folder / "log").glob(f"{topic}-*/*.log"))
 
 
+@pytest.mark.long
 def test_numpy_is_exact_with_and_without_compression(broker: Broker, archive: Input, tmp_path: Path) -> None:
     exact = computed("duckdb", archive, tmp_path / "duckdb")
     check_oracle(exact, RECORDS)

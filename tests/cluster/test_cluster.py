@@ -138,6 +138,7 @@ def test_a_job_from_kafka_keeps_the_tables_of_local_mode(
     same_tables(mine, local)
 
 
+@pytest.mark.long
 def test_a_job_from_the_archive_keeps_them_too(
     cluster: SparkCluster, code: Path, job: Path, local: run.Places, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_job_from_the_archive_keeps_them_too(
     same_tables(run.places(tmp_path / "places.toml"), local)
 
 
+@pytest.mark.long
 def test_the_archive_is_kept_on_a_cluster_too(
     cluster: SparkCluster, code: Path, filled: None, kafka_places: Path
 ) -> None:
@@ -168,6 +170,7 @@ run.start(lambda job: microbatch.keep(job, replace(departure_delay.RESULT, max_r
 """
 
 
+@pytest.mark.long
 def test_an_executor_that_is_killed_in_mid_run_changes_nothing(
     cluster: SparkCluster, code: Path, local: run.Places, filled: None, kafka_places: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +206,7 @@ with run.one_line_errors():
 """
 
 
+@pytest.mark.long
 def test_tables_that_executors_do_not_share_are_refused(cluster: SparkCluster, code: Path, tmp_path: Path) -> None:
     """/proc/self/cwd is another folder in each process, as a local path is on each machine."""
     (tmp_path / "of_its_own.py").write_text(OF_ITS_OWN)
@@ -211,6 +215,7 @@ def test_tables_that_executors_do_not_share_are_refused(cluster: SparkCluster, c
     assert not list((tmp_path / "tables").iterdir())
 
 
+@pytest.mark.long
 def test_executors_without_the_project_are_told(
     cluster: SparkCluster, job: Path, local: run.Places, tmp_path: Path
 ) -> None:

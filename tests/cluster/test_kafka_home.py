@@ -37,7 +37,13 @@ def both(broker: Broker, kafka_places: Path, tmp_path: Path, request: Any) -> It
     yield topic, kafka, other
 
 
-@pytest.mark.parametrize("result", [readings.PANES, readings.SEEN], ids=["panes", "membership"])
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(readings.PANES, id="panes"),
+        pytest.param(readings.SEEN, id="membership", marks=pytest.mark.long),
+    ],
+)
 def test_the_same_records_in_both_homes_give_the_same_tables(
     spark: SparkSession, broker: Broker, both: Any, result: Result
 ) -> None:

@@ -191,6 +191,7 @@ def test_a_certificate_that_has_expired_is_told(broker: Broker) -> None:
         topics.describe(kafka, TOPIC)
 
 
+@pytest.mark.long
 def test_access_that_is_taken_away_while_a_job_runs_ends_it_and_given_back_it_goes_on(
     spark: SparkSession, broker: Broker, secured: Path
 ) -> None:

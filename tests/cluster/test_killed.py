@@ -26,7 +26,7 @@ its table knows, a batch that only Spark knows, and a moment that nobody chose.
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("name", ["kafka", pytest.param("archive", marks=pytest.mark.long)])
 def test_a_process_that_is_killed_at_any_commit_and_at_any_moment_loses_and_doubles_nothing(
     name: str, tmp_path: Path, own_broker: Broker, record_property: Callable[[str, object], None]
 ) -> None:
@@ -44,6 +44,7 @@ class InTime(Searches):
     most_behind: ClassVar = NOT_TOO_LATE
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_process_that_is_killed_in_a_publish_or_a_delivery_sends_each_change_once(

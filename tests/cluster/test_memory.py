@@ -22,6 +22,7 @@ def keep(folder: Path, heap: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_java_that_runs_out_of_memory_ends_the_run_and_more_memory_gives_exact_numbers(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.cluster.killed_readings import Readings
 from tests.jobs.keeping import readings
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_second_process_is_refused_while_the_first_is_only_asleep(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def disk() -> Iterator[Callable[[str], Disk]]:
         subprocess.run(["umount", str(each.folder)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_disk_that_is_full_or_read_only_is_told_and_the_next_run_goes_on(
@@ -100,6 +102,7 @@ def test_a_disk_that_is_full_or_read_only_is_told_and_the_next_run_goes_on(
     world.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_path: Path, own_broker: Broker) -> None:
