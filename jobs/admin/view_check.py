@@ -68,7 +68,7 @@ def _check_view(
     now = {each: view_publication.read_columns(tables[each], columns) for each, columns in found.needed.items()}
     with tempfile.TemporaryDirectory(prefix="headrace-view-") as spill:
         rows = evaluation.rows(view, found, now, None, spill)
-    stored = table_queries.query(DeltaTable(places.table(name), version=versions[name]), "select * from it")
+    stored = table_queries.read(places.table(name), versions[name])
     stored = stored.select(found.schema.names)
     rows = rows.cast(stored.schema)
     differs = event_difference.compare(stored, rows, view.key)

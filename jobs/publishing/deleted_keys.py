@@ -25,9 +25,9 @@ class DeletedKeys:
     order: ChangeOrder
 
     @classmethod
-    def at(cls, path: str, answer: ChangeAnswer) -> "DeletedKeys":
-        """The table at `path`, of this answer."""
-        table = DeltaTable(path)
+    def at(cls, path: str, answer: ChangeAnswer, version: int | None = None) -> "DeletedKeys":
+        """The table at `path`, of this answer, as it is now, or was at a version of Delta's."""
+        table = DeltaTable(path, version=version)
         marks = table_queries.rows_where(table, f'"{answer.key[0]}" is null').select(MARKS)
         return cls(table, path, answer, ChangeOrder(marks))
 

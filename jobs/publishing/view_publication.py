@@ -100,9 +100,9 @@ def _row_count(table: DeltaTable) -> int:
 def _stored_rows(table: DeltaTable, view: View, rows: pa.Table, touched: pa.Table | None) -> pa.Table:
     """The stored rows with touched values of `by`, or all. Raises Mistake if another has the key of one of `rows`."""
     if touched is None:
-        return _all_rows(table)
+        return table_queries.rows(table)
     if any(column.null_count for column in touched.columns):
-        everything = _all_rows(table)
+        everything = table_queries.rows(table)
         stored = everything.filter(pa.array(event_difference.places_among(everything, touched, view.by) >= 0))
     else:
         stored = key_rows.read(table, touched, view.by)
@@ -116,7 +116,3 @@ def _stored_rows(table: DeltaTable, view: View, rows: pa.Table, touched: pa.Tabl
             "Let key have all columns that tell rows apart, or the SQL give one row of them"
         )
     return stored
-
-
-def _all_rows(table: DeltaTable) -> pa.Table:
-    return table_queries.query(table, "select * from it")
