@@ -72,7 +72,9 @@ def update(context: Publish) -> Published:
         _update_as_of(context, made, versions_before[made.versions.name], done)
     for view in result.views:
         places, commit = context.places, context.commit
-        done.changes[view.name] = view_publication.update(places, result, view, done.changes, done.before, commit)
+        published = view_publication.update(places, result, view, done.changes, done.before, commit)
+        done.changes[view.name] = published.changes
+        done.notes += published.notes
     return done
 
 

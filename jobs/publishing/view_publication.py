@@ -4,6 +4,7 @@ computed, compared with the stored ones, and what differs is merged into its tab
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from deltalake import DeltaTable
 
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
-from jobs.answers.views import analysis, evaluation
+from jobs.answers.views import analysis, evaluation, limits
 from jobs.answers.views.evaluation import TableChanges
 from jobs.answers.views.view import View
 from jobs.lake import commits, table_queries
@@ -26,6 +27,16 @@ MOST_REWRITTEN = 4_000_000
 its files."""
 
 
+@dataclass(frozen=True)
+class ViewPublication:
+    """What was done."""
+
+    changes: pa.Table | None = None
+    """For a feed."""
+    notes: tuple[str, ...] = ()
+    """For the ledger."""
+
+
 def update(
     places: Places,
     result: Result,
@@ -33,33 +44,33 @@ def update(
     changes: Mapping[str, pa.Table | None],
     before: Mapping[str, pa.Table],
     commit: commits.Commit,
-) -> pa.Table | None:
+) -> ViewPublication:
     """Bring the table of the view up to the tables of latest rows as they are now, in one commit. `changes`: by the
-    name of each answer, what this publish has changed in its table; `before`: those rows as they were. Returns what
-    has changed in the view, for a feed.
+    name of each answer, what this publish has changed in its table; `before`: those rows as they were.
     """
     happened = {name: _table_changes(changes[name], before[name]) for name in before if changes[name] is not None}
     if not happened:
-        return None
+        return ViewPublication()
     tables = latest_tables(places, result)
     found = analysis.analyse_tables(view, schemas(tables))
     now = {name: read_columns(tables[name], columns) for name, columns in found.needed.items()}
+    limited = limits.limit(view, now, happened, _reader(tables))
     path = places.table(result.answer_table(view))
     stored_table = DeltaTable(path)
     count = _row_count(stored_table)
     with tempfile.TemporaryDirectory(prefix="headrace-view-") as spill:
         touched = None
         if count:
-            touched = evaluation.touched_values(view, found, now, happened, spill)
+            touched = evaluation.touched_values(view, found, limited.tables, limited.changes, spill)
         if touched is not None and not len(touched):
-            return None
-        rows = evaluation.rows(view, found, now, touched, spill)
+            return ViewPublication(notes=limited.notes)
+        rows = evaluation.rows(view, found, limited.tables, touched, spill)
     stored = _stored_rows(stored_table, view, rows, touched)
     was = stored.drop_columns(row_writing.OWN)
     differs = event_difference.compare(was, rows.cast(was.schema), view.key)
     is_dense = len(differs) > 2 * len(stored_table.file_uris()) and count <= MOST_REWRITTEN
     write = row_writing.rewrite if is_dense else row_writing.merge
-    return write(path, differs, stored, view.key, commit)
+    return ViewPublication(write(path, differs, stored, view.key, commit), limited.notes)
 
 
 def latest_tables(places: Places, result: Result, versions: Mapping[str, int] | None = None) -> dict[str, DeltaTable]:
@@ -84,6 +95,11 @@ def read_columns(table: DeltaTable, columns: tuple[str, ...]) -> pa.Table:
 def schemas(tables: Mapping[str, DeltaTable]) -> dict[str, pa.Schema]:
     """The columns of these tables."""
     return {name: pa.schema(table.schema().to_arrow()) for name, table in tables.items()}
+
+
+def _reader(tables: Mapping[str, DeltaTable]) -> limits.ReadRows:
+    """Reads whole rows of these tables."""
+    return lambda name, values: key_rows.read(tables[name], values, tuple(values.column_names))
 
 
 def _table_changes(changes: pa.Table | None, before: pa.Table) -> TableChanges:
