@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from jobs.answers.change_answer import ChangeAnswer
-from jobs.answers.change_order import MARKS, ChangeOrder
+from jobs.answers.change_order import MARKS, NULLABLE, ChangeOrder
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference, key_rows
 from jobs.publishing.event_difference import CHANGE, WITHDRAWN
@@ -46,7 +46,7 @@ class DeletedKeys:
         marks = [mark for mark in order.marks.to_pylist() if _values(mark) not in known]
         added = pa.Table.from_pylist(marks, changed.schema)
         upserted = pa.concat_tables([changed.filter(pc.invert(is_gone)), added])
-        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit, "change_commit")
+        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit, NULLABLE)
 
 
 def _values(mark: dict[str, object]) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from jobs.answers.change_order import NULLABLE
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing.event_difference import CHANGE, NEW, REVISED, WITHDRAWN, places_among
 from jobs.running.instants import sql_literal
@@ -68,7 +69,7 @@ def merge(path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], com
     rows = _with_next_revisions(changes, had, key)
     is_gone = pc.equal(changes[CHANGE], WITHDRAWN)
     upserted, removed = (rows.filter(which).drop_columns([CHANGE]) for which in (pc.invert(is_gone), is_gone))
-    delta_tables.merge_rows(upserted, removed, path, key, commit, "change_commit")
+    delta_tables.merge_rows(upserted, removed, path, key, commit, NULLABLE)
     return rows
 
 
@@ -76,7 +77,8 @@ def rewrite(
     path: str, changes: pa.Table, had: pa.Table, key: tuple[str, ...], commit: commits.Commit
 ) -> pa.Table | None:
     """As `merge`, for a table that fits into memory, whose key is never null: all of it is written again, which costs
-    half as much as Delta's merge does where most files have a changed row.
+    half as much as Delta's merge does where most files have a changed row and a row is short, as in a view. Of rows of
+    ten columns with texts it costs as much or more: 1.5 CPU-seconds for 1,000,000, and merging 100,000 into them 1.3.
     """
     if not len(changes):
         return None

@@ -4,22 +4,16 @@ order the changes of rates come.
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql import SparkSession
 
-from jobs.answers.enriched import Enriched
-from jobs.answers.result import Late, Reads, Result
-from jobs.answers.versions import Versions
-from jobs.events.changes import debezium
 from jobs.keeping import microbatch, restatement
 from jobs.log.archive import writer
 from jobs.publishing import as_of_publication
@@ -27,49 +21,8 @@ from jobs.run import LOCAL_PROFILE, Places, Run
 from jobs.running.errors import Refused
 from tests.jobs.admin.command import run
 from tests.jobs.keeping.laws import law
+from tests.jobs.keeping.orders_and_rates import RATES, RESULT, START
 from tests.jobs.keeping.world import World
-
-START = datetime(2024, 5, 1, tzinfo=UTC)
-ORDERS = SimpleNamespace(
-    TOPIC="orders",
-    KEY=None,
-    EVENT_TIME="at",
-    COLUMNS=StructType(
-        [
-            StructField("at", TimestampType(), False),
-            StructField("money", StringType()),
-            StructField("amount", LongType()),
-        ]
-    ),
-)
-RATES = SimpleNamespace(
-    TOPIC="bank.public.rates",
-    COLUMNS=StructType(
-        [
-            StructField("currency", StringType(), False),
-            StructField("rate", DoubleType()),
-            StructField("since", TimestampType()),
-        ]
-    ),
-)
-
-
-def _orders(events: DataFrame) -> DataFrame:
-    return events.select("event_time", "record_partition", "record_offset", "money", "amount")
-
-
-def _rates(events: DataFrame) -> DataFrame:
-    return events
-
-
-HISTORY = Versions(key=("currency",), valid_from="since").named("rates")
-VALUED = Enriched("orders", HISTORY, on=("money",), take=("rate",))
-RESULT = Result(
-    "order_value_v1",
-    (Reads(ORDERS, _orders), Reads(RATES, _rates, form=debezium.CHANGES)),
-    (HISTORY, VALUED),
-    late=Late("10 minutes"),
-)
 
 
 class Change(NamedTuple):
@@ -230,7 +183,7 @@ def typed(places: Places, folder: Path, *options: str) -> int:
     (folder / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
     lines = [f'{name} = "{getattr(places, name)}"' for name in ("archive", "tables", "checkpoints")]
     (folder / "conf" / "local.toml").write_text("\n".join(lines))
-    (folder / "own.py").write_text("from tests.jobs.keeping.test_enriched import RESULT\n")
+    (folder / "own.py").write_text("from tests.jobs.keeping.orders_and_rates import RESULT\n")
     arguments = ("--job", f"{folder}/own.py", "--places", f"{folder}/conf/local.toml")
     return run("restate", "order_value_v1", *options, *arguments)
 
