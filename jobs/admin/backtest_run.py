@@ -20,6 +20,7 @@ from jobs.log.topic import Topic
 from jobs.publishing.results import query
 from jobs.run import Run
 from jobs.running.errors import Refused
+from jobs.running.instants import EPOCH
 from jobs.running.places import FOLDERS, Places, read_places
 from jobs.running.progress import Progress
 
@@ -95,8 +96,9 @@ def copy_records(
     places: Places, result: Result, span: Span, into: Places, given: Mapping[str, Path] | None = None
 ) -> dict[str, int]:
     """Copy the records of the span, of each topic that the result reads, into the archive of `into`; how many, by
-    topic. Their offsets begin at 0 there. `given`: for some topics a file that takes the place of the log. Raises
-    Refused if there are none, or if a topic or a file is not there.
+    topic. Of changes of tables also all earlier ones: the rows that there were when the span began follow from them.
+    Offsets begin at 0 there. `given`: for some topics a file that takes the place of the log. Raises Refused if there
+    are none, or if a topic or a file is not there.
     """
     given = given or {}
     if unread := sorted(set(given) - set(result.topics)):
@@ -105,12 +107,20 @@ def copy_records(
     copied = {}
     for name, file in given.items():
         copied[name] = writer.append(into.archive, name, 1, [_records_of_file(file, span.start)]).records
+    of_tables = tables_topics(result)
     for name, now in topics.items():
-        found = _records(places, name, now, span, result.name)
+        asked = replace(span, start=EPOCH) if name in of_tables else span
+        found = _records(places, name, now, asked, result.name)
         copied[name] = writer.append_to_partitions(into.archive, name, len(now.ends), found).records
-    if not any(copied.values()):
-        raise Refused(f"{', '.join(copied)}: no records with a record timestamp {span}; see headrace log.")
+    of_events = [name for name in copied if name not in of_tables] or list(copied)
+    if not any(copied[name] for name in of_events):
+        raise Refused(f"{', '.join(of_events)}: no records with a record timestamp {span}; see headrace log.")
     return copied
+
+
+def tables_topics(result: Result) -> set[str]:
+    """The topics of changes of tables that the result reads."""
+    return {reads.topic.TOPIC for reads in result.all_reads if reads.form}
 
 
 def _records_of_file(file: Path, time: datetime) -> pa.RecordBatch:

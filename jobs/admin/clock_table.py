@@ -5,7 +5,6 @@ import ast
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from jobs.admin import standing
 from jobs.decisions.clock_drift import drift_report
 from jobs.decisions.clocks import Clocks
 from jobs.keeping import ledger
@@ -20,7 +19,7 @@ def drift(places: Places, name: str, version: str | None) -> pa.Table:
     Takes about 250 bytes of memory for each row of the table. Raises Refused if there is no such result, or it has no
     clocks, no row for each record, or no such column.
     """
-    names = standing.results(places)
+    names = ledger.results(places)
     last = ledger.last(places, name) if name in names else None
     if last is None:
         known = f"there are {', '.join(names)}" if names else "there are none yet"

@@ -12,7 +12,19 @@ import typer
 
 COMMANDS = (
     *("demo", "new", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *("status", "doctor", "drift", "accuracy", "verify", "rules", "requeue", "complete", "check", "backtest"),
+    *(
+        "status",
+        "doctor",
+        "drift",
+        "accuracy",
+        "verify",
+        "rules",
+        "requeue",
+        "complete",
+        "restate",
+        "check",
+        "backtest",
+    ),
     *("compare", "promote", "rollback", "retire"),
 )
 """The commands in the order of the help. Each is the function of this name in the file of this name."""

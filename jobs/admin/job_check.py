@@ -12,17 +12,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
 from pyspark.sql import SparkSession
 
 from jobs.admin.catalogue import why_not_loaded
+from jobs.answers.delivery import Topic
 from jobs.answers.result import Result
 from jobs.events import fast_decoder
-from jobs.keeping import result_tables
+from jobs.keeping import delivery_topics, ledger, result_tables
 from jobs.running import mistakes, spark_plan
 from jobs.running.errors import Refused, explain
+from jobs.running.places import Places
 
 
 @dataclass
@@ -83,6 +86,24 @@ class JobCheck:
         if len(self.faults) == before:
             self.tables[result.name] = list(names)
 
+    def compare_deliveries(self, result: Result, find_places: Callable[[], Places] | None) -> None:
+        """Does another result of the file, or of the folder of tables, deliver to a topic of this one?"""
+        topics = [each.topic for each in result.deliver if isinstance(each, Topic)]
+        for other in takewhile(lambda other: other is not result, self.results.values()):
+            for topic in sorted({each.topic for each in other.deliver if isinstance(each, Topic)} & set(topics)):
+                self._note(
+                    Refused(
+                        f"{other.name} and {result.name} both deliver to topic {topic}: nothing would tell their "
+                        "records apart. Give each a topic of its own"
+                    )
+                )
+        if topics and find_places:
+            try:
+                places = find_places()
+                delivery_topics.check_free(places, result, ledger.last(places, result.name))
+            except Refused as error:
+                self._note(error)
+
     def _note(self, error: BaseException, words: Callable[[BaseException], str] = why_not_loaded) -> None:
         if isinstance(error, NameError) and difflib.get_close_matches(error.name or "", self._missing):
             return
@@ -91,9 +112,11 @@ class JobCheck:
             self.faults.append(text)
 
 
-def check(file: Path, open_session: Callable[[], SparkSession]) -> JobCheck:
-    """What is wrong with a job file. A session is opened only if there is a result in it. Raises Refused if there is no
-    such file.
+def check(
+    file: Path, open_session: Callable[[], SparkSession], find_places: Callable[[], Places] | None = None
+) -> JobCheck:
+    """What is wrong with a job file; with `find_places` also whether another result delivers to a topic of its own. A
+    session is opened only if there is a result in it. Raises Refused if there is no such file.
     """
     if not file.is_file():
         raise Refused(f"there is no job file {file}.")
@@ -104,6 +127,7 @@ def check(file: Path, open_session: Callable[[], SparkSession]) -> JobCheck:
         for result in found.results.values():
             assert spark
             found.analyse(spark, result)
+            found.compare_deliveries(result, find_places)
     return found
 
 

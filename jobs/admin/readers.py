@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jobs.admin import standing
 from jobs.events.changes.keyed_rows import ROWS
 from jobs.keeping import ledger
 from jobs.running.errors import Refused
@@ -31,7 +30,7 @@ def find(places: Places, topic: str, keeps: Callable[[str], bool]) -> list[Reade
     nobody knows what its result has read.
     """
     readers = []
-    for name in standing.results(places):
+    for name in ledger.results(places):
         try:
             last = ledger.last(places, name)
         except Exception as error:  # deltalake raises many kinds for a damaged table

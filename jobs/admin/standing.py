@@ -87,19 +87,6 @@ class Facts:
         return {0: "up to date", 1: "1 batch behind"}.get(self.unpublished, f"{self.unpublished} batches behind")
 
 
-def results(places: Places) -> list[str]:
-    """The names of the results in the folder of tables; raises OSError if it cannot be read."""
-    from pyarrow import fs
-
-    from jobs.running import storage
-
-    system, path = storage.filesystem(places.tables)
-    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
-    suffix = table_names.suffix("ledger")
-    return [name.removesuffix(suffix) for name in folders if name.endswith(suffix)]
-
-
 def read(places: Places, name: str) -> Facts | str:
     """The facts of result `name`; or a message: why they cannot be read."""
     try:

@@ -19,6 +19,8 @@ from jobs.events.changes.change_form import SNAPSHOT, TRUNCATE
 
 COLUMNS = ("change_commit", "change_lsn")
 """Columns that give changes their order."""
+NULLABLE = COLUMNS[0]
+"""That of them which may be null: where nothing says which commit came before a change."""
 NOTHING = (-1, -1)
 """Before all changes."""
 CLEARED = TRUNCATE

@@ -70,6 +70,12 @@ def _label(kind: str, name: str, answer: str) -> str:
     return f"{kind}:{name}:{answer}" if answer else f"{kind}:{name}"
 
 
+def delivery_topic(label: str) -> str | None:
+    """The topic that this label of a delivery names; None if it names something else."""
+    kind, _, rest = label.partition(":")
+    return rest.partition(":")[0] if kind == "topic" else None
+
+
 def check(name: str, deliver: Sequence[Delivery], topics: Sequence[str], answers: Sequence[str]) -> None:
     """Raises Mistake if a result cannot deliver so. `topics`: those that it reads; `answers`: the names of its own."""
     if not isinstance(deliver, tuple):

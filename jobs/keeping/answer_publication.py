@@ -41,7 +41,8 @@ def publish_answers(
         elif result.change_answers:
             kept_from = housekeeping.correctable_from(result, last.expired_stream_time)
             first = to_micros(kept_from) if kept_from else None
-            context = Publish(run.places, result, versions, before, now, first, commit(row, Step.PUBLISH))
+            step = commit(row, Step.PUBLISH)
+            context = Publish(run.places, result, versions, before, now, first, step, run.say)
             done = change_publication.update(context)
             changes, row = done.changes, replace(row, notes=(*row.notes, *done.notes))
         else:

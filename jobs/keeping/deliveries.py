@@ -66,13 +66,12 @@ class Deliveries:
         """Send what waits, and remember it in the ledger's last row, so that the next row has it. A run that ends
         writes a row of its own for that.
         """
+        self._forget_removed(ledger)
         known = ledger.last.delivered_sequence
         waiting = [each for each in self.result.deliver if known.get(each.label, 0) < ledger.last.published_sequence]
         now = time.monotonic()
         due = [each for each in waiting if ends_run or now >= self._not_before.get(each.label, now)]
-        if not known:  # nothing is published yet
-            return
-        if due:
+        if due and known:  # else nothing is published yet
             with announce(self.run.step, DELIVERY):
                 sent = {each.label: self._send(each, ledger.last) for each in due}
             if any(known.get(label, 0) < sequence for label, sequence in sent.items()):
@@ -80,6 +79,15 @@ class Deliveries:
             ledger.last = replace(ledger.last, delivered_sequence=known | sent)
         if ends_run and (self._noted_after == ledger.last.sequence or self._notes):
             ledger.close(self._note(ledger.last))
+
+    def _forget_removed(self, ledger: LedgerWriter) -> None:
+        """Take those that the job no longer has out of the ledger: another result may have the topic then."""
+        labels = {each.label for each in self.result.deliver}
+        known = ledger.last.delivered_sequence
+        if known.keys() - labels:
+            stays = {label: sequence for label, sequence in known.items() if label in labels}
+            ledger.last = replace(ledger.last, delivered_sequence=stays)
+            self._noted_after = ledger.last.sequence
 
     def _send(self, each: delivery.Delivery, last: Row) -> int:
         """The ledger row up to which it is delivered now."""

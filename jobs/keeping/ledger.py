@@ -16,6 +16,7 @@ from jobs.keeping import housekeeping
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.run import Run
+from jobs.running import storage
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas import ledger as ledger_schema
@@ -130,6 +131,17 @@ _check_columns()
 def path(places: Places, name: str) -> str:
     """The path of the ledger of result `name`."""
     return places.table(table_names.table(name, "ledger"))
+
+
+def results(places: Places) -> list[str]:
+    """The names of the results in the folder of tables; raises OSError if it cannot be read."""
+    from pyarrow import fs
+
+    system, folder = storage.filesystem(places.tables)
+    found = system.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    folders = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+    suffix = table_names.suffix("ledger")
+    return [name.removesuffix(suffix) for name in folders if name.endswith(suffix)]
 
 
 def create(places: Places, name: str) -> None:

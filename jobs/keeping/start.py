@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jobs.answers.result import Result
-from jobs.keeping import ledger, log_position, recovery
+from jobs.keeping import delivery_topics, ledger, log_position, recovery
 from jobs.log import home
 from jobs.run import Run
 
@@ -12,9 +12,11 @@ def start(run: Run, result: Result) -> recovery.Start:
     """Check log and tables against the ledger, mend what can be mended, and say where to go on. Writes ledger rows for
     a start that the run asks for, for lost records that it accepts, and for a new generation of the checkpoint.
 
-    Raises Refused when log or tables are not as they must be; see log_position.check and recovery.resume_from.
+    Raises Refused when log or tables are not as they must be; see log_position.check and recovery.resume_from; and if
+    another result delivers to a topic to which this one is to deliver.
     """
     last = ledger.last(run.places, result.name)
+    delivery_topics.check_free(run.places, result, last)
     if last is None:
         topics = [home.topic(run.places, name) for name in result.topics]
     else:

@@ -34,9 +34,7 @@ def _utc(time: datetime) -> datetime:
 
 def read(path: str, version: int) -> pa.Table:
     """A small table as it was at `version`. Without Spark, which takes seconds to read Delta's log."""
-    table = DeltaTable(path, version=version)
-    rows = pa.table(QueryBuilder().register("it", table).execute("select * from it").read_all())
-    return rows.cast(pa.schema(table.schema().to_arrow()))
+    return rows(DeltaTable(path, version=version))
 
 
 def query(table: DeltaTable, sql: str) -> pa.Table:
@@ -46,6 +44,11 @@ def query(table: DeltaTable, sql: str) -> pa.Table:
     rows = pa.table(QueryBuilder(ONE_THREAD).register("it", table).execute(sql).read_all())
     kinds = pa.schema(table.schema().to_arrow())
     return rows.cast(pa.schema([kinds.field(f.name) if f.name in kinds.names else f for f in rows.schema]))
+
+
+def rows(table: DeltaTable) -> pa.Table:
+    """All rows of the table, as `query` gives them."""
+    return query(table, "select * from it")
 
 
 def rows_where(table: DeltaTable, where: str) -> pa.Table:
@@ -69,13 +72,16 @@ def days(path: str, column: str, where: str) -> list[int]:
     return [int(day) for day in np.unique(micros // 86_400_000_000)]
 
 
-def batches(table: DeltaTable, columns: pa.Schema, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
-    """All rows, file after file, with these columns; one that the table does not have is null.
+def batches(
+    table: DeltaTable, columns: pa.Schema, reader: ThreadPoolExecutor, where: str = ""
+) -> Iterator[pa.RecordBatch]:
+    """The rows for which this SQL holds, or all, file after file, with these columns; one that the table does not have
+    is null.
 
     The `reader` reads, as deltalake cannot do so in the thread in which it writes.
     """
     query = QueryBuilder(ONE_THREAD).register("it", table)
-    stream = reader.submit(query.execute, "select * from it").result()
+    stream = reader.submit(query.execute, f"select * from it where {where or 'true'}").result()
     while (rows := reader.submit(next, stream, None).result()) is not None:
         batch = pa.record_batch(rows)
         arrays = [

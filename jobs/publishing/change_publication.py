@@ -1,6 +1,6 @@
 """The answers of changes, and those made of them, are brought up to date together: latest rows and versions first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -39,6 +39,8 @@ class Publish:
     kept_from: int | None
     """See as_of_publication.Source."""
     commit: commits.Commit
+    say: Callable[[str], None]
+    """Tells whoever watches the run."""
 
     def path(self, answer: ChangeAnswer | AsOfAnswer) -> str:
         """Of the table of an answer."""
@@ -70,7 +72,9 @@ def update(context: Publish) -> Published:
         _update_as_of(context, made, versions_before[made.versions.name], done)
     for view in result.views:
         places, commit = context.places, context.commit
-        done.changes[view.name] = view_publication.update(places, result, view, done.changes, done.before, commit)
+        published = view_publication.update(places, result, view, done.changes, done.before, commit)
+        done.changes[view.name] = published.changes
+        done.notes += published.notes
     return done
 
 
@@ -78,7 +82,12 @@ def _new_changes(context: Publish, topic: str) -> pa.Table:
     """The changes of a topic since the last publish, in order of offset."""
     name = context.result.events_table(topic)
     kept = DeltaTable(context.places.table(name), version=context.versions[name])
-    new = table_queries.rows_where(kept, f"sequence > {context.before.sequence}")
+    return new_changes(kept, context.before.sequence)
+
+
+def new_changes(kept: DeltaTable, published_sequence: int) -> pa.Table:
+    """The changes that came later than this ledger row, of the table of kept ones, in order of offset."""
+    new = table_queries.rows_where(kept, f"sequence > {published_sequence}")
     return new.sort_by([(column, "ascending") for column in PLACE])
 
 
@@ -102,7 +111,8 @@ def _update_as_of(context: Publish, answer: AsOfAnswer, versions: tuple[str, int
     pinned = context.places.table(events), context.versions[events]
     source = as_of_publication.Source(pinned, versions, done.changes[answer.versions.name], context.kept_from)
     moments = context.before, context.now
-    written = as_of_publication.update(context.path(answer), answer, source, *moments, context.commit)
+    path = context.path(answer)
+    written = as_of_publication.update(path, answer, source, *moments, context.commit, context.say)
     done.changes[answer.name] = written.changes
     done.notes += written.notes
     if isinstance(answer, StoredQueries):

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from jobs.answers.change_answer import ChangeAnswer
-from jobs.answers.change_order import MARKS, ChangeOrder
+from jobs.answers.change_order import MARKS, NULLABLE, ChangeOrder
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference, key_rows
 from jobs.publishing.event_difference import CHANGE, WITHDRAWN
@@ -25,9 +25,9 @@ class DeletedKeys:
     order: ChangeOrder
 
     @classmethod
-    def at(cls, path: str, answer: ChangeAnswer) -> "DeletedKeys":
-        """The table at `path`, of this answer."""
-        table = DeltaTable(path)
+    def at(cls, path: str, answer: ChangeAnswer, version: int | None = None) -> "DeletedKeys":
+        """The table at `path`, of this answer, as it is now, or was at a version of Delta's."""
+        table = DeltaTable(path, version=version)
         marks = table_queries.rows_where(table, f'"{answer.key[0]}" is null').select(MARKS)
         return cls(table, path, answer, ChangeOrder(marks))
 
@@ -46,7 +46,7 @@ class DeletedKeys:
         marks = [mark for mark in order.marks.to_pylist() if _values(mark) not in known]
         added = pa.Table.from_pylist(marks, changed.schema)
         upserted = pa.concat_tables([changed.filter(pc.invert(is_gone)), added])
-        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit, "change_commit")
+        delta_tables.merge_rows(upserted, changed.filter(is_gone), self.path, key, commit, NULLABLE)
 
 
 def _values(mark: dict[str, object]) -> tuple[object, ...]:

@@ -37,7 +37,7 @@ def write(
 
 
 def _all_rows(path: str) -> pa.Table:
-    rows = table_queries.query(DeltaTable(path), "select * from it")
+    rows = table_queries.rows(DeltaTable(path))
     return rows.append_column(CHANGE, pa.repeat(event_difference.NEW, len(rows)))
 
 

@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from pyspark.sql.types import StructType
 
 from jobs.answers import rule_report
+from jobs.answers.change_order import NULLABLE
 from jobs.answers.rule_report import FAULT, HITS, MICROS, TRIED
 from jobs.answers.rules.rule_set import SLOW_MICROS
 from jobs.answers.stored_queries import StoredQueries
@@ -59,7 +60,7 @@ class Report:
         rows = pa.concat_tables([rows, others.select(rows.column_names)])
         for name in (HITS, TRIED, MICROS):
             rows = rows.append_column(name, pa.array(_numbers(rows, name, stored, measured, row_key)))
-        delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit, "change_commit")
+        delta_tables.merge_rows(rows, stored.filter(pa.array(is_gone)), self.path, row_key, commit, NULLABLE)
         return tuple(_notes(self._new_faults(changed), measured))
 
     def _new_faults(self, changed: pa.Table | None) -> int:

@@ -2,6 +2,7 @@
 keys, and what differs is merged into the table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +31,39 @@ class _Stored:
     deletions: pa.Table
 
 
-def update(places: Places, result: Result, answer: Versions, new: pa.Table, commit: commits.Commit) -> pa.Table | None:
-    """Bring the table of `answer` up to `new` changes; returns what has changed in it, for a feed."""
-    path = places.table(result.answer_table(answer))
-    deleted = DeletedKeys.at(places.table(result.deleted_table(answer)), answer)
+@dataclass(frozen=True)
+class Plan:
+    """What a publish finds and makes of the keys that it looks at."""
+
+    stored: _Stored
+    before: Timeline
+    now: Timeline
+    order: ChangeOrder
+    deleted: DeletedKeys
+
+
+def plan(
+    places: Places, result: Result, answer: Versions, new: pa.Table, versions: Mapping[str, int] | None = None
+) -> Plan:
+    """What `new` changes make of the table of `answer` as it is, or was at these versions of Delta's by table name."""
+    table, deleted_table = result.answer_table(answer), result.deleted_table(answer)
+    at = versions or {}
+    deleted = DeletedKeys.at(places.table(deleted_table), answer, at.get(deleted_table))
     order, changed = deleted.order.after(new), row_states.of_rows(new)
-    stored = _stored_rows(DeltaTable(path), deleted, order, changed, answer.key)
+    rows = DeltaTable(places.table(table), version=at.get(table))
+    stored = _stored_rows(rows, deleted, order, changed, answer.key)
     before = Timeline(stored.rows.drop_columns(row_writing.OWN), stored.deletions)
     now = version_rows.timeline(before, changed, answer.key, answer.valid_from, order)
-    changes = event_difference.compare(before.versions, now.versions, answer.row_key)
-    written = row_writing.merge(path, changes, stored.rows, answer.row_key, commit)
-    deleted.update(stored.deletions, now.deletions, order, commit)
+    return Plan(stored, before, now, order, deleted)
+
+
+def update(places: Places, result: Result, answer: Versions, new: pa.Table, commit: commits.Commit) -> pa.Table | None:
+    """Bring the table of `answer` up to `new` changes; returns what has changed in it, for a feed."""
+    made = plan(places, result, answer, new)
+    changes = event_difference.compare(made.before.versions, made.now.versions, answer.row_key)
+    path = places.table(result.answer_table(answer))
+    written = row_writing.merge(path, changes, made.stored.rows, answer.row_key, commit)
+    made.deleted.update(made.stored.deletions, made.now.deletions, made.order, commit)
     return written
 
 

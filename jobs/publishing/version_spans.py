@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from jobs.answers.version_rows import NEVER
 from jobs.answers.versions import VALID_FROM, VALID_TO, Versions
-from jobs.publishing import event_difference, row_writing
+from jobs.publishing import event_difference
 from jobs.publishing.event_difference import places_among
 
 
@@ -22,10 +22,9 @@ class Spans:
 
 
 def spans(before: pa.Table, now: pa.Table, answer: Versions) -> Spans:
-    """The spans in which these versions of the same keys differ, with `revision` and so on. Of a version that only ends
-    at another time that is the time between the two ends.
+    """The spans in which these versions of the same keys differ. Of a version that only ends at another time that is
+    the time between the two ends.
     """
-    before, now = (rows.drop_columns(row_writing.OWN) for rows in (before, now))
     differs = event_difference.compare(_without_end(before), _without_end(now), answer.row_key)
     changed = [places_among(rows, differs, answer.row_key) >= 0 for rows in (before, now)]
     at = places_among(now, before, answer.row_key)

@@ -4,6 +4,7 @@ computed, compared with the stored ones, and what differs is merged into its tab
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from deltalake import DeltaTable
 
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
-from jobs.answers.views import analysis, evaluation
+from jobs.answers.views import analysis, evaluation, limits
 from jobs.answers.views.evaluation import TableChanges
 from jobs.answers.views.view import View
 from jobs.lake import commits, table_queries
@@ -26,6 +27,16 @@ MOST_REWRITTEN = 4_000_000
 its files."""
 
 
+@dataclass(frozen=True)
+class ViewPublication:
+    """What was done."""
+
+    changes: pa.Table | None = None
+    """For a feed."""
+    notes: tuple[str, ...] = ()
+    """For the ledger."""
+
+
 def update(
     places: Places,
     result: Result,
@@ -33,33 +44,33 @@ def update(
     changes: Mapping[str, pa.Table | None],
     before: Mapping[str, pa.Table],
     commit: commits.Commit,
-) -> pa.Table | None:
+) -> ViewPublication:
     """Bring the table of the view up to the tables of latest rows as they are now, in one commit. `changes`: by the
-    name of each answer, what this publish has changed in its table; `before`: those rows as they were. Returns what
-    has changed in the view, for a feed.
+    name of each answer, what this publish has changed in its table; `before`: those rows as they were.
     """
     happened = {name: _table_changes(changes[name], before[name]) for name in before if changes[name] is not None}
     if not happened:
-        return None
+        return ViewPublication()
     tables = latest_tables(places, result)
     found = analysis.analyse_tables(view, schemas(tables))
     now = {name: read_columns(tables[name], columns) for name, columns in found.needed.items()}
+    limited = limits.limit(view, now, happened, _reader(tables))
     path = places.table(result.answer_table(view))
     stored_table = DeltaTable(path)
     count = _row_count(stored_table)
     with tempfile.TemporaryDirectory(prefix="headrace-view-") as spill:
         touched = None
         if count:
-            touched = evaluation.touched_values(view, found, now, happened, spill)
+            touched = evaluation.touched_values(view, found, limited.tables, limited.changes, spill)
         if touched is not None and not len(touched):
-            return None
-        rows = evaluation.rows(view, found, now, touched, spill)
+            return ViewPublication(notes=limited.notes)
+        rows = evaluation.rows(view, found, limited.tables, touched, spill)
     stored = _stored_rows(stored_table, view, rows, touched)
     was = stored.drop_columns(row_writing.OWN)
     differs = event_difference.compare(was, rows.cast(was.schema), view.key)
     is_dense = len(differs) > 2 * len(stored_table.file_uris()) and count <= MOST_REWRITTEN
     write = row_writing.rewrite if is_dense else row_writing.merge
-    return write(path, differs, stored, view.key, commit)
+    return ViewPublication(write(path, differs, stored, view.key, commit), limited.notes)
 
 
 def latest_tables(places: Places, result: Result, versions: Mapping[str, int] | None = None) -> dict[str, DeltaTable]:
@@ -86,6 +97,11 @@ def schemas(tables: Mapping[str, DeltaTable]) -> dict[str, pa.Schema]:
     return {name: pa.schema(table.schema().to_arrow()) for name, table in tables.items()}
 
 
+def _reader(tables: Mapping[str, DeltaTable]) -> limits.ReadRows:
+    """Reads whole rows of these tables."""
+    return lambda name, values: key_rows.read(tables[name], values, tuple(values.column_names))
+
+
 def _table_changes(changes: pa.Table | None, before: pa.Table) -> TableChanges:
     assert changes is not None
     return TableChanges(before, changes.filter(pc.not_equal(changes[CHANGE], WITHDRAWN)))
@@ -100,9 +116,9 @@ def _row_count(table: DeltaTable) -> int:
 def _stored_rows(table: DeltaTable, view: View, rows: pa.Table, touched: pa.Table | None) -> pa.Table:
     """The stored rows with touched values of `by`, or all. Raises Mistake if another has the key of one of `rows`."""
     if touched is None:
-        return _all_rows(table)
+        return table_queries.rows(table)
     if any(column.null_count for column in touched.columns):
-        everything = _all_rows(table)
+        everything = table_queries.rows(table)
         stored = everything.filter(pa.array(event_difference.places_among(everything, touched, view.by) >= 0))
     else:
         stored = key_rows.read(table, touched, view.by)
@@ -116,7 +132,3 @@ def _stored_rows(table: DeltaTable, view: View, rows: pa.Table, touched: pa.Tabl
             "Let key have all columns that tell rows apart, or the SQL give one row of them"
         )
     return stored
-
-
-def _all_rows(table: DeltaTable) -> pa.Table:
-    return table_queries.query(table, "select * from it")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from jobs.admin.backtest_run import Backtest, Span
+    from jobs.answers.result import Result
     from jobs.running.places import Places
 
 TIME = "ISO-8601 with a zone, such as 2025-05-05T08:00:00Z"
@@ -44,9 +45,9 @@ def backtest(
 ) -> None:
     """Run the result of a job file over a span of the log, in a folder of its own, and say what came of it.
 
-    The records with a record timestamp of the span are copied, in the same partitions and order; their offsets begin at
-    0, and stream time begins anew. The result's own tables, ledger and checkpoint stay as they are, and nothing is
-    delivered. A backtest that fails removes its folder.
+    The records with a record timestamp of the span are copied, in the same partitions and order, and of changes of
+    tables all earlier ones, too; offsets begin at 0, and stream time begins anew. The result's own tables, ledger and
+    checkpoint stay as they are, and nothing is delivered. A backtest that fails removes its folder.
     """
     from functools import partial
 
@@ -71,7 +72,7 @@ def backtest(
         except BaseException:
             backtest_run.remove(at)
             raise
-    for line in _lines(found, result.name, span, at):
+    for line in _lines(found, result, span, at):
         typer.echo(line)
 
 
@@ -121,11 +122,13 @@ def _folder(places: "Places", folder: str | None, name: str) -> Path:
     return beside / "backtests" / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _lines(found: "Backtest", name: str, span: "Span", folder: Path) -> "Iterator[str]":
-    from jobs.admin.backtest_run import PLACES_FILE
+def _lines(found: "Backtest", result: "Result", span: "Span", folder: Path) -> "Iterator[str]":
+    from jobs.admin.backtest_run import PLACES_FILE, tables_topics
 
+    name, tables = result.name, ", ".join(sorted(tables_topics(result)))
+    earlier = f", and of {tables} all earlier ones" if tables else ""
     yield f"folder: {folder}"
-    yield f"copied: {_counts_text(found.records)}, with record timestamps {span}"
+    yield f"copied: {_counts_text(found.records)}, with record timestamps {span}{earlier}"
     for table in found.tables:
         final = "" if table.final is None else f", {table.final:,} final"
         outcomes = f"; {_counts_text(table.outcomes)}" if table.outcomes else ""

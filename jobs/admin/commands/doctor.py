@@ -13,12 +13,13 @@ def doctor(
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Say what is wrong, in words, and what repairs it. Exit code 1 if something is wrong. Needs no Java."""
-    from jobs.admin import findings, standing
+    from jobs.admin import findings
+    from jobs.keeping import ledger
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
     home = read_places(places)
-    names = standing.results(home)
+    names = ledger.results(home)
     if name is not None and name not in names:
         raise Refused(f"no result {name} in {home.tables}; there are {', '.join(names) or 'none yet'}.")
     wrong = False

@@ -39,6 +39,7 @@ def status(
     from rich.console import Console
 
     from jobs.admin import standing
+    from jobs.keeping import ledger
     from jobs.lake import pointers
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
@@ -48,7 +49,7 @@ def status(
         markup=False, highlight=False, emoji=False, soft_wrap=False, width=None if sys.stdout.isatty() else WIDTH
     )
     try:
-        names = standing.results(home)
+        names = ledger.results(home)
     except OSError as error:
         console.print(f"cannot read the folder of tables {home.tables}: {error.strerror or error}.", soft_wrap=True)
         return

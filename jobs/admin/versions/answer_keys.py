@@ -1,4 +1,5 @@
-"""Which columns tell the rows of a result's tables apart, found in its ledger: a job file of then may be gone.
+"""Which tables a result has that can be compared, and which columns tell their rows apart, found in its ledger: a job
+file of then may be gone.
 
 A definition has each answer as the call that makes it, such as Latest(key=('id')). Only classes of jobs.answers are
 made of it, and only of plain values.
@@ -7,13 +8,16 @@ made of it, and only of plain values.
 import ast
 import importlib
 import pkgutil
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any
 
 import jobs.answers
+from jobs.answers import rule_report, table_names
 from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.result import WINDOWS
+from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.windows import KEYS
 from jobs.running.errors import Refused
 
@@ -23,24 +27,52 @@ _TOO_DEEP = (RecursionError, MemoryError)
 """What Python's parser raises for text that is nested too deeply."""
 
 
-def read(name: str, definition: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """By the name of each answer, its key, as Result.answer_keys has them; {"": PLACE} of a result that keeps a row for
+@dataclass(frozen=True)
+class ComparedRows:
+    """Rows of one table that follow from the log, and so are equal if two results are."""
+
+    key: tuple[str, ...]
+    """The columns that tell them apart."""
+    where: str = ""
+    """SQL that holds for these rows of the table; empty: for all."""
+    measured: tuple[str, ...] = ()
+    """Columns that are not compared, as they say what computing took."""
+    of_answer: bool = True
+    """Whether they are the rows of the answer itself, and not of a table beside it."""
+
+
+def read(name: str, definition: dict[str, str]) -> dict[str, ComparedRows]:
+    """By what follows the name of the result in the name of the table. {"": PLACE} of a result that keeps a row for
     each record. Raises Refused if the definition is of a version that wrote it otherwise.
     """
-    keys: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, ComparedRows] = {}
     try:
         if definition.get(WINDOWS):
-            keys[""] = (*KEYS, *_groups(definition["panes"]))
+            keys[""] = ComparedRows((*KEYS, *_groups(definition["panes"])))
         for statement in ast.parse(definition.get("answers", "")).body:
             assert isinstance(statement, ast.Expr)
-            answer = _value(statement.value)
-            keys[answer.name] = tuple(answer.row_key if isinstance(answer, ChangeAnswer) else answer.key)
+            keys |= dict(_tables(_value(statement.value)))
     except (SyntaxError, ValueError, AssertionError, AttributeError, LookupError, TypeError, *_TOO_DEEP) as error:
         raise Refused(
             f"the ledger of {name} does not say in words of this version which columns tell its rows apart "
             f"({type(error).__name__}): name them with --key."
         ) from None
-    return keys or {"": PLACE}
+    return keys or {"": ComparedRows(PLACE)}
+
+
+def _tables(answer: Any) -> Iterator[tuple[str, ComparedRows]]:
+    """The table of an answer, and those beside it."""
+    if isinstance(answer, ChangeAnswer):
+        yield answer.name, ComparedRows(tuple(answer.row_key))
+        deleted = table_names.table(answer.name, "deleted").lstrip("_")
+        # The other rows say what is known of the log of the database, and so of the order of arrival.
+        yield deleted, ComparedRows(tuple(answer.deletion_key), f'"{answer.key[0]}" is not null', of_answer=False)
+        return
+    yield answer.name, ComparedRows(tuple(answer.key))
+    if isinstance(answer, StoredQueries):
+        rules = table_names.part(answer.name, rule_report.TABLE).lstrip("_")
+        measured = (rule_report.TRIED, rule_report.MICROS)
+        yield rules, ComparedRows(tuple(answer.rules.row_key), measured=measured, of_answer=False)
 
 
 def _groups(panes: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import getpass
 import os
 import platform
 
-from jobs.admin import standing
 from jobs.admin.versions import equal_offsets
 from jobs.answers import contract, table_names
 from jobs.keeping import ledger
@@ -75,7 +74,7 @@ def _check_result(places: Places, before: Pointers, result: str) -> Row:
         raise Refused(f"{mistake}.") from None
     last = ledger.last(places, result)
     if last is None:
-        there = ", ".join(standing.results(places)) or "none"
+        there = ", ".join(ledger.results(places)) or "none"
         raise Refused(f"there is no result {result} in {places.tables}: run its job. Results there: {there}.")
     if before.is_retired(_ledger_id(places, result)):
         raise Refused(

@@ -8,8 +8,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from jobs.admin.versions import answer_keys, equal_offsets, table_comparison
+from jobs.admin.versions.answer_keys import ComparedRows
 from jobs.admin.versions.equal_offsets import Equal, Moment
-from jobs.admin.versions.table_comparison import Comparison
+from jobs.admin.versions.table_comparison import Comparison, Side
 from jobs.answers import table_names
 from jobs.lake import delta_tables
 from jobs.running.errors import Refused
@@ -17,8 +18,8 @@ from jobs.running.places import Places
 
 TOLERANCE = 1e-9
 """Means and sums of doubles are the same within so much of their value, however the log is cut."""
-Keys = Mapping[str, tuple[str, ...]]
-"""By the name of an answer, the columns that tell its rows apart."""
+Keys = Mapping[str, ComparedRows]
+"""By what follows the name of the result in the name of a table."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class ResultComparison:
 
     at: Equal
     answers: dict[str, Comparison]
-    """By the name of the answer; "": the one in the table that has the result's name."""
+    """By what follows the result's name in the name of the table: of answers, and of those beside them."""
     lone_tables: tuple[str, ...]
-    """Tables of answers that one result alone has."""
+    """Such tables that one result alone has."""
 
     @property
     def is_equal(self) -> bool:
@@ -40,13 +41,13 @@ class ResultComparison:
 def compare(
     places: Places, old: str, new: str, key: tuple[str, ...] = (), tolerance: float = TOLERANCE, examples: int = 0
 ) -> ResultComparison:
-    """Compare two results at the last offsets that both have published. `key`: for all tables, instead of that in the
-    ledger. Keeps so many `examples` of keys of each sort.
+    """Compare two results at the last offsets that both have published. `key`: for all tables of answers, instead of
+    that in the ledger; those beside them are not compared then. Keeps so many `examples` of keys of each sort.
 
     Raises Refused if they were never at equal offsets, or if their tables of then are no longer there.
     """
     at = equal_offsets.find(places, old, new)
-    keys = {name: _keys(places, name, key) for name in (old, new)}
+    keys = {moment.name: _keys(places, moment, key) for moment in (at.old, at.new)}
     both = [answer for answer in keys[old] if answer in keys[new]]
     lone = [
         table_names.part(name, answer)
@@ -55,23 +56,31 @@ def compare(
     ]  # fmt: skip
     found: dict[str, Comparison] = {}
     for answer in both:
-        of_answer = key or _same_key(keys[old][answer], keys[new][answer], table_names.part(new, answer))
+        compared = keys[new][answer]
+        of_answer = key or _same_key(keys[old][answer].key, compared.key, table_names.part(new, answer))
         with _with_explanation(places, at):
-            sides = [_table(places, each, answer) for each in (at.old, at.new)]
-            found[answer] = table_comparison.compare(sides[0], sides[1], of_answer, tolerance, examples)
+            sides = [Side(_table(places, each, answer), compared.where) for each in (at.old, at.new)]
+            ignored = (*table_comparison.OWN, *compared.measured)
+            found[answer] = table_comparison.compare(
+                sides[0], sides[1], of_answer, tolerance, examples, ignored=ignored
+            )
     if not found:
         raise Refused(f"{old} and {new} have no answer in common: {', '.join(lone)}.")
     return ResultComparison(at, found, tuple(lone))
 
 
-def _keys(places: Places, name: str, key: tuple[str, ...]) -> Keys:
-    """The keys of a result's answers; of "" alone, if `key` is given and the ledger does not say which it has."""
+def _keys(places: Places, moment: Moment, key: tuple[str, ...]) -> Keys:
+    """The tables that a result had then; that with its name alone, if `key` is given and the ledger does not say which
+    it has.
+    """
     try:
-        return answer_keys.read(name, equal_offsets.last_row(places, name).definition)
+        found = answer_keys.read(moment.name, equal_offsets.last_row(places, moment.name).definition)
     except Refused:
         if key:
-            return {"": key}
+            return {"": ComparedRows(key)}
         raise
+    had = {part: table_names.part(moment.name, part) in moment.tables for part in found}
+    return {part: each for part, each in found.items() if each.of_answer or (had[part] and not key)}
 
 
 def _same_key(old: tuple[str, ...], new: tuple[str, ...], table: str) -> tuple[str, ...]:

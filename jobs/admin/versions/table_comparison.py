@@ -62,41 +62,58 @@ class Comparison:
         return not (self.missing or self.added or self.different or any(self.lone_columns) or self.unlike_types)
 
 
+@dataclass(frozen=True)
+class Side:
+    """Rows of a table."""
+
+    table: DeltaTable
+    where: str = ""
+    """SQL that holds for these rows; empty: for all."""
+
+
 def compare(
-    old: DeltaTable,
-    new: DeltaTable,
+    old: Side,
+    new: Side,
     key: tuple[str, ...],
     tolerance: float,
     examples: int = 0,
     part_rows: int = PART_ROWS,
+    ignored: tuple[str, ...] = OWN,
 ) -> Comparison:
-    """Compare all rows by `key`. Doubles are equal if they differ by no more than `tolerance` of the larger one.
+    """Compare rows by `key`, in all columns but the `ignored` ones. Doubles are equal if they differ by no more than
+    `tolerance` of the larger one.
 
     Keeps at most `examples` keys of each sort. Raises Refused if the columns of the key do not tell rows apart.
     """
-    schemas = [pa.schema(table.schema().to_arrow()) for table in (old, new)]
+    schemas = [pa.schema(side.table.schema().to_arrow()) for side in (old, new)]
     found = Comparison(key)
-    schema, found.unlike_types = _common_schema(schemas, key)
-    lone = [[n for n in one.names if n not in other.names and n not in OWN] for one, other in (schemas, schemas[::-1])]
+    schema, found.unlike_types = _common_schema(schemas, key, ignored)
+    pairs = (schemas, schemas[::-1])
+    lone = [[n for n in one.names if n not in other.names and n not in ignored] for one, other in pairs]
     found.lone_columns = tuple(lone[0]), tuple(lone[1])
-    count = 1 + max(_rows(table) for table in (old, new)) // part_rows
+    count = 1 + max(_rows(side.table) for side in (old, new)) // part_rows
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="headrace-compare-")))
         reader = held.enter_context(ThreadPoolExecutor(1))
         sides = [
-            _parts(table_queries.batches(table, schema[place], reader), schema[place], key, count, folder / str(place))
-            for place, table in enumerate((old, new))
+            _parts(
+                table_queries.batches(side.table, schema[place], reader, side.where),
+                *(schema[place], key, count, folder / str(place)),
+            )
+            for place, side in enumerate((old, new))
         ]
         for before, now in zip(*sides, strict=True):
             _compare_part(found, before, now, tolerance, examples)
     return found
 
 
-def _common_schema(schemas: Sequence[pa.Schema], key: tuple[str, ...]) -> tuple[list[pa.Schema], tuple[str, ...]]:
+def _common_schema(
+    schemas: Sequence[pa.Schema], key: tuple[str, ...], ignored: tuple[str, ...]
+) -> tuple[list[pa.Schema], tuple[str, ...]]:
     """The columns of each side that are compared, and those that both have in types that cannot be compared. Columns of
     the key have the same types on both sides.
     """
-    names = [name for name in schemas[0].names if name in schemas[1].names and name not in OWN]
+    names = [name for name in schemas[0].names if name in schemas[1].names and name not in ignored]
     for name in key:
         if name not in names:
             raise Refused(f"the key has the column {name}, which one of the tables has not: name others with --key.")

@@ -61,6 +61,9 @@ def analyse_tables(view: View, given: Mapping[str, pa.Schema]) -> Analysis:
     needed = dict(reads)
     for name, more in _columns_of_touched(view, rows, seen, frozenset(reads)):
         needed[name] = needed.get(name, frozenset()) | more
+    for name, (column, _) in (view.limit or {}).items():
+        _check_limit(view, name, column, needed, seen)
+        needed[name] |= {column}
     return Analysis(
         columns,
         rows,
@@ -70,6 +73,18 @@ def analyse_tables(view: View, given: Mapping[str, pa.Schema]) -> Analysis:
         frozenset(reads),
         *(derived.table, derived.columns),
     )
+
+
+def _check_limit(
+    view: View, table: str, column: str, needed: Mapping[str, frozenset[str]], seen: Mapping[str, pa.Schema]
+) -> None:
+    """Raises Mistake unless the view reads the table, and that has the column."""
+    if table not in needed:
+        raise Mistake(f"{view.owner}: limit names {table}, and its SQL reads {', '.join(sorted(needed))}")
+    if column not in seen[table].names:
+        raise Mistake(
+            f"{view.owner}: limit names the column {column} of {table}, which has {', '.join(seen[table].names)}"
+        )
 
 
 def _columns_of_touched(

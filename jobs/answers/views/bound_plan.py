@@ -24,18 +24,11 @@ _HARMLESS = frozenset(
             "DISTINCT",
         ),
         *("GET", "DUMMY_SCAN", "EXPRESSION_GET", "EMPTY_RESULT", "COLUMN_DATA_GET", "DELIM_GET", "CTE_REF"),
-        *(
-            "COMPARISON_JOIN",
-            "ANY_JOIN",
-            "CROSS_PRODUCT",
-            "DELIM_JOIN",
-            "DEPENDENT_JOIN",
-            "ASOF_JOIN",
-            "POSITIONAL_JOIN",
-        ),
+        *("COMPARISON_JOIN", "ANY_JOIN", "CROSS_PRODUCT", "DELIM_JOIN", "DEPENDENT_JOIN", "ASOF_JOIN"),
         *("UNION", "EXCEPT", "INTERSECT", "MATERIALIZED_CTE", "RECURSIVE_CTE"),
     )
-) - {"LOGICAL_POSITIONAL_JOIN"}
+)
+"""Operators that give equal rows for equal tables. A positional join does not: it depends on how rows lie."""
 _SOURCES = ("seq_scan", "range", "generate_series", "unnest")
 """Functions that give rows: those of a table, and those that are made of arguments."""
 _OF_THE_CLOCK = ("current_localtimestamp", "current_localtime")

@@ -34,6 +34,9 @@ class View:
     """By table, SQL that selects the touched values of `by`, in this order, from `changed`, which has the changed rows
     of that table as they were and as they are, and from the other tables. None: it follows from the SQL where that is
     certain, and else every publish computes the whole view."""
+    limit: Mapping[str, tuple[str, int]] | None = None
+    """By table, a column and a number: of a value of the column that more rows have, the view reads none of them. They
+    are left to readers: see view_reader.rows. {"follows": ("followee", 50_000)}: nobody with more followers."""
     name: str = ""
     """Follows the result's name in the name of the table; empty: the table has the result's own name."""
 
@@ -49,6 +52,13 @@ class View:
             raise Mistake(f'{self.owner}: sql takes a SELECT: sql="select ... from ..."')
         if self.touched is not None and not self.by:
             raise Mistake(f"{self.owner}: touched gives values of by, and by is empty: say by, or leave touched out")
+
+        for table, at in (self.limit or {}).items():
+            if not (isinstance(at, tuple) and len(at) == 2 and isinstance(at[1], int) and at[1] > 0):
+                raise Mistake(
+                    f"{self.owner}: limit takes a column and the most rows that a value of it may have: "
+                    f'limit={{"{table}": ("followee", 50_000)}}'
+                )
 
     def named(self, name: str) -> "View":
         """The same in a table of its own, with this name behind the result's."""

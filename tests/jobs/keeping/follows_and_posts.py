@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +46,9 @@ AUTHORS = View(
     """,
     touched={"posts": "select author from changed", "follows": "select followee from changed"},
 ).named("authors")
+MOST_FOLLOWERS = 2
+LIMITED = replace(TIMELINE, limit={"follows": ("followee", MOST_FOLLOWERS)}).named("limited")
+"""Without the posts of those whom more follow."""
 SIZES = View("select 'follows' as what, count(*) as n from follows union all select 'posts', count(*) from posts",
              key=("what",)).named("sizes")  # fmt: skip
 
@@ -57,7 +62,7 @@ READS = (Reads(FOLLOWS, columns, form=debezium.CHANGES), Reads(POSTS, columns, f
 ANSWERS = (
     Latest(key=("follower", "followee"), topic=FOLLOWS.TOPIC).named("follows"),
     Latest(key=("id",), topic=POSTS.TOPIC).named("posts"),
-    *(TIMELINE, AUTHORS, SIZES),
+    *(TIMELINE, AUTHORS, LIMITED, SIZES),
 )
 RESULT = Result("timeline_v1", READS, ANSWERS)
 Message = tuple[str, dict[str, int] | None, dict[str, Any]]
@@ -108,11 +113,13 @@ class Database:
         rows = {"before": row if op == "d" else None, "after": None if op == "d" else row}
         self.told.append((topic, key, {**rows, "source": source, "op": op, "transaction": None}))
 
-    def timeline(self) -> dict[tuple[int, int], int]:
-        """By follower and post, the rank of the newest posts of those whom each follows."""
+    def timeline(self, most_followers: int = 4) -> dict[tuple[int, int], int]:
+        """By follower and post, the rank of the newest posts of those whom each follows, and no more than so many."""
         found = dict[tuple[int, int], int]()
+        counts = Counter(followee for _, followee in self.follows)
         for follower in {one for one, _ in self.follows}:
-            authors = {followee for one, followee in self.follows if one == follower}
+            followees = {followee for one, followee in self.follows if one == follower}
+            authors = {followee for followee in followees if counts[followee] <= most_followers}
             posts = sorted((post for post, author in self.posts.items() if author in authors), reverse=True)
             found |= {(follower, post): rank for rank, post in enumerate(posts[:NEWEST], 1)}
         return found

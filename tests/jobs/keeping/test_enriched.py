@@ -4,68 +4,25 @@ order the changes of rates come.
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql import SparkSession
 
-from jobs.answers.enriched import Enriched
-from jobs.answers.result import Late, Reads, Result
-from jobs.answers.versions import Versions
-from jobs.events.changes import debezium
+from jobs.keeping import microbatch, restatement
 from jobs.log.archive import writer
-from jobs.run import Places
+from jobs.publishing import as_of_publication
+from jobs.run import LOCAL_PROFILE, Places, Run
+from jobs.running.errors import Refused
+from tests.jobs.admin.command import run
 from tests.jobs.keeping.laws import law
+from tests.jobs.keeping.orders_and_rates import RATES, RESULT, START
 from tests.jobs.keeping.world import World
-
-START = datetime(2024, 5, 1, tzinfo=UTC)
-ORDERS = SimpleNamespace(
-    TOPIC="orders",
-    KEY=None,
-    EVENT_TIME="at",
-    COLUMNS=StructType(
-        [
-            StructField("at", TimestampType(), False),
-            StructField("money", StringType()),
-            StructField("amount", LongType()),
-        ]
-    ),
-)
-RATES = SimpleNamespace(
-    TOPIC="bank.public.rates",
-    COLUMNS=StructType(
-        [
-            StructField("currency", StringType(), False),
-            StructField("rate", DoubleType()),
-            StructField("since", TimestampType()),
-        ]
-    ),
-)
-
-
-def _orders(events: DataFrame) -> DataFrame:
-    return events.select("event_time", "record_partition", "record_offset", "money", "amount")
-
-
-def _rates(events: DataFrame) -> DataFrame:
-    return events
-
-
-HISTORY = Versions(key=("currency",), valid_from="since").named("rates")
-VALUED = Enriched("orders", HISTORY, on=("money",), take=("rate",))
-RESULT = Result(
-    "order_value_v1",
-    (Reads(ORDERS, _orders), Reads(RATES, _rates, form=debezium.CHANGES)),
-    (HISTORY, VALUED),
-    late=Late("10 minutes"),
-)
 
 
 class Change(NamedTuple):
@@ -200,3 +157,69 @@ def test_a_rate_that_comes_late_restates_the_orders_since_it_was_valid(spark: Sp
     notes = [note for row in world.rows("_ledger") for note in row["notes"] or ()]
     assert "1 rows were restated: another version is valid at their time" in notes
     assert rows[_time(10)]["updated_time"] == before[_time(10)]["updated_time"]
+
+
+def test_a_large_restatement_is_announced_before_it_is_done(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(as_of_publication, "MANY_EVENTS", 2)
+    world = World(spark, tmp_path, RESULT)
+    append_orders(world.places, [Order("EUR", at) for at in (10, 20, 30)])
+    append_rates(world.places, [(1000, Change("c", "EUR", 1.0, since=5, made=5))])
+    heard: list[str] = []
+    job = Run(spark, world.places, say=heard.append)
+    microbatch.keep(job, RESULT)
+    assert not [line for line in heard if "restated" in line]
+    append_rates(world.places, [(1010, Change("u", "EUR", 2.0, since=20, made=50))])
+    microbatch.keep(Run(spark, world.places, say=heard.append, step=lambda at: heard.append(at)), RESULT)
+    [said] = [place for place, line in enumerate(heard) if "rows of up to 2 events" in line]
+    assert _time(20).isoformat() in heard[said] and _time(30).isoformat() in heard[said]
+    assert heard.index("before publish") < said < heard.index("after publish")
+
+
+def typed(places: Places, folder: Path, *options: str) -> int:
+    """headrace restate order_value_v1 with a job file; the exit code."""
+    (folder / "conf").mkdir(exist_ok=True)
+    (folder / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
+    lines = [f'{name} = "{getattr(places, name)}"' for name in ("archive", "tables", "checkpoints")]
+    (folder / "conf" / "local.toml").write_text("\n".join(lines))
+    (folder / "own.py").write_text("from tests.jobs.keeping.orders_and_rates import RESULT\n")
+    arguments = ("--job", f"{folder}/own.py", "--places", f"{folder}/conf/local.toml")
+    return run("restate", "order_value_v1", *options, *arguments)
+
+
+def test_what_waits_is_forecast_and_then_done(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(spark, tmp_path, RESULT)
+    with pytest.raises(Refused, match="order_value_v1 has published nothing yet"):
+        restatement.forecast(Run(spark, world.places, say=lambda _: None), RESULT)
+    orders = [Order(money, at) for money in ("EUR", "USD") for at in (0, 10, 30)]
+    append_orders(world.places, orders)
+    changes = [Change("c", "EUR", 1.0, since=5, made=5), Change("c", "USD", 3.0, since=0, made=6)]
+    append_rates(world.places, [(1000, changes[0]), (1010, changes[1])])
+    world.keep()
+    before = world.rows()
+    # One version is read by a batch whose run ends before it publishes, the other waits in the log, with a new order.
+    changes.append(Change("u", "USD", 4.0, since=30, made=50))
+    append_rates(world.places, [(1020, changes[2])])
+    assert not world.keep(crash="before publish")
+    changes.append(Change("u", "EUR", 2.0, since=0, made=51))
+    append_rates(world.places, [(1030, changes[3])])
+    append_orders(world.places, [Order("EUR", 40)])
+    assert typed(world.places, tmp_path, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "2 changes wait for a publish: 1 in its tables, 1 in the log" in said
+    # EUR has 2.0 since 0 now, which counts until 1.0 begins at 5; USD has 4.0 since 30.
+    span = f"{_time(0).isoformat()} to {_time(30).isoformat()}"
+    assert f"2 rows of 2 keys would be restated, of events from {span}" in said
+    assert "at most 1 of its files" in said and "with their 6 rows" in said
+    assert world.rows() == before
+
+    assert typed(world.places, tmp_path, "--yes") == 0
+    check(world, [*orders, Order("EUR", 40)], changes)
+    rates = [{(row["money"], row["event_time"]): row["rate"] for row in rows} for rows in (before, world.rows())]
+    assert {key for key, found in rates[0].items() if rates[1][key] != found} == {("EUR", _time(0)), ("USD", _time(30))}
+    capsys.readouterr()
+    assert typed(world.places, tmp_path, "--dry-run") == 0
+    assert "order_value_v1: no row would be restated" in capsys.readouterr().out

@@ -60,3 +60,17 @@ def test_a_version_that_is_ahead_is_compared_promoted_and_followed(spark: SparkS
     assert applied(applied({}, first), second) == now
     counted = {key: n for key, n in small.expected(small.LOG).items() if key[1] != LEFT_OUT}
     assert {key[1:]: n for key, n in now.items()} == counted
+
+
+def test_a_topic_is_taken_over_only_when_the_version_before_has_let_it_go(spark: SparkSession, folder: Path) -> None:
+    places = places_in(folder)
+    run = Run(spark, places, say=lambda _: None)
+    microbatch.keep(run, SECOND)
+    third = altered(SECOND, name="small_v3")
+    with pytest.raises(Refused, match="small_v3 is to deliver to topic small_changes, and small_v2 does"):
+        microbatch.keep(run, third)
+    assert not list(Path(places.tables).glob("small_v3*"))
+    microbatch.keep(run, replace(SECOND, deliver=()))
+    microbatch.keep(run, third)
+    with pytest.raises(Refused, match="small_v2 is to deliver to topic small_changes, and small_v3 does"):
+        microbatch.keep(run, SECOND)

@@ -1,6 +1,6 @@
 """headrace backtest: the rows of a plain run over these records alone, and nothing else is touched."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from jobs.running.places import Places, read_places
 from tests import delta
 from tests.jobs import visits
 from tests.jobs.admin.command import run
-from tests.jobs.keeping import searches
+from tests.jobs.keeping import orders_and_rates, searches
 from tests.jobs.keeping.searches import Visit, Visits
 from tests.jobs.keeping.world import places_in
 
@@ -278,3 +278,16 @@ def test_records_keep_their_partitions_and_order_whatever_their_keys(tmp_path: P
     headers = [{"key": "h", "value": b"0"}, {"key": "h", "value": b"1"}]
     assert written(copy, 2) == [(n, b"v%d" % second, at(second), headers) for n, second in enumerate((5, 4, 6))]
     assert home.topic(copy, "visits").ends == {0: 0, 1: 0, 2: 3}
+
+
+def test_of_changes_of_tables_all_earlier_records_are_copied(places: Places, tmp_path: Path) -> None:
+    days = [datetime(2024, 5, day, tzinfo=UTC) for day in range(1, 6)]
+    for topic in orders_and_rates.RESULT.topics:
+        times = pa.array(days, pa.timestamp("us", "UTC"))
+        values = pa.array([b"{}"] * len(days), pa.binary())
+        writer.append(places.archive, topic, 2, [pa.record_batch({"key": values, "value": values, "timestamp": times})])
+    copied = copy_records(places, orders_and_rates.RESULT, Span(days[2], days[4]), places_in(tmp_path / "copy"))
+    assert copied == {"orders": 2, "bank.public.rates": 4}
+    with pytest.raises(Refused, match=r"^orders: no records with a record timestamp from 2025"):
+        span = Span(datetime(2025, 1, 1, tzinfo=UTC), None)
+        copy_records(places, orders_and_rates.RESULT, span, places_in(tmp_path / "none"))

@@ -7,8 +7,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.admin import job_check
+from jobs.answers.delivery import File, Topic
+from jobs.answers.outcomes import Outcomes, Then
 from jobs.run import LOCAL_PROFILE
+from jobs.running.places import Places
 from tests.jobs.admin import command
+from tests.jobs.admin.versions.kept_results import KeptResult
+from tests.jobs.keeping import searches
 from tests.jobs.running import job_files
 
 
@@ -122,3 +127,20 @@ def test_spark_looks_at_each_transform_and_its_answers(
     assert lines[3] == (
         "rides_v1: no mistake found; its tables: rides_v1_panes, rides_v1, rides_v1_stragglers, rides_v1_quarantine"
     )
+
+
+def test_results_that_deliver_to_one_topic_are_told(places: Places) -> None:
+    KeptResult(places, "old_v1", more={"delivered_sequence": {"topic:out:named": 2, "file:seen": 2}}).publish({0: 5})
+    KeptResult(places, "own_v1", more={"delivered_sequence": {"topic:shared": 2}}).publish({0: 5})
+    answer = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),))
+    results = [
+        searches.result(name, answer, deliver=deliver)
+        for name, deliver in (("own_v1", (Topic("shared"),)), ("new_v1", (Topic("out"), Topic("shared"), File("seen"))))
+    ]
+    found = job_check.JobCheck({result.name: result for result in results})
+    found.compare_deliveries(results[0], lambda: places)
+    assert not found.faults, "it has delivered there before"
+    found.compare_deliveries(results[1], lambda: places)
+    in_file, in_tables = found.faults
+    assert in_file.startswith("own_v1 and new_v1 both deliver to topic shared")
+    assert in_tables.startswith("new_v1 is to deliver to topic out, and old_v1 does")

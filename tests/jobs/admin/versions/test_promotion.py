@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from jobs.admin import standing
 from jobs.admin.versions import promotion, retirement
 from jobs.keeping import beginning, ledger, locks
 from jobs.lake import pointers
@@ -231,7 +230,7 @@ def test_killed_half_way_the_next_call_ends_it(places: Places, steps: int) -> No
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.run([sys.executable, "-c", KILLED, folder, str(steps), now.isoformat()], env=environment)
     assert killed.returncode == -9
-    assert "planes_v1" in standing.results(places), "its ledger is removed last"
+    assert "planes_v1" in ledger.results(places), "its ledger is removed last"
     for attempt in (
         lambda: promotion.promote(places, "old", "planes_v1"),
         lambda: promotion.rollback(places, "planes"),

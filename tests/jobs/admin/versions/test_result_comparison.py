@@ -203,17 +203,21 @@ def test_each_kind_of_answer(places: Places, kind: str) -> None:
     assert (found.answers[answer].missing, found.answers[answer].added) == (0, 0)
 
 
+def keys_of_answers(definition: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    return {part: each.key for part, each in answer_keys.read("r_v1", definition).items() if each.of_answer}
+
+
 @pytest.mark.parametrize("module", [each.stem for each in JOBS])
 def test_keys_are_read_from_the_definition_of_each_job(module: str) -> None:
     result = getattr(importlib.import_module(f"jobs.{module}"), "RESULT", None)
     if isinstance(result, Result):
         expected = result.answer_keys or {"": ("record_partition", "record_offset")}
-        assert answer_keys.read(result.name, result.definition()) == expected
+        assert keys_of_answers(result.definition()) == expected
 
 
 def test_keys_of_latest_rows_with_and_without_a_name() -> None:
     text = "Latest(key=('id')); Latest(key=('id', 'change_source'), name='all')"
-    assert answer_keys.read("r_v1", LATEST | {"answers": text}) == {"": ("id",), "all": ("id", "change_source")}
+    assert keys_of_answers(LATEST | {"answers": text}) == {"": ("id",), "all": ("id", "change_source")}
 
 
 @pytest.mark.parametrize(
@@ -234,3 +238,36 @@ def test_keys_of_latest_rows_with_and_without_a_name() -> None:
 def test_a_definition_is_no_code(text: str) -> None:
     with pytest.raises(Refused, match="name them with --key"):
         answer_keys.read("r_v1", LATEST | {"answers": text})
+
+
+def deleted(*ids: str | None) -> pa.Table:
+    """Deleted keys, at places in the order of their names; None: what is known of the log of the database."""
+    places = pa.array(range(len(ids)), pa.int64())
+    return pa.table({"id": pa.array(ids, pa.string()), "change_commit": places, "change_lsn": places})
+
+
+def test_deleted_keys_are_compared_but_not_what_is_known_of_the_log(places: Places) -> None:
+    for name, gone in (("p_v1", deleted("x", "y", None)), ("p_v2", deleted("x", "z"))):
+        KeptResult(places, name).publish({0: 5}, _=planes(a=1), deleted=gone)
+    found = result_comparison.compare(places, "p_v1", "p_v2")
+    rows = found.answers["deleted"]
+    assert found.answers[""].is_equal and not found.is_equal
+    assert (rows.old_rows, rows.missing, rows.added, rows.different) == (2, 1, 1, 0)
+    assert list(result_comparison.compare(places, "p_v1", "p_v2", ("id",)).answers) == [""]
+
+
+def test_rules_are_compared_but_not_what_they_took(places: Places) -> None:
+    answers = (
+        "Versions(key=('rule'), name='history'); StoredQueries(each='t', rules=Versions(key=('rule'), name='history'), "
+        "predicate='text', fields=('site'))"
+    )
+    key = {name: pa.array([1, 2]) for name in ("change_commit", "change_lsn", "change_op")}
+    version = {"rule": ["a", "b"]} | key
+    event = PLACE | {"rule": ["a", "b"]}
+    for name, hits, micros in (("q_v1", [3, 4], [0.5, 0.5]), ("q_v2", [3, 5], [0.7, 0.9])):
+        rules = pa.table(version | {"hits": hits, "tried": [hits[0], 9 * hits[1]], "micros_an_event": micros})
+        made = KeptResult(places, name, LATEST | {"answers": answers})
+        made.publish({0: 5}, _=pa.table(event), history=pa.table(version), rules=rules)
+    found = result_comparison.compare(places, "q_v1", "q_v2")
+    assert dict(found.answers["rules"].columns) == {"hits": 1}
+    assert found.answers[""].is_equal and found.answers["history"].is_equal

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.admin.versions import table_comparison
-from jobs.admin.versions.table_comparison import Comparison
+from jobs.admin.versions.table_comparison import OWN, Comparison, Side
 from jobs.running.errors import Refused
 
 Compare = Callable[..., Comparison]
@@ -28,7 +28,7 @@ def compare(tmp_path: Path) -> Compare:
         sides = []
         for name, rows in (("old", old), ("new", new)):
             write_deltalake(str(tmp_path / name), rows)
-            sides.append(DeltaTable(str(tmp_path / name)))
+            sides.append(Side(DeltaTable(str(tmp_path / name))))
         return table_comparison.compare(sides[0], sides[1], key or ("id",), tolerance, **more)
 
     return both
@@ -179,7 +179,9 @@ def test_a_key_that_is_not_there_is_refused(compare: Compare) -> None:
     with pytest.raises(Refused, match="the key has the column id, which one of the tables has not"):
         compare(pa.table({"id": [1]}), pa.table({"other": [1]}))
     with pytest.raises(Refused, match="the column id of the key is string in one table and int64 in the other"):
-        table_comparison._common_schema([pa.schema([("id", pa.string())]), pa.schema([("id", pa.int64())])], ("id",))
+        table_comparison._common_schema(
+            [pa.schema([("id", pa.string())]), pa.schema([("id", pa.int64())])], ("id",), OWN
+        )
 
 
 def test_an_empty_table(compare: Compare) -> None:
