@@ -194,6 +194,7 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             ranked = StructType([*ranked, *REVISION])
             tables.append(Table(result.answer_table(ranking), ranked, (), f"A ranking of windows: {result.name}."))
     else:
+        delivery.check_decided(result.name, result.deliver, rows)
         tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
