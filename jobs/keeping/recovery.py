@@ -66,11 +66,6 @@ def resume_from(
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
-    if new_windows and result.uses_window_changes:
-        raise Refused(
-            f"{result.name} {'delivers' if result.deliver else 'ranks'} its windows, and which ones it has cannot "
-            "change then: give the result a new version in its name, or take the change back."
-        )
     moved = topics is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topics is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         ids = dict(zip(result.topics, (topic.id for topic in topics), strict=True))
@@ -81,7 +76,7 @@ def resume_from(
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
     if window_change.is_unfinished(uncommitted):
-        last, uncommitted = window_change.roll_back(places, result, last), []
+        last, uncommitted = window_change.roll_back(places, result, uncommitted, last), []
         notes += last.notes
     if result.keeps_events or result.sessions or result.uses_window_changes:
         uncommitted = _take_back_publications(places, last, uncommitted)
