@@ -20,7 +20,8 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.views.view import View
-from jobs.answers.windows import KEYS, Window, Windows
+from jobs.answers.windows import KEYS, CalendarDay, Window, Windows
+from jobs.answers.windows.calendar import Calendar
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
 from jobs.decisions.decision import Decision
@@ -334,6 +335,26 @@ class Result:
     def windows(self) -> tuple[Window, ...]:
         """The windows that are published. They may change at any time: new ones are made of the stored panes."""
         return self._windows.windows if self._windows else ()
+
+    @property
+    def windows_from_panes(self) -> tuple[Window, ...]:
+        """Those that are merged from panes."""
+        return self._windows.from_panes if self._windows else ()
+
+    @property
+    def windows_from_days(self) -> tuple[Calendar, ...]:
+        """The others: weeks, months and years."""
+        return self._windows.from_days if self._windows else ()
+
+    @property
+    def day_zones(self) -> tuple[str, ...]:
+        """The zones whose days are kept for them."""
+        return tuple(dict.fromkeys(window.zone for window in self.windows_from_days))
+
+    @property
+    def pane_windows(self) -> tuple[Window, ...]:
+        """All that is merged from panes: windows, and the days that are kept."""
+        return (*self.windows_from_panes, *map(CalendarDay, self.day_zones))
 
     @property
     def _windows(self) -> Windows | None:

@@ -153,10 +153,10 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
     """`last`, with the tables that a result has now, and had not under the version that began it. They are made here;
     from their version 0 on, as the batch at work may have written to them already.
     """
-    later = {result.table("stragglers"), *result.feed_tables} - last.tables.keys()
+    later = {result.table("stragglers"), result.table("calendar_days"), *result.feed_tables} - last.tables.keys()
     for table in (one for one in expected if one.name in later):
         path = places.table(table.name)
-        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence)
+        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
         last = replace(last, tables=last.tables | {table.name: {"id": delta_tables.identity(path)[0], "version": 0}})
     return last
 

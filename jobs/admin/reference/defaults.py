@@ -36,6 +36,7 @@ from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import (
+    calendar_days,
     event_plan,
     event_publication,
     in_process_upsert,
@@ -225,6 +226,7 @@ def _engine() -> list[Row]:
         _constant("panes that are read to publish without Spark, at most", stored_panes, "MOST_PANES"),
         _constant("files in which they are, at most", stored_panes, "MOST_FILE_BYTES", "{} MiB", MIB),
         _constant("panes that are read at once to publish without Spark, about", near_panes, "PIECE_ROWS"),
+        _constant("spans of time in which days are merged anew, at most", calendar_days, "MOST_SPANS"),
         _constant("panes that a continuous run keeps in memory, at most", pane_cache, "MOST_BYTES", "{} MiB", MIB),
         _constant("windows that are corrected without Spark, at most", in_process_upsert, "MOST_WINDOWS"),
         _constant(
