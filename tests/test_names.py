@@ -60,8 +60,8 @@ def test_constants_have_the_names_that_are_stored() -> None:
     assert {step.value for step in Step} <= STEPS.keys() and {kind.value for kind in Kind} == set(KINDS)
     assert {kind.value for kind in SwitchKind} == SWITCHES.keys() and pointers.TABLE in FILES
     assert data_file.COVERS == "headrace.covers" and comparison.COLUMNS == "columns"
-    kinds = ("panes", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger")
-    assert table_names.all_tables("NAME") == ("NAME", *(f"NAME_{kind}" for kind in kinds))
+    kinds = ["panes", "calendar_days", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine"]
+    assert table_names.all_tables("NAME") == ("NAME", *(f"NAME_{kind}" for kind in [*kinds, "feed", "ledger"]))
     assert set(table_names.all_tables("NAME")) - {"NAME"} <= FILES.keys()
     assert remedies.REMEDIES.keys() == REASONS.keys()
 

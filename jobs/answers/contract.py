@@ -152,6 +152,11 @@ def check_own_columns(name: str, columns: StructType) -> None:
     _check_columns(name, [*columns.names, *OWN[1:3]], set(columns.names) - set(OWN))
 
 
+def check_own_names(name: str, columns: StructType, given: Iterable[str]) -> None:
+    """Raises Mistake if a table cannot have these columns, of which `given` come from the transform."""
+    _check_columns(name, columns.names, given)
+
+
 def check_answer(name: str, answer: EventAnswer, given: Mapping[str, StructType]) -> None:
     """Raises Mistake if an answer cannot be given of events of these columns, by topic."""
     try:

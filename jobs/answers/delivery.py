@@ -14,6 +14,8 @@ FEED = "feed"
 """Of the table NAME_feed, which holds every change of an answer."""
 CHANGE = "change"
 """Column of a feed: NEW, REVISED or WITHDRAWN."""
+ADDED = ("revision", "updated_time", CHANGE)
+"""Columns that a decided row gets when it is delivered."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,17 @@ def _check_topic(name: str, topic: str, read: Sequence[str]) -> None:
         )
 
 
+def check_decided(name: str, deliver: Sequence[Delivery], rows: StructType) -> None:
+    """Raises Mistake if decided rows with these columns cannot be delivered so."""
+    if deliver:
+        _check_free(name, ADDED, rows)
+        _check_keys(name, deliver, "", rows)
+
+
 def feed_columns(name: str, deliver: Sequence[Delivery], answer: str, rows: StructType) -> StructType:
     """The columns of the feed of an answer whose table has the columns `rows`. Raises Mistake if that cannot be."""
-    for taken in (CHANGE, "sequence"):
-        if taken in (column.lower() for column in rows.names):
-            raise Mistake(f"{name}: its feed has a column {taken} of its own: rename {taken} in the transform")
-    for delivery in deliver:
-        wanted = delivery.key if isinstance(delivery, Topic) and delivery.answer == answer else None
-        missing = [column for column in wanted or () if column not in rows.names]
-        if wanted == () or missing:
-            what = f"no column {missing[0]}" if missing else "no column in its key"
-            raise Mistake(f"{name}: {delivery.label} has {what}; the columns are {', '.join(rows.names)}")
+    _check_free(name, (CHANGE, "sequence"), rows)
+    _check_keys(name, deliver, answer, rows)
     return StructType(
         [
             *rows.fields,
@@ -126,6 +128,21 @@ def feed_columns(name: str, deliver: Sequence[Delivery], answer: str, rows: Stru
             _column("sequence", LongType(), "Ledger row of the publish that changed it."),
         ]
     )
+
+
+def _check_free(name: str, own: Sequence[str], rows: StructType) -> None:
+    for taken in own:
+        if taken in (column.lower() for column in rows.names):
+            raise Mistake(f"{name}: what it delivers has a column {taken} of its own: rename {taken} in the transform")
+
+
+def _check_keys(name: str, deliver: Sequence[Delivery], answer: str, rows: StructType) -> None:
+    for delivery in deliver:
+        wanted = delivery.key if isinstance(delivery, Topic) and delivery.answer == answer else None
+        missing = [column for column in wanted or () if column not in rows.names]
+        if wanted == () or missing:
+            what = f"no column {missing[0]}" if missing else "no column in its key"
+            raise Mistake(f"{name}: {delivery.label} has {what}; the columns are {', '.join(rows.names)}")
 
 
 def _column(name: str, kind: DataType, comment: str) -> StructField:

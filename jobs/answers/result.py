@@ -20,7 +20,8 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.views.view import View
-from jobs.answers.windows import KEYS, Window, Windows
+from jobs.answers.windows import KEYS, CalendarDay, Window, Windows
+from jobs.answers.windows.calendar import Calendar
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
 from jobs.decisions.decision import Decision
@@ -113,8 +114,8 @@ class Result:
     """So much later than `Late.allowed` a record may be and still correct an answer of events, which are kept so long.
     One that is later is quarantined, with reason `too_late`."""
     deliver: tuple[Delivery, ...] = ()
-    """Where the changes of answers are sent: Topic, Webhook, File. If it names any, the table NAME_feed has a row for
-    each row that a publish wrote or withdrew."""
+    """Where the changes of answers, or the rows of a decision, are sent: Topic, Webhook, File. If it names any, the
+    table NAME_feed has a row for each row that a publish wrote or withdrew; rows of a decision need none."""
     feed_for: str = "7 days"
     """So long rows of the feed stay at least, and until they are delivered."""
     publish_every: str = "1 minute"
@@ -161,7 +162,7 @@ class Result:
         if self.decision and (self.event_answers or self.sessions or self.late.idle_after):
             what = "idle_after" if self.late.idle_after else "answers of events" if self.event_answers else "sessions"
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
-        delivery.check(self.name, self.deliver, self.topics, tuple(self.answer_keys))
+        delivery.check(self.name, self.deliver, self.topics, tuple(self.delivery_keys))
         self._check_late()
 
     def _needs_last_record(self, reads: Reads) -> bool:
@@ -274,6 +275,11 @@ class Result:
         return self.answers is not None
 
     @property
+    def has_decided_rows(self) -> bool:
+        """Whether its table has a row for each record, with what is decided about it, and nothing is published."""
+        return not self.is_published
+
+    @property
     def lateness_rule(self) -> LatenessRule:
         """When a record is late, and what becomes of it."""
         idle = None if self.late.idle_after is None else durations.seconds(self.late.idle_after)
@@ -329,6 +335,26 @@ class Result:
     def windows(self) -> tuple[Window, ...]:
         """The windows that are published. They may change at any time: new ones are made of the stored panes."""
         return self._windows.windows if self._windows else ()
+
+    @property
+    def windows_from_panes(self) -> tuple[Window, ...]:
+        """Those that are merged from panes."""
+        return self._windows.from_panes if self._windows else ()
+
+    @property
+    def windows_from_days(self) -> tuple[Calendar, ...]:
+        """The others: weeks, months and years."""
+        return self._windows.from_days if self._windows else ()
+
+    @property
+    def day_zones(self) -> tuple[str, ...]:
+        """The zones whose days are kept for them."""
+        return tuple(dict.fromkeys(window.zone for window in self.windows_from_days))
+
+    @property
+    def pane_windows(self) -> tuple[Window, ...]:
+        """All that is merged from panes: windows, and the days that are kept."""
+        return (*self.windows_from_panes, *map(CalendarDay, self.day_zones))
 
     @property
     def _windows(self) -> Windows | None:
@@ -393,6 +419,12 @@ class Result:
         """The name of the table with the changes of the answer of this name."""
         return table_names.part(table_names.part(self.name, answer), FEED)
 
+    def changes_table(self, answer: str) -> str:
+        """The name of the table out of which the answer of this name is delivered: its feed. Decided rows are only ever
+        added, and have the ledger row of their batch: their table is its own feed.
+        """
+        return self.name if self.has_decided_rows else self.feed_table(answer)
+
     @property
     def feed_tables(self) -> tuple[str, ...]:
         """The tables with the changes of its answers; none if it delivers nothing."""
@@ -410,6 +442,11 @@ class Result:
             of_changes |= {answer.name: answer.key for answer in self.as_of_answers}
             return of_changes | {view.name: view.key for view in self.views}
         return {answer.name: answer.key for answer in self.event_answers}
+
+    @property
+    def delivery_keys(self) -> dict[str, tuple[str, ...]]:
+        """By the name of all that can be delivered, the columns that tell one row from another."""
+        return {"": kept_events.PLACE} if self.has_decided_rows else self.answer_keys
 
     def events_table(self, topic: str) -> str:
         """The name of the table with the kept events of a topic."""

@@ -2,7 +2,9 @@
 
 from typing import Literal, get_args
 
-TableKind = Literal["panes", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger"]
+TableKind = Literal[
+    "panes", "calendar_days", "spells", "deleted", "filters", "clocks", "stragglers", "quarantine", "feed", "ledger"
+]
 KINDS: tuple[TableKind, ...] = get_args(TableKind)
 """The tables of a result beside the one that has its name. Not every result has them all."""
 

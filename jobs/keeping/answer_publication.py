@@ -17,6 +17,7 @@ from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
 from jobs.run import Run
 from jobs.running.instants import to_micros
+from jobs.running.places import Places
 
 
 def publish_answers(
@@ -48,22 +49,25 @@ def publish_answers(
         else:
             version = versions[result.table("spells")]
             changes = session_publication.update(run.places, result, version, before, now, commit(row, Step.PUBLISH))
-    row = with_feed(run, result, last, row, lambda: changes, commit)
+    row = with_feed(run.places, run.step, result, last, row, lambda: changes, commit)
     return replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
 
 
 def with_feed(
-    run: Run,
+    places: Places,
+    step: Callable[[str], None],
     result: Result,
     last: Row,
     row: Row,
     changes: Callable[[], Mapping[str, pa.Table | None]],
     commit: Callable[[Row, Step], commits.Commit],
 ) -> Row:
-    """`row`, of a publish after `last` that has made these changes, after its feed is written, if there is one."""
+    """`row`, of a publish after `last` that has made these changes, after its feed is written, if there is one. `step`:
+    see Run.step.
+    """
     if result.deliver:
-        with announce(run.step, Step.FEED):
-            feed.write(run.places, result, changes(), not last.delivered_sequence, commit(row, Step.FEED))
+        with announce(step, Step.FEED):
+            feed.write(places, result, changes(), not last.delivered_sequence, commit(row, Step.FEED))
     return deliveries.begin(result, row, last)
 
 

@@ -17,11 +17,11 @@ from jobs.answers.batch_plan import Prior
 from jobs.answers.result import Result
 from jobs.events import stragglers
 from jobs.events.lateness_rule import LatenessRule
-from jobs.keeping import batch_row, complete_time, late_records, log_position
+from jobs.keeping import batch_row, complete_time, deliveries, late_records, log_position
 from jobs.keeping.batch_size import BatchSize
 from jobs.keeping.ledger import Position, Row
 from jobs.keeping.ledger_writer import LedgerWriter
-from jobs.keeping.outcome import Outcome, reasons_of_bad
+from jobs.keeping.outcome import Outcome, check_places, reasons_of_bad
 from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.state_table import StateTable
 from jobs.keeping.steps import Kind, Step, announce
@@ -113,11 +113,13 @@ class BatchWriter:
             found = self._evaluate(row, batch_id, cached)
             for reader, position in zip(self.readers, self._positions(self.ledger.last), strict=True):
                 reader.check_topic_id(position)  # before anything is written
+            if self.result.has_decided_rows and self.result.deliver:
+                check_places(self.result.topic.TOPIC, *(one.output for one in found.values()))
             row = batch_row.add_facts(row, {topic: one.facts for topic, one in found.items()})
             row = complete_time.with_complete_time(row, self._clocks(row, log_ends), self.result.lateness_rule)
             if row.records and row.quarantined == row.records:
                 row = replace(row, notes=(*row.notes, reasons_of_bad(found.values())))
-            row = self._write_tables(found, row)
+            row = deliveries.begin_decided(self.result, self._write_tables(found, row), self.ledger.last)
         seconds = time.monotonic() - begun
         is_due = bool(self.run.continuous) and self.schedule.is_due()  # a scheduled run publishes at its end
         # Rankings and feeds must say what the ledger has.

@@ -27,12 +27,20 @@ DELIVERY = "delivery"
 def begin(result: Result, row: Row, last: Row) -> Row:
     """`row`, of a publish after `last`, with all deliveries; one that comes to a feed that is there begins with all
     that this still holds. So does one that was taken out and comes back: meanwhile the feed has not waited for it.
+    Of decided rows all are there, so each delivery begins with the first one.
     """
     if not result.deliver:  # what is published without a feed is in no feed that begins later
         return replace(row, delivered_sequence={})
-    first = 0 if last.delivered_sequence else last.published_sequence
+    first = 0 if last.delivered_sequence or result.has_decided_rows else last.published_sequence
     known = last.delivered_sequence
     return replace(row, delivered_sequence={each.label: known.get(each.label, first) for each in result.deliver})
+
+
+def begin_decided(result: Result, row: Row, last: Row) -> Row:
+    """`row`, after `last`: if it adds decided rows, they are published with it."""
+    if not result.has_decided_rows or row.records <= row.quarantined:
+        return row
+    return begin(result, replace(row, published_sequence=row.sequence), last)
 
 
 @dataclass

@@ -45,6 +45,7 @@ def compact(places: Places, result: Result) -> None:
     for name in (*names, *events):
         small_files.put_together(DeltaTable(places.table(name)))
     own: tuple[TableKind, ...] = ("ledger", result.decision.kind) if result.decision else ("ledger",)
+    own += ("calendar_days",) if result.day_zones else ()
     for name in [*map(result.table, own), *events]:
         table = DeltaTable(places.table(name))
         # full: the log no longer names files that were replaced long before

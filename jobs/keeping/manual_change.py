@@ -42,8 +42,8 @@ class ManualChange:
                 publication.publish(self.run.spark, self.run.places, self.result, since, finality, commit)
             row = replace(row, published_sequence=row.sequence, published_complete_time=row.complete_time)
             return deliveries.begin(self.result, row, self.last)
-        if not self.result.answer_keys:
-            return row
+        if self.result.has_decided_rows:
+            return deliveries.begin_decided(self.result, row, self.last)
         tables = ledger.with_versions(self.run.places, row, self.commit(row, Step.PUBLISH)).tables
         versions = {name: table["version"] for name, table in tables.items()}
         events = None

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.facts.kept_events import PLACE
+from jobs.running.errors import Mistake
 from jobs.running.progress import NONE_GOOD
 
 
@@ -38,6 +40,22 @@ def count_records(output: DataFrame | pa.Table, count_column: str | None) -> int
     if count_column is None:
         return output.count()
     return int(output.agg(F.sum(F.col(f"`{count_column}`"))).collect()[0][0] or 0)
+
+
+def check_places(topic: str, *outputs: DataFrame | pa.Table) -> None:
+    """Raises Mistake if two rows are of the same record, so that a receiver could not tell them apart."""
+    for output in outputs:
+        if isinstance(output, pa.Table):
+            places = output.select(PLACE).group_by(PLACE).aggregate([([], "count_all")])
+            shared = places.filter(pc.greater(places["count_all"], 1)).select(PLACE).slice(0, 1).to_pylist()
+        else:
+            shared = [row.asDict() for row in output.groupBy(*PLACE).count().where("count > 1").limit(1).collect()]
+        for place in shared:
+            raise Mistake(
+                f"the transform of topic {topic} makes several rows of one record (explode, or a join), such as of "
+                f"partition {place[PLACE[0]]}, offset {place[PLACE[1]]}: what is delivered could not be told apart. "
+                "Let it make one row of a record, or leave deliver out."
+            )
 
 
 def reasons_of_bad(outcomes: Iterable[Outcome]) -> str:

@@ -59,7 +59,11 @@ class PublishSchedule:
             self._events.record_append(topic, written)
 
     def is_due(self) -> bool:
-        """Whether the last publication is `publish_every` ago, or longer."""
+        """Whether the last publication is `publish_every` ago, or longer. Decided rows are published with their batch,
+        and delivered at once.
+        """
+        if self.result.has_decided_rows:
+            return bool(self.result.deliver)
         due = time.monotonic() - self.published_at >= durations.seconds(self.result.publish_every)
         return self.result.is_published and due
 
@@ -82,7 +86,7 @@ class PublishSchedule:
             with announce(self.run.step, Step.PUBLISH):
                 ranked = ranking_publication.update(places, result, version, finality, commit)
         row = with_feed(
-            *(self.run, result, last, row),
+            *(places, self.run.step, result, last, row),
             lambda: {"": version_feed.changes(places, result, version)} | ranked,
             self.ledger.commit,
         )

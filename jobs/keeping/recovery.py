@@ -66,11 +66,6 @@ def resume_from(
     notes += upgrade.check(places, result, before) if before is not None else ()
     is_anew = before is None or last.generation != before.generation
     new_windows = bool(defined.removed or defined.added) and not is_anew
-    if new_windows and result.uses_window_changes:
-        raise Refused(
-            f"{result.name} {'delivers' if result.deliver else 'ranks'} its windows, and which ones it has cannot "
-            "change then: give the result a new version in its name, or take the change back."
-        )
     moved = topics is not None and bool(last.end_offsets) and (last.log_home or "archive") != places.log
     if topics is not None:  # only now: the log was compared with the row as it was, and later rows take over this one
         ids = dict(zip(result.topics, (topic.id for topic in topics), strict=True))
@@ -81,7 +76,7 @@ def resume_from(
     table_check.check_known(places, result.name, expected, last)
     uncommitted = uncommitted_steps(places, last)
     if window_change.is_unfinished(uncommitted):
-        last, uncommitted = window_change.roll_back(places, result, last), []
+        last, uncommitted = window_change.roll_back(places, result, uncommitted, last), []
         notes += last.notes
     if result.keeps_events or result.sessions or result.uses_window_changes:
         uncommitted = _take_back_publications(places, last, uncommitted)
@@ -158,10 +153,10 @@ def _with_later_tables(places: Places, result: Result, expected: list[result_tab
     """`last`, with the tables that a result has now, and had not under the version that began it. They are made here;
     from their version 0 on, as the batch at work may have written to them already.
     """
-    later = {result.table("stragglers"), *result.feed_tables} - last.tables.keys()
+    later = {result.table("stragglers"), result.table("calendar_days"), *result.feed_tables} - last.tables.keys()
     for table in (one for one in expected if one.name in later):
         path = places.table(table.name)
-        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence)
+        delta_tables.create(path, table.columns, table.partitioned_by, table.sentence, table.settings)
         last = replace(last, tables=last.tables | {table.name: {"id": delta_tables.identity(path)[0], "version": 0}})
     return last
 

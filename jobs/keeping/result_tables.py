@@ -19,7 +19,7 @@ from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic
 from jobs.keeping import housekeeping
 from jobs.running import spark_plan
-from schemas import quarantine, straggler
+from schemas import calendar_days, quarantine, straggler
 
 SEQUENCE = StructField("sequence", LongType(), True, {"comment": "Ledger row that wrote this row."})
 REVISION = (
@@ -183,6 +183,11 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
         tables.append(
             Table(result.table("panes"), pane_columns, (), f"Partial panes of {result.name}, one set a batch.")
         )
+        if result.day_zones:
+            contract.check_own_names(result.name, calendar_days.columns(partials), result.panes.columns)
+            sentence = f"Days of {result.name}, of which its weeks, months and years are merged."
+            day_columns = calendar_days.columns(partials)
+            tables.append(Table(result.table("calendar_days"), day_columns, (), sentence, housekeeping.SETTINGS))
         merged = merging.output(partials, result.panes)
         commented = StructType(
             [*_with_comments(merged, result.panes.by, result.panes.statistics, [result.topic]), *REVISION]
@@ -194,6 +199,7 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             ranked = StructType([*ranked, *REVISION])
             tables.append(Table(result.answer_table(ranking), ranked, (), f"A ranking of windows: {result.name}."))
     else:
+        delivery.check_decided(result.name, result.deliver, rows)
         tables.append(
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )

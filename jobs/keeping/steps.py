@@ -27,7 +27,8 @@ class Step(StrEnum):
     FEED = "feed"
     """What a publish has changed in one answer."""
     WINDOWS_FINAL = "windows final"
-    """That windows have become final, if Spark publishes them: else it is in the commit of the windows."""
+    """That windows have become final, and those that are made of days, if Spark publishes the others: else both are in
+    the commit of the windows."""
     PUBLISH_FINAL = "publish final"
     """The same, outside of a batch."""
     LEDGER = "ledger"
@@ -35,6 +36,8 @@ class Step(StrEnum):
     """The rows of windows that the result no longer has."""
     ADD_WINDOWS = "add windows"
     """The rows of windows that the result did not have, from all panes."""
+    ADD_WINDOWS_FINAL = "add windows final"
+    """As windows final, when windows are added."""
     WIDEN = "widen"
     """A table is written anew in wider columns."""
 

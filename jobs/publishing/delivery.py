@@ -1,4 +1,4 @@
-"""A delivery sends what waits in the feed of an answer, publish by publish."""
+"""A delivery sends what waits in the feed of an answer, publish by publish, or of decided rows, batch by batch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -10,6 +10,7 @@ from jobs.answers.delivery import Delivery, File, Topic, Webhook
 from jobs.answers.result import Result
 from jobs.lake import delta_tables
 from jobs.log.kafka.transaction import TransactionalProducer
+from jobs.publishing.decided_rows import DecidedRows
 from jobs.publishing.feed import Feed
 from jobs.publishing.to_archive import ToArchive
 from jobs.publishing.to_file import ToFile
@@ -34,10 +35,10 @@ class Sender(Protocol):
 
 def sender(places: Places, result: Result, delivery: Delivery) -> Sender:
     """What sends this delivery. Raises Refused if the places file does not say where to."""
-    key = result.answer_keys[delivery.answer]
+    key = result.delivery_keys[delivery.answer]
     table = table_names.part(result.name, delivery.answer)
     if isinstance(delivery, Topic):
-        feed_id, _ = delta_tables.identity(places.table(result.feed_table(delivery.answer)))
+        feed_id, _ = delta_tables.identity(places.table(result.changes_table(delivery.answer)))
         return _to_topic(places, delivery, table, feed_id, key)
     place = find_place(places, delivery)
     if place.path is not None:
@@ -66,13 +67,19 @@ def _to_topic(places: Places, delivery: Topic, table: str, feed_id: str, rows_ke
     return ToKafka(producer, key, rows_key)
 
 
+def _changes_of(places: Places, result: Result, answer: str) -> Feed | DecidedRows:
+    """The changes of an answer, or the rows of a decision."""
+    path = places.table(result.changes_table(answer))
+    return DecidedRows(path, places.table(result.table("ledger"))) if result.has_decided_rows else Feed(path)
+
+
 def send_waiting(
     sender: Sender, places: Places, result: Result, delivery: Delivery, after: int, until: int
 ) -> Iterator[int]:
     """Send the publishes later than the ledger row `after` and up to `until` that the place does not have yet. Gives,
     again and again, the ledger row up to which all is there.
     """
-    feed = Feed(places.table(result.feed_table(delivery.answer)))
+    feed = _changes_of(places, result, delivery.answer)
     for sequence in feed.sequences(max(after, sender.last_sent()), until):
         sender.send(feed.changes(sequence), sequence)
         yield sequence

@@ -4,6 +4,7 @@ The ledger rows of two results have nothing to do with each other, so a reader g
 read. After a switch, or when the feed no longer has what follows, it gets the whole table once more.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,25 +48,40 @@ def read_changes(places: Places, name: str, after: FeedPosition | None = None) -
     """What was published in the table `name` since `after`: its own name, or one that `headrace promote` has pointed
     to a result. Without a position, or if the feed does not go on from there: all rows. Runs without Java.
 
-    Raises Refused if there is no such table, or if its result keeps no feed.
+    Rows with a decision can be read in this way from every result that has them. Raises Refused if there is no such
+    table, or if its result keeps no feed.
     """
     ((table, found),) = pointers.open_tables(places, [name]).values()
     if found is None:
         raise Refused(f"there is no table {name} in {places.tables}: run the job that keeps it.")
-    feed_name = table_names.part(table, FEED)
     last = _last_row(places, table)
+    is_decided = _has_decided_rows(last, table)
+    feed_name = table if is_decided else table_names.part(table, FEED)
     if feed_name not in last["tables"]:
         raise Refused(f"{table} has no feed: its job file needs deliver=(...), such as deliver=(Topic(...),).")
     feed = DeltaTable(places.table(feed_name), version=last["tables"][feed_name]["version"])
-    until, feed_id = last["published_sequence"], str(feed.metadata().id)
+    until, feed_id = last["sequence" if is_decided else "published_sequence"], str(feed.metadata().id)
     position = FeedPosition(table, feed_id, until)
-    if after is not None and (after.table, after.feed_id) == (table, feed_id) and _goes_on(feed, after.sequence):
+    is_same = after is not None and (after.table, after.feed_id) == (table, feed_id)
+    if after is not None and is_same and (is_decided or _goes_on(feed, after.sequence)):
         where = f"sequence > {int(after.sequence)} and sequence <= {until}"
         rows = table_queries.query(feed, f"select * from it where {where} order by sequence")
-        return FeedChanges(rows, False, position)
-    whole = table_queries.read(places.table(table), last["tables"][table]["version"])
-    whole = whole.append_column(CHANGE, pa.repeat(event_difference.NEW, len(whole)))
+        return FeedChanges(_all_new(rows) if is_decided else rows, False, position)
+    if is_decided:
+        return FeedChanges(_all_new(table_queries.query(feed, "select * from it order by sequence")), True, position)
+    whole = _all_new(table_queries.read(places.table(table), last["tables"][table]["version"]))
     return FeedChanges(whole.append_column("sequence", pa.repeat(until, len(whole))), True, position)
+
+
+def _all_new(rows: pa.Table) -> pa.Table:
+    return rows.append_column(CHANGE, pa.repeat(event_difference.NEW, len(rows)))
+
+
+def _has_decided_rows(last: Mapping[str, Any], table: str) -> bool:
+    """Whether the table has a row for each record, with a decision: such rows are only added, so it is its own feed."""
+    definition = last["definition"]
+    is_published = "answers" in definition or definition.get("panes", "None") != "None"
+    return not is_published and table == last["result"]
 
 
 def _goes_on(feed: DeltaTable, sequence: int) -> bool:
@@ -79,10 +95,12 @@ def _last_row(places: Places, table: str) -> dict[str, Any]:
     """What the ledger of the result that has this table says last."""
     parts = table.split("_")
     for count in range(len(parts), 0, -1):
-        ledger = table_names.table("_".join(parts[:count]), "ledger")
+        result = "_".join(parts[:count])
+        ledger = table_names.table(result, "ledger")
         if delta_tables.find(places.table(ledger)) is not None:
-            sql = f'select tables, published_sequence from "{ledger}" order by sequence desc limit 1'
-            rows = query(places, sql, ledger).to_pylist(maps_as_pydicts="strict")
+            columns = "tables, sequence, published_sequence, definition"
+            sql = f'select {columns} from "{ledger}" order by sequence desc limit 1'
+            rows: list[dict[str, Any]] = query(places, sql, ledger).to_pylist(maps_as_pydicts="strict")
             if rows and table in rows[0]["tables"]:
-                return dict(rows[0])
+                return rows[0] | {"result": result}
     raise Refused(f"no ledger in {places.tables} has the table {table}: it is no table of a result.")

@@ -4,7 +4,7 @@ All pieces make one commit. What is in memory at once does not depend on how man
 time they span.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,7 +20,7 @@ from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference
 from jobs.publishing.finality import Finality
-from jobs.publishing.near_panes import NearPanes, TooMuch
+from jobs.publishing.near_panes import NearPanes, Source, TooMuch
 from jobs.running.instants import EPOCH, sql_literal, to_micros
 
 MOST_WINDOWS = 500_000
@@ -38,18 +38,18 @@ Span = tuple[int, int]
 def upsert_windows(
     path: str,
     result: Result,
-    near: NearPanes | None,
+    sources: Sequence[Source],
     since_sequence: int,
     finality: Finality,
     commit: commits.Commit,
 ) -> None:
-    """Upsert the windows of the panes `near`: new windows get revision 1, those that count more records than before
+    """Upsert the windows of these sources: new windows get revision 1, those that count more records than before
     their next revision. Windows that have become final say so. Raises TooMuch if they are too many; then nothing is
     written.
     """
     assert result.panes
     table = DeltaTable(path)
-    spans = _spans(result, near)
+    spans = {name: span for source in sources for name, span in _spans(result, source).items()}
     has_old, turns = bool(spans) and _may_hold(path, spans), _turns(table, finality)
     where = " or ".join([*([_condition(spans)] if spans else []), *([turns] if turns else [])])
     if not where:
@@ -57,7 +57,7 @@ def upsert_windows(
     if (has_old or turns) and _count(table, where) > MOST_WINDOWS:
         raise TooMuch
     delta_tables.replace_in_pieces(
-        _pieces(table, result, near, since_sequence, finality, spans, has_old, turns),
+        _pieces(table, result, sources, since_sequence, finality, spans, has_old, turns),
         *(path, where, commit, TARGET_FILE_BYTES),
     )
 
@@ -87,7 +87,7 @@ def _turned_rows(table: DeltaTable, where: str, finality: Finality, now: datetim
 def _pieces(
     table: DeltaTable,
     result: Result,
-    near: NearPanes | None,
+    sources: Sequence[Source],
     since_sequence: int,
     finality: Finality,
     spans: dict[str, Span],
@@ -100,7 +100,7 @@ def _pieces(
     assert result.panes
     columns, now = pa.schema(table.schema().to_arrow()), datetime.now(UTC)
     keys = (*KEYS, *result.panes.by)
-    for step in _steps(result, near, since_sequence, finality, columns) if near else ():
+    for step in (step for source in sources for step in _steps(result, source, since_sequence, finality, columns)):
         changed = pa.concat_tables([completed.rows for completed in step])
         parts = _completed_spans(step, spans) if has_old else {}
         old = table_queries.rows_where(table, _condition(parts)) if parts else columns.empty_table()
@@ -112,24 +112,27 @@ def _pieces(
 
 
 def _steps(
-    result: Result, near: NearPanes, since_sequence: int, finality: Finality, columns: pa.Schema
+    result: Result, source: Source, since_sequence: int, finality: Finality, columns: pa.Schema
 ) -> Iterator[list[Completed]]:
     assert result.panes
+    if not source.near or not source.windows:
+        return iter(())
     target = pa.schema([field for field in columns if field.name not in _OURS])
     complete_micros = to_micros(finality.now or EPOCH)
     return merging.window_steps(
-        *(near.read(None), result.panes, result.windows, target, complete_micros, since_sequence), block_rows=0
+        *(source.near.read(None), result.panes, source.windows, target, complete_micros, since_sequence), block_rows=0
     )
 
 
-def _spans(result: Result, near: NearPanes | None) -> dict[str, Span]:
+def _spans(result: Result, source: Source) -> dict[str, Span]:
     """For each kind of windows where those start that hold a new pane. Raises TooMuch if they are too many."""
+    near = source.near
     if near is None:
         return {}
     assert result.panes
-    if _are_too_many(near, result.panes, result.windows):
+    if _are_too_many(near, result.panes, source.windows):
         raise TooMuch
-    return {window.name: _span(window, near) for window in result.windows}
+    return {window.name: _span(window, near) for window in source.windows}
 
 
 def _count(table: DeltaTable, where: str) -> int:

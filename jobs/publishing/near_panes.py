@@ -36,6 +36,17 @@ class NearPanes:
     """There are at most so many partial panes."""
     read: Callable[[tuple[str, ...] | None], Iterator[pa.RecordBatch]]
     """The columns of these names (None: all), in pieces: no pane starts before one of an earlier piece."""
+    is_in_memory: bool = False
+    """Whether they need not be read from their table."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What windows are merged from: panes, or days in their place."""
+
+    windows: tuple[Window, ...]
+    near: NearPanes | None
+    """None if none is new."""
 
 
 def first_sharing(kinds: tuple[Window, ...], pane_start: datetime, earlier_seconds: int = 0) -> datetime:

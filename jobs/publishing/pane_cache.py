@@ -27,7 +27,7 @@ class PaneCache:
     def __init__(self, path: str, result: Result) -> None:
         assert result.panes
         self._path, self._panes = path, result.panes
-        self._windows = result.windows
+        self._windows = result.pane_windows
         self._late_seconds = result.lateness_rule.allowed_seconds + result.panes.every_seconds
         self._summed: pa.Table | None = None
         """Panes, each once."""
@@ -58,7 +58,7 @@ class PaneCache:
             if first >= self._complete_from:
                 panes = _starting_from(pa.concat_tables(known), first)
                 last = pc.max(panes["pane_start"]).as_py()
-                return NearPanes(first, last, first_new, last_new, len(panes), partial(_pieces, panes))
+                return NearPanes(first, last, first_new, last_new, len(panes), partial(_pieces, panes), True)
         self.record_append(None)
         near = stored_panes.near(self._path, self._windows, since_sequence)
         return near and replace(near, read=partial(self._read, near))

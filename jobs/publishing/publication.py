@@ -14,9 +14,9 @@ from jobs.answers import merging, windows
 from jobs.answers.result import Result
 from jobs.answers.windows import Window
 from jobs.lake import commits, delta_tables, table_queries
-from jobs.publishing import in_process_upsert, stored_panes
+from jobs.publishing import calendar_days, in_process_upsert, stored_panes
 from jobs.publishing.finality import Finality
-from jobs.publishing.near_panes import TooMuch
+from jobs.publishing.near_panes import NearPanes, Source, TooMuch
 from jobs.publishing.pane_cache import PaneCache
 from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
@@ -41,18 +41,64 @@ def publish(
     `cache` keeps panes in memory for the next time.
     """
     panes_path, path = places.table(result.table("panes")), places.table(result.name)
+    near: NearPanes | None = None
+    is_too_much = False
     try:
         if cache:
             near = cache.near_panes(since_sequence)
         else:
-            near = stored_panes.near(panes_path, result.windows, since_sequence)
-        in_process_upsert.upsert_windows(path, result, near, since_sequence, finality, commit)
+            near = stored_panes.near(panes_path, result.pane_windows, since_sequence)
     except TooMuch:
-        # In a commit of its own. It comes before the upsert: if a run ends between them, the next one does both again.
-        in_process_upsert.turn_windows(path, finality, replace(commit, step=f"{commit.step} final"))
-        _upsert_by_spark(spark, places, result, since_sequence, finality, commit)
+        is_too_much = True
+    _update_days(places, result, since_sequence, commit, near, fills_cache=bool(cache))
+    try:
+        if is_too_much:
+            raise TooMuch
+        sources = [Source(result.windows_from_panes, near), *calendar_days.sources(places, result, since_sequence)]
+        in_process_upsert.upsert_windows(path, result, sources, since_sequence, finality, commit)
+    except TooMuch:
+        _publish_by_spark(spark, places, result, since_sequence, finality, commit)
     if cache:
         cache.trim()
+
+
+def _update_days(
+    places: Places,
+    result: Result,
+    since_sequence: int,
+    commit: commits.Commit,
+    near: NearPanes | None,
+    fills_cache: bool,
+) -> None:
+    """Bring the days to what the panes are now. Those `near` are read once more only if that costs little, or if nobody
+    else would read them into the cache.
+    """
+    if result.day_zones:
+        is_at_hand = near is not None and (near.is_in_memory or (fills_cache and not result.windows_from_panes))
+        calendar_days.update(places, result, since_sequence, commit, near if is_at_hand else None)
+
+
+def _publish_by_spark(
+    spark: SparkSession,
+    places: Places,
+    result: Result,
+    since_sequence: int,
+    finality: Finality,
+    commit: commits.Commit,
+) -> None:
+    """Windows of panes by Spark, and before them, in this process and in a commit of their own, those of days, and what
+    has become final. If a run ends between the two, the next one does both again.
+    """
+    path, before = places.table(result.name), replace(commit, step=f"{commit.step} final")
+    windows = result.windows_from_panes
+    try:
+        sources = calendar_days.sources(places, result, since_sequence)
+        in_process_upsert.upsert_windows(path, result, sources, since_sequence, finality, before)
+    except TooMuch:
+        windows = result.windows
+        in_process_upsert.turn_windows(path, finality, before)
+    if windows:
+        _upsert_by_spark(spark, places, result, windows, since_sequence, finality, commit)
 
 
 def _spans(path: str, since_sequence: int, kinds: tuple[Window, ...]) -> list[tuple[int, int]]:
@@ -84,17 +130,18 @@ def _upsert_by_spark(
     spark: SparkSession,
     places: Places,
     result: Result,
+    kinds: tuple[Window, ...],
     since_sequence: int,
     finality: Finality,
     commit: commits.Commit,
 ) -> None:
     assert result.panes
     stored = places.table(result.table("panes"))
-    spans = _spans(stored, since_sequence, result.windows)
+    spans = _spans(stored, since_sequence, kinds)
     if not spans:
         return
     near = spark.read.format("delta").load(stored).where(_within("pane_start", spans))
-    changed = merging.merge(near, result.panes, result.windows, to_micros(finality.now or EPOCH), since_sequence)
+    changed = merging.merge(near, result.panes, kinds, to_micros(finality.now or EPOCH), since_sequence)
     source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
     keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.

@@ -29,8 +29,9 @@ _CUT = pa.scalar(timedelta(milliseconds=1))
 _STATISTICS = ("min.pane_start", "max.pane_start", "max.sequence", "num_records")
 
 
-def near(path: str, kinds: tuple[Window, ...], since_sequence: int) -> NearPanes | None:
-    """Panes written after `since_sequence`, and all that may share a window with one; None if none was written.
+def near(path: str, kinds: tuple[Window, ...], since_sequence: int, among: str = "true") -> NearPanes | None:
+    """Panes written after `since_sequence`, and all that may share a window with one; None if none was written. Of all
+    those `among` which this SQL says.
 
     Raises TooMuch if they are too many to be read here.
     """
@@ -40,7 +41,9 @@ def near(path: str, kinds: tuple[Window, ...], since_sequence: int) -> NearPanes
         return None
     if any(name not in files.column_names or files[name].null_count for name in _STATISTICS):
         raise TooMuch
-    sql = f"select min(pane_start) as low, max(pane_start) as high from it where sequence > {since_sequence}"
+    sql = (
+        f"select min(pane_start) as low, max(pane_start) as high from it where sequence > {since_sequence} and {among}"
+    )
     new = table_queries.query(table, sql).cast(pa.schema([("low", _TIME), ("high", _TIME)])).to_pylist()[0]
     if new["low"] is None:
         return None
@@ -54,9 +57,22 @@ def near(path: str, kinds: tuple[Window, ...], since_sequence: int) -> NearPanes
 
     def read(names: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
         for start, end in zip_longest(starts, starts[1:]):
-            yield from _piece(table, names, start, end)
+            yield from _piece(table, names, start, end, among)
 
     return NearPanes(first, last, new["low"], new["high"], rows, read)
+
+
+def between(table: DeltaTable, first: str, after: str) -> Iterator[pa.RecordBatch]:
+    """The panes that start in [first, after), SQL literals of instants, piece by piece in order of time."""
+    where = f"pane_start >= {first} and pane_start < {after}"
+    sql = f"select pane_start, count(*) as rows from it where {where} group by pane_start order by pane_start"
+    counts = table_queries.query(table, sql)
+    numbers = np.cumsum(counts["rows"].to_numpy()) // near_panes.PIECE_ROWS
+    micros = counts["pane_start"].cast(pa.int64()).to_numpy()
+    for number in np.unique(numbers):
+        low, high = (table_queries.literal(int(each)) for each in micros[numbers == number][[0, -1]])
+        rows = table_queries.rows_where(table, f"pane_start >= {low} and pane_start <= {high}")
+        yield from rows.sort_by([("pane_start", "ascending"), ("sequence", "ascending")]).combine_chunks().to_batches()
 
 
 def _later_starts(files: pa.Table, first: datetime) -> list[datetime]:
@@ -82,7 +98,7 @@ def _later_starts(files: pa.Table, first: datetime) -> list[datetime]:
 
 
 def _piece(
-    table: DeltaTable, names: tuple[str, ...] | None, start: datetime, end: datetime | None
+    table: DeltaTable, names: tuple[str, ...] | None, start: datetime, end: datetime | None, among: str
 ) -> Iterator[pa.RecordBatch]:
     """The panes that start in [start, end), as one batch; of nothing none.
 
@@ -92,7 +108,9 @@ def _piece(
     columns = pa.schema([kinds.field(name) for name in names or kinds.names])
     selected = ", ".join(f'"{name}"' for name in columns.names)
     before = f" and pane_start < {sql_literal(end)}" if end else ""
-    rows = table_queries.query(table, f"select {selected} from it where pane_start >= {sql_literal(start)}{before}")
+    rows = table_queries.query(
+        table, f"select {selected} from it where pane_start >= {sql_literal(start)}{before} and {among}"
+    )
     if names is None:
         rows = rows.sort_by([("pane_start", "ascending"), ("sequence", "ascending")])
     yield from rows.combine_chunks().to_batches()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,8 @@ from jobs.running.errors import Refused
 from tests import delta
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import committed, make
-from tests.jobs.keeping import searches
+from tests.jobs.keeping import readings, searches
+from tests.jobs.keeping.world import GOOD, GrowingLog
 from tests.jobs.steps import Stopped, stopping_at
 
 CLICKED = Outcomes("searches", ("user",), (Then("clicks", "3 minutes"),), called=("clicked", "not_clicked", "late"))
@@ -69,6 +71,24 @@ def test_a_run_that_ends_between_transaction_and_ledger_row(
     keep(spark, places, lambda _: None)
     assert len(delta.rows(places.table("clicked_v1_ledger"))) == len(ledger)
     check(broker, places)
+
+
+def test_rows_with_a_decision(spark: SparkSession, broker: Broker, kafka_places: Path) -> None:
+    """Each is sent once, in the transaction of its batch."""
+    log = GrowingLog(run.places(kafka_places))
+    make(broker, readings.TOPIC.TOPIC, readings.PARTITIONS)
+    result, third = replace(readings.SEEN, deliver=(Topic("seen"),)), len(GOOD) // 3
+    for number, moment in enumerate(("before delivery", "after delivery")):
+        log.write(GOOD[number * third : (number + 1) * third])
+        with pytest.raises(Stopped):
+            microbatch.keep(run.Run(spark, log.places, step=stopping_at(moment), say=lambda _: None), result)
+    log.write(GOOD[2 * third :])
+    microbatch.keep(run.Run(spark, log.places, say=lambda _: None), result)
+    values = [json.loads(one.value()) for one in committed(broker.servers, "seen")]
+    rows = delta.rows(log.places.table(result.name))
+    names = ("record_partition", "record_offset", "seen_before", "sequence")
+    due, found = (sorted(tuple(row[name] for name in names) for row in some) for some in (rows, values))
+    assert found == due and len(found) == len(GOOD)
 
 
 def record(value: bytes) -> pa.RecordBatch:

@@ -35,7 +35,7 @@ EXPECTED: list[tuple[Result, list[str], set[str]]] = [
         delay_by_week.RESULT,
         [*WINDOW, "delay_minutes_mean", "delay_minutes_min", "delay_minutes_max", "delay_minutes_p50",
          "delay_minutes_p95", "due_time", "final", "revision", "updated_time"],
-        {"_panes", "_stragglers", "_quarantine"},
+        {"_panes", "_calendar_days", "_stragglers", "_quarantine"},
     ),
     (
         first_sighting.RESULT,

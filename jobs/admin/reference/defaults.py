@@ -30,12 +30,13 @@ from jobs.events import event_time, fast_decoder, gate
 from jobs.events.changes.debezium import Debezium
 from jobs.events.changes.maxwell import Maxwell
 from jobs.facts.panes import Panes
-from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks
+from jobs.keeping import batch_size, deliveries, fast_pass, first_records, housekeeping, locks, topic_reader
 from jobs.lake import delta_tables, small_files
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
 from jobs.log.kafka import groups, home, producer, topic_retention, topics
 from jobs.publishing import (
+    calendar_days,
     event_plan,
     event_publication,
     in_process_upsert,
@@ -222,10 +223,12 @@ def _engine() -> list[Row]:
     return [
         _constant("longest record of the fast pass, with key and headers", fast_decoder, "LONGEST_BYTES", "{} bytes"),
         _constant("records of a batch that are held in the driver's memory, at most", fast_pass, "FEW_RECORDS", FEW),
+        _constant("records of a batch that get the fast pass whatever was before, at most", topic_reader, "FEW_TO_TRY"),
         _constant("rows that a batch appends without Spark, at most", delta_tables, "SMALL_BYTES", "{} MiB", MIB),
         _constant("panes that are read to publish without Spark, at most", stored_panes, "MOST_PANES"),
         _constant("files in which they are, at most", stored_panes, "MOST_FILE_BYTES", "{} MiB", MIB),
         _constant("panes that are read at once to publish without Spark, about", near_panes, "PIECE_ROWS"),
+        _constant("spans of time in which days are merged anew, at most", calendar_days, "MOST_SPANS"),
         _constant("panes that a continuous run keeps in memory, at most", pane_cache, "MOST_BYTES", "{} MiB", MIB),
         _constant("windows that are corrected without Spark, at most", in_process_upsert, "MOST_WINDOWS"),
         _constant(

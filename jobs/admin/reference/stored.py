@@ -18,7 +18,7 @@ from jobs.admin.reference import answer_tables
 from jobs.admin.reference.markdown import path, table
 from jobs.admin.reference.names import NAMES, REASONS
 from jobs.answers.result import Reads, Result
-from jobs.answers.windows import Tumbling, Windows
+from jobs.answers.windows import CalendarMonth, Windows
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import gate
@@ -101,12 +101,14 @@ def _tables() -> Iterator[str]:
     kinds: dict[str, DataType] = {**{name: IntegerType() for name in panes.columns}, panes.by[0]: StringType()}
     kinds |= {name: StringType() for name in panes.uniques} | {name: BooleanType() for name in panes.counts}
     columns = StructType([StructField("event_time", TimestampType()), *_plain(kinds)])
-    counted = Result("NAME", Reads(departure, lambda events: events), Windows(panes, Tumbling("1 hour")))
+    counted = Result("NAME", Reads(departure, lambda events: events), Windows(panes, CalendarMonth("UTC")))
     tables = {one.name: one.columns for one in result_tables.tables_from(counted, columns)}
     described = ", ".join(f"`{name}` ({kind.simpleString()})" for name, kind in kinds.items())
     yield EXAMPLE.format(described)
     yield _columns("NAME of a result with panes", "Published windows.", tables["NAME"])
     yield _columns("NAME_panes", "Partial panes: one set for each batch.", tables["NAME_panes"])
+    sentence = "Days of which weeks, months and years are merged, each like a pane that begins where it does."
+    yield _columns("NAME_calendar_days", sentence, tables["NAME_calendar_days"])
     sentence = "One row for each record: the columns that the transform returns, and these."
     yield _columns("NAME of a result without panes", sentence, _columns_added_by(Membership("30 days")))
     yield _columns("NAME of a result with clocks", sentence, _columns_added_by(Clocks("device", "sent_time")))

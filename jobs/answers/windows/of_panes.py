@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from jobs.answers import days
+from jobs.answers.windows.calendar import Calendar
+from jobs.answers.windows.calendar_month import CalendarMonth
+from jobs.answers.windows.calendar_week import CalendarWeek
+from jobs.answers.windows.calendar_year import CalendarYear
 from jobs.answers.windows.window import Window
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake
@@ -15,6 +20,19 @@ class Windows:
     """What is kept per pane."""
     windows: tuple[Window, ...]
     """What is published. Windows may come and go: new ones are made of the panes that are stored."""
+
+    @property
+    def from_days(self) -> tuple[Calendar, ...]:
+        """Those that are longer than a day: they are merged from days of their zone, if these have several panes."""
+        if self.panes.every_seconds >= days.DAY_SECONDS:
+            return ()
+        longer = (CalendarWeek, CalendarMonth, CalendarYear)
+        return tuple(window for window in self.windows if isinstance(window, longer))
+
+    @property
+    def from_panes(self) -> tuple[Window, ...]:
+        """The others: they are merged from panes."""
+        return tuple(window for window in self.windows if window not in self.from_days)
 
     def __init__(self, panes: Panes, *windows: Window) -> None:
         object.__setattr__(self, "panes", panes)

@@ -113,13 +113,13 @@ def test_a_row_that_a_run_has_shown_open_stays_so_until_it_is_decided(spark: Spa
     """Or until the next run ends: a run that goes on does not write it for each event that it may be about."""
     world = Visits(spark, tmp_path, searches.result("r_v1", CLICKED, min_records_per_batch=1))
     assert CLICKED.leaves_open_rows(world.result.topics)
-    written = searches.log(5, 160)
+    written = searches.log(5, 160, NOT_TOO_LATE)
     world.add(written[:60])
     world.keep()
     check(world)
     shown = {place_of(row): row for row in world.rows() if row["outcome"] == "open"}
     world.add(written[60:110])
-    world.keep_running(batch=5, publish_every="1 second")
+    world.keep_running(batch=10, publish_every="1 second")
     check(world)
     publishes = sum(row["kind"] == "publish" for row in world.rows("_ledger"))
     again = [row for row in world.rows() if place_of(row) in shown]

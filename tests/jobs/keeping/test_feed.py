@@ -14,8 +14,6 @@ from pyspark.sql import SparkSession
 from jobs.answers.delivery import Topic
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.publishing import stored_panes
-from jobs.running.errors import Refused
-from tests.altered import altered
 from tests.jobs.keeping import searches
 from tests.jobs.keeping.checks import check_panes
 from tests.jobs.keeping.feeds import PLACE, apply, check_feed, header, records
@@ -143,12 +141,3 @@ def test_windows_of_a_continuous_run(spark: SparkSession, tmp_path: Path) -> Non
     feed = check_feed(world, names=WINDOW)
     assert len({row["sequence"] for row in feed}) > 1
     assert len(records(world, "hours")) == len(feed)
-
-
-def test_which_windows_there_are_cannot_change_while_they_are_delivered(spark: SparkSession, tmp_path: Path) -> None:
-    world = World(spark, tmp_path, HOURS)
-    world.write(GOOD[:20])
-    assert world.keep()
-    world.result = altered(HOURS, windows=HOURS.windows[:1])
-    with pytest.raises(Refused, match="delivers its windows, and which ones it has cannot change"):
-        world.keep()

@@ -78,6 +78,7 @@ def counted(times: list[float], complete: float) -> dict[datetime, tuple[int, bo
 
 @pytest.mark.parametrize("then", ["correct", "quarantine", "drop"])
 def test_of_a_partition(spark: SparkSession, tmp_path: Path, then: Remedy) -> None:
+    """Record by record, and together."""
     world = Visits(spark, tmp_path, searches.result("r_v1", RECENT, ALONE, late=Late("2 minutes", then)))
 
     def found() -> dict[datetime, tuple[int, bool]]:
@@ -90,14 +91,18 @@ def test_of_a_partition(spark: SparkSession, tmp_path: Path, then: Remedy) -> No
     check_refused(world, "searches", [1.5, 48.9])
 
     times: list[float] = [*USUAL]
-    for partition, minute, complete in ((1, 49.5, 47.5), (1, 50.5, 48.5), (1, 62, 59), (0, 63, 60)):
-        row = keep(world, visit("searches", minute, partition))
-        times.append(minute)
+    later = [visit("searches", minute, partition) for partition, minute in ((1, 49.5), (1, 50.5), (1, 62), (0, 63))]
+    refused = [visit("searches", 48.5, partition) for partition in range(2)]
+    if then != "correct":
+        keep(world, *later, *refused)
+        assert found() == counted([*times, 49.5, 50.5, 62, 63], 60)
+        return
+    for visits, complete in ((later[:1], 47.5), (later[1:3], 59), ([*later[3:], *refused], 60)):
+        row = keep(world, *visits)
+        times += [(each.at - START) / timedelta(minutes=1) for each in visits if each not in refused]
         assert row["complete_time"] == minutes(complete)
         assert found() == counted(times, complete), "time goes back only to where the events are there"
     assert sum(row["reopened"] for row in world.rows("_ledger")) == 1
-    keep(world, visit("searches", 48.5, 0), visit("searches", 48.5, 1))
-    assert found() == counted(times, 60)
     assert requeue(Run(spark, world.places, say=lambda _: None), world.result).kind != "requeue"
 
 

@@ -56,6 +56,19 @@ RESULTS = {"panes": ODD, "rows": SEEN, "both": BOTH, "picked": PICKED, "clocked"
 ONE_TRIP = ("rows", "both", "picked", "clocked")
 
 
+def test_a_small_batch_is_tried_although_the_one_before_it_had_bad_records(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(spark, tmp_path, PICKED)
+    world.write([next(record for record in readings.log() if record.bad), GOOD[0]])
+    assert world.keep()
+    assert len(world.rows("_quarantine")) == 1
+    monkeypatch.setattr(exact_pass, "evaluate", None)  # so whoever takes it fails
+    world.write(GOOD[1:])
+    assert world.keep()
+    assert sum(row["records"] for row in world.rows("_panes")) == len(GOOD)
+
+
 class MemoryRanges:
     """A reader of ranges out of tables in memory, one a partition, in the columns of the log."""
 

@@ -16,8 +16,8 @@ from jobs.answers.windows import CalendarHour, CalendarYear, Hopping, Tumbling
 from jobs.facts.panes import Panes
 from jobs.keeping import fast_pass
 from jobs.keeping.definition.comparison import constant_differences
-from jobs.lake import delta_tables
-from jobs.publishing import stored_panes
+from jobs.lake import commits, delta_tables
+from jobs.publishing import in_process_upsert
 from tests.altered import altered
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.readings import Record
@@ -109,10 +109,13 @@ def test_any_cut_and_any_accident_in_memory_and_by_spark(
     large.write(written[:30])
     large.keep()
     large.write(written[30:])
-    for where, limit in ((stored_panes, "MOST_PANES"), (delta_tables, "SMALL_BYTES"), (fast_pass, "FEW_RECORDS")):
+    for where, limit in ((delta_tables, "SMALL_BYTES"), (fast_pass, "FEW_RECORDS")):
         monkeypatch.setattr(where, limit, -1)
+    monkeypatch.setattr(in_process_upsert, "MOST_WINDOWS", 6)  # of years there are fewer
     large.keep()
     check(large)
+    steps = [commit["step"] for commit in commits.metadata_since(large.places.table(HOPS.name), -1)]
+    assert steps[-2:] == ["publish final", "publish"], "years first, in this process, and then the others by Spark"
     assert histograms(small) & histograms(large)
 
 

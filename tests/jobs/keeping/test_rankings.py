@@ -17,7 +17,7 @@ from jobs.facts.panes import Panes
 from jobs.publishing import ranking_publication, stored_panes, version_feed
 from jobs.running.errors import Refused
 from tests.jobs.keeping import readings
-from tests.jobs.keeping.feeds import check_feed, records
+from tests.jobs.keeping.feeds import check_feed, check_latest, due, records, sent
 from tests.jobs.keeping.readings import PANES
 from tests.jobs.keeping.world import GOOD, World
 
@@ -31,8 +31,10 @@ KEY = ("window", "window_start", *BY)
 
 def expected(world: World, ranking: Top) -> dict[tuple[Any, ...], tuple[int, Any]]:
     """{(window, start, site, device): (rank, value)}, by a sort of each window's devices."""
-    groups = defaultdict(list)
+    groups, kinds = defaultdict(list), {each.name for each in world.result.windows}
     for (window, start, _, site, device), facts in readings.windows(world.written, BY).items():
+        if window not in kinds:
+            continue
         value = facts["reading"][0] if ranking is HIGHEST else facts["records"]
         if value is not None:
             groups[window, start, site].append((-value, device))
@@ -87,13 +89,44 @@ def test_a_continuous_run_ranks_as_it_goes(spark: SparkSession, tmp_path: Path) 
     assert max(row["revision"] for row in world.rows("_top")) > 1
 
 
-def test_which_windows_there_are_cannot_change_while_they_are_ranked(spark: SparkSession, tmp_path: Path) -> None:
+def test_windows_come_and_go_with_their_ranks_wherever_a_run_stops(spark: SparkSession, tmp_path: Path) -> None:
+    """In the feed, and so in the topic, the rows of added windows are new, and those of removed ones withdrawn."""
+    deliver = (Topic("busiest", answer="top"), Topic("hours"))
+    first, second = (
+        replace(RANKED, answers=(Windows(COUNTED.panes, *kinds), BUSIEST, HIGHEST), deliver=deliver)
+        for kinds in (COUNTED.windows[:2], COUNTED.windows[1:])
+    )
+    world, written = World(spark, tmp_path, first), readings.interleaved(GOOD, 5)
+    world.write(written[: len(written) // 2])
+    assert world.keep()
+    begun = world.rows("_top")
+    world.result = second
+    assert not world.keep(crash="after feed")
+    world.result = first  # the change is taken back
+    assert world.keep()
+    assert world.rows("_top") == begun
+    world.result = second
+    assert not world.keep(crash="after publish")
+    assert world.keep()
+    check(world)
+    world.write(written[len(written) // 2 :])
+    assert world.keep()
+    check(world)
+    for suffix, topic in (("_top", "busiest"), ("", "hours")):
+        rows = [row for row in world.rows(f"{suffix}_feed") if row["window"] == COUNTED.windows[0].name]
+        assert {row["change"] for row in rows} == {"new", "withdrawn"} and len(rows) % 2 == 0
+        added = [row for row in world.rows(f"{suffix}_feed") if row["window"] == COUNTED.windows[2].name]
+        begins = min(row["sequence"] for row in added)
+        assert {(row["change"], row["revision"]) for row in added if row["sequence"] == begins} == {("new", 1)}
+        feed = check_feed(world, suffix, KEY)
+        assert sent(records(world, topic), KEY) == due(feed, KEY)
+        check_latest(records(world, topic), world.rows(suffix), KEY)
+
+
+def test_another_ranking_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     world = World(spark, tmp_path, RANKED)
     world.write(GOOD[:20])
     assert world.keep()
-    world.result = replace(RANKED, answers=(Windows(COUNTED.panes, *COUNTED.windows[:1]), BUSIEST, HIGHEST))
-    with pytest.raises(Refused, match="ranks its windows, and which ones it has cannot change"):
-        world.keep()
     world.result = replace(RANKED, answers=(COUNTED, replace(BUSIEST, n=3), HIGHEST))
     with pytest.raises(Refused, match="means something else than the numbers in its tables"):
         world.keep()

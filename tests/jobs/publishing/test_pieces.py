@@ -23,6 +23,7 @@ from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables
 from jobs.publishing import in_process_upsert, near_panes, stored_panes
 from jobs.publishing.finality import Finality
+from jobs.publishing.near_panes import Source
 from sketches import hyperloglog
 from tests.altered import altered
 from tests.jobs.keeping import readings
@@ -120,7 +121,9 @@ def publish(folder: Path, result: Result, since: int, sequence: int, has_new: bo
     near = stored_panes.near(str(folder / "panes"), result.windows, since)
     commit = commits.Commit("j", "g", sequence, "windows", {}, {})
     finality = Finality(COMPLETE[since], COMPLETE[sequence if has_new else since])
-    in_process_upsert.upsert_windows(str(folder / "windows"), result, near, since, finality, commit)
+    in_process_upsert.upsert_windows(
+        str(folder / "windows"), result, [Source(result.windows, near)], since, finality, commit
+    )
     rows = pa.table(
         QueryBuilder()
         .register("it", DeltaTable(folder / "windows"))

@@ -93,9 +93,10 @@ def test_a_feed_that_begins_after_windows_have_changed_without_it_begins_with_al
 
 def test_nor_does_it_after_a_requeue_that_has_published_windows_without_it(tmp_path: Path) -> None:
     places = places_in(tmp_path)
-    for name in (AFTER.name, AFTER.table("panes")):
+    result = altered(PERIODS, windows=(DAYS,))
+    for name in (result.name, result.table("panes")):
         delta_tables.create(places.table(name), StructType([StructField("window", StringType())]), (), "empty")
     last = ledger.Row(1, "batch", 1, 0, published_sequence=1, delivered_sequence={"topic:periods": 1})
-    change = ManualChange(run.Run(cast(Any, None), places), AFTER, last)
+    change = ManualChange(run.Run(cast(Any, None), places), result, last)
     row = change.publish_all(last.next("requeue"))
     assert (row.published_sequence, row.delivered_sequence) == (2, {})
