@@ -24,7 +24,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A database that answers. Each module has its own, as tables, roles and publications of the same name would meet."""
+    """A database that answers; each module has its own, as tables and roles of the same name would meet."""
     started = Postgres()
     try:
         yield started.start()
