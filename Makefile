@@ -52,7 +52,7 @@ test: $(VENV)/dev.ready setup zip $(CLASSES) ## every test, or some: make test T
 
 law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
 	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
-	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs/keeping
+	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs
 
 quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
 	$(BIN)/python -m pytest -m 'not java and not slow' $(TESTS)

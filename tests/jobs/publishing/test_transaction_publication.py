@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql.types import LongType, StructField, StructType
@@ -17,6 +18,7 @@ from jobs.events.changes import debezium
 from jobs.publishing import transaction_publication
 from jobs.publishing.transaction_publication import Progress
 from tests.jobs.bank_log import PREFIX, TABLES, TRANSACTIONS, Bank
+from tests.jobs.keeping.laws import CUTS
 
 COLUMNS = StructType([StructField("id", LongType(), False), StructField("balance", LongType())])
 TOPICS = [f"{PREFIX}.{table}" for table in TABLES]
@@ -105,7 +107,8 @@ def fields(topic: str, value: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=60)
+@pytest.mark.law
+@settings(max_examples=30 * int(CUTS or 1))
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_a_publish_shows_whole_transactions(seed: int, data: st.DataObject) -> None:
     """Records come in any order across partitions, and the connector is killed between and within transactions."""
