@@ -23,6 +23,19 @@ TABLE = StructType([StructField("id", StringType()), StructField("version", Long
 """Which Delta table it is, and its version after the batch."""
 
 
+TRANSACTIONS = StructType(
+    [
+        StructField("commit", LongType()),
+        StructField("ended", LongType()),
+        StructField("offset", LongType()),
+        StructField("waiting_sequence", LongType()),
+        StructField("waiting", LongType()),
+    ]
+)
+"""Up to which commit of a database changes are published, the commit of the last transaction, and the offset of its end
+in the topic; all changes up to the ledger row `waiting_sequence` are published, and so many others wait."""
+
+
 POSITION = StructType(
     [
         StructField("topic_id", StringType()),
@@ -82,6 +95,11 @@ COLUMNS = StructType(
             "further_topics", MapType(StringType(), POSITION), "By name, topics beside the first, if there are more."
         ),
         _column("published_sequence", LongType(), "What is published holds every batch up to this ledger row."),
+        _column(
+            "transactions",
+            MapType(StringType(), TRANSACTIONS),
+            "By topic that tells of transactions, up to where they are published, and how many changes wait.",
+        ),
         _column("published_complete_time", TimestampType(), "Complete time when it was last published, UTC."),
         _column(
             "open_sequence", LongType(), "Rows are shown of events up to this ledger row that nothing decides yet."

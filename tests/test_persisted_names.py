@@ -309,6 +309,7 @@ LEDGER = {
     "further_topics": f"map<string, struct<topic_id string, start_offsets {COUNTS}, end_offsets {COUNTS}, "
     "stream_time map<integer, timestamp>>>",
     "published_sequence": "long",
+    "transactions": "map<string, struct<commit long, ended long, offset long, waiting_sequence long, waiting long>>",
     "published_complete_time": "timestamp",
     "open_sequence": "long",
     "delivered_sequence": "map<string, long>",

@@ -75,5 +75,13 @@ class ChangeAnswer(ABC):
 
     def value_columns(self, changes: StructType) -> list[str]:
         """The columns of the database's table, but for the key."""
-        own = {*self.key, *change_form.COLUMNS.names, "event_time", "late", "key_hash", "sequence"}
+        own = {
+            *self.key,
+            *change_form.COLUMNS.names,
+            change_form.TRANSACTION.name,
+            "event_time",
+            "late",
+            "key_hash",
+            "sequence",
+        }
         return [name for name in changes.names if name not in own and not name.startswith("record_")]

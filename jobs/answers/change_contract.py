@@ -12,6 +12,8 @@ from jobs.answers.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.views.view import View
 from jobs.events import topic_schema
+from jobs.events.changes.change_form import ChangeForm
+from jobs.events.changes.debezium_transactions import is_of_transactions, prefix
 from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
@@ -20,7 +22,7 @@ def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
     """Raises Mistake unless changes are answered by Latest and Versions, and these read changes."""
     of_changes, as_of = answer_kinds.of_changes(answers), answer_kinds.as_of(answers)
     views = answer_kinds.views(answers)
-    forms = {reads.topic.TOPIC: reads for reads in all_reads if reads.form}
+    forms = {each.topic.TOPIC: each for each in all_reads if each.form and not is_of_transactions(each.form)}
     others = [each for each in answer_kinds.in_order(answers) if each not in (*of_changes, *as_of, *views)]
     if bool(forms) != bool(of_changes) or (of_changes and others) or ((as_of or views) and not of_changes):
         raise Mistake(
@@ -29,7 +31,8 @@ def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
         )
     for answer in of_changes:
         _check_key(name, answer, forms)
-    for topic in forms:
+    for topic, reads in forms.items():
+        _check_transactions(name, topic, reads.form)
         if not any(answer.topic in ("", topic) for answer in of_changes):
             raise Mistake(
                 f"{name}: reads the changes in {topic}, and no answer is of them: Latest(..., topic={topic!r})"
@@ -51,6 +54,15 @@ def check(name: str, all_reads: Sequence[Any], answers: Any, then: str) -> None:
         raise Mistake(
             f"{name}: changes are put in the order of the database's log, so none is too late to count: leave then out "
             "of Late, which takes late records out"
+        )
+
+
+def _check_transactions(name: str, topic: str, form: ChangeForm) -> None:
+    """Raises Mistake if the topic that tells of transactions is not that of the topic's database."""
+    if form.transaction_topic and not topic.startswith(prefix(form.transaction_topic) or "."):
+        raise Mistake(
+            f"{name}: {topic} is not of the database whose transactions are in {form.transaction_topic}: the names of "
+            "both topics begin with the connector's topic.prefix, such as store.public.orders and store.transaction"
         )
 
 

@@ -28,7 +28,8 @@ from jobs.decisions.decision import Decision
 from jobs.decisions.membership import Membership
 from jobs.decisions.seen_before import SeenBefore
 from jobs.events import event_time, topic_schema
-from jobs.events.changes.change_form import ChangeForm
+from jobs.events.changes import debezium_transactions
+from jobs.events.changes.change_form import TRANSACTION, ChangeForm
 from jobs.events.changes.change_topic import change_topic
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
@@ -140,6 +141,7 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
+        object.__setattr__(self, "reads", self._reads_with_transactions())
         for duration in (self.publish_every, self.batch_target, self.facts_for, self.feed_for):
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
@@ -164,6 +166,14 @@ class Result:
             raise Mistake(f"{self.name}: a decision cannot be had together with {what}: make two results")
         delivery.check(self.name, self.deliver, self.topics, tuple(self.delivery_keys))
         self._check_late()
+
+    def _reads_with_transactions(self) -> Reads | tuple[Reads, ...]:
+        """What is read, and after it the topics that tell of transactions."""
+        named = {each.form.transaction_topic for each in self.all_reads if each.form} - {"", *self.topics}
+        if not named:
+            return self.reads
+        topics = map(debezium_transactions.topic, sorted(named))
+        return (*self.all_reads, *(Reads(topic, _as_it_is, form=topic.FORM) for topic in topics))
 
     def _needs_last_record(self, reads: Reads) -> bool:
         """Whether the last record of each key is all that the answers need."""
@@ -265,6 +275,8 @@ class Result:
         if not self.change_answers:
             return self.event_answers[0].by if self.event_answers else None
         topic = self.topic.TOPIC
+        if debezium_transactions.is_of_transactions(self.topic_form):
+            return ("transaction_id",)
         if self.topic_form:
             return next(each.key for each in self.change_answers if self.change_topic(each) == topic)
         return next(each.by for each in self.as_of_answers if each.each == topic)
@@ -377,6 +389,11 @@ class Result:
         contract.check_events(self.name, events, self._required_columns(), self.panes, self.decision)
         if self.sessions:
             contract.check_sessions(self.name, events, self.sessions)
+        if self.topic_form and self.topic_form.transaction_topic and TRANSACTION.name not in events.names:
+            raise Mistake(
+                f"{self.name}: transactions are followed, and the transform of {self.topic.TOPIC} does not return "
+                f"{TRANSACTION.name}: let it select that column, too, or return the changes as they are"
+            )
         for answer in self.change_answers if self.topic_form else ():
             if self.change_topic(answer) == self.topic.TOPIC:
                 change_contract.check_columns(self.name, events, answer)
@@ -499,6 +516,11 @@ def definition_text(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(definition_text, value))})"
     return repr(value)
+
+
+def _as_it_is(events: DataFrame) -> DataFrame:
+    """The transform of a topic that tells of transactions."""
+    return events
 
 
 def windows_text(windows: tuple[Window, ...]) -> str:

@@ -11,10 +11,12 @@ from jobs.keeping import deliveries, housekeeping
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits
+from jobs.log import home
 from jobs.publishing import change_publication, feed, session_publication
 from jobs.publishing.change_publication import Publish
 from jobs.publishing.event_difference import Moment
 from jobs.publishing.event_publication import EventPublisher
+from jobs.publishing.transaction_publication import Progress
 from jobs.run import Run
 from jobs.running.instants import to_micros
 from jobs.running.places import Places
@@ -43,9 +45,12 @@ def publish_answers(
             kept_from = housekeeping.correctable_from(result, last.expired_stream_time)
             first = to_micros(kept_from) if kept_from else None
             step = commit(row, Step.PUBLISH)
-            context = Publish(run.places, result, versions, before, now, first, step, run.say)
+            ends = {topic: read.end_offsets for topic, read in row.positions(result.topics).items()}
+            progress = Progress(last.transactions, ends, lambda topic: dict(home.topic(run.places, topic).ends))
+            context = Publish(run.places, result, versions, before, now, first, progress, step, run.say)
             done = change_publication.update(context)
-            changes, row = done.changes, replace(row, notes=(*row.notes, *done.notes))
+            changes = done.changes
+            row = replace(row, notes=(*row.notes, *done.notes), transactions=done.transactions)
         else:
             version = versions[result.table("spells")]
             changes = session_publication.update(run.places, result, version, before, now, commit(row, Step.PUBLISH))

@@ -82,10 +82,10 @@ def expire(places: Places, result: Result, stream_time: datetime | None) -> None
         _remove(places, result, topics, f"event_time < {sql_literal(before)}")
 
 
-def remove_published(places: Places, result: Result, published_sequence: int) -> None:
-    """Remove the changes that are in the answers of them."""
+def remove_published(places: Places, result: Result, settled_sequence: int) -> None:
+    """Remove the changes that are in the answers of them: those up to this ledger row."""
     topics = [reads.topic.TOPIC for reads in result.all_reads if reads.form]
-    _remove(places, result, topics, f"sequence <= {published_sequence}")
+    _remove(places, result, topics, f"sequence <= {settled_sequence}")
 
 
 def _remove(places: Places, result: Result, topics: Iterable[str], where: str) -> None:

@@ -63,6 +63,7 @@ class Row:
     expired_stream_time: datetime | None = None
     further_topics: dict[str, Position] = field(default_factory=dict)
     published_sequence: int = 0
+    transactions: dict[str, dict[str, int]] = field(default_factory=dict)
     published_complete_time: datetime | None = None
     open_sequence: int = 0
     delivered_sequence: dict[str, int] = field(default_factory=dict)
@@ -102,6 +103,11 @@ class Row:
         is_published = any(name.endswith(table_names.suffix("panes")) for name in self.tables)
         is_published |= "answers" in self.definition
         return self.published_sequence >= self.sequence or not is_published
+
+    @property
+    def settled_sequence(self) -> int:
+        """All changes up to this ledger row are in the answers of them."""
+        return min([self.published_sequence, *(each["waiting_sequence"] for each in self.transactions.values())])
 
     def next(self, kind: str, **changes: Any) -> Self:
         """The row after this one: it has read as far, counts nothing yet, and starts now."""
@@ -194,8 +200,9 @@ def with_versions(places: Places, row: Row, closing: commits.Commit) -> Row:
 def write(places: Places, name: str, row: Row) -> Row:
     """Append `row` in one commit. Raises Refused if another run has written a row of its sequence."""
     row = replace(row, committed_time=datetime.now(UTC))
-    values = _pairs(asdict(row), ("tables", "further_topics"))
+    values = _pairs(asdict(row), ("tables", "further_topics", "transactions"))
     values["tables"] = list(row.tables.items())
+    values["transactions"] = list(row.transactions.items())
     positions = {name: _pairs(asdict(position)) for name, position in row.further_topics.items()}
     values["further_topics"] = list(positions.items())
     commit = commits.Commit(name, str(row.generation), row.sequence, Step.LEDGER, row.start_offsets, row.end_offsets)

@@ -64,7 +64,7 @@ class LedgerWriter:
             group.commit(positions[topic].end_offsets)
         if has_expiry:
             housekeeping.expire(self.run.places, self.result, self.last.expired_stream_time)
-            housekeeping.remove_published(self.run.places, self.result, self.last.published_sequence)
+            housekeeping.remove_published(self.run.places, self.result, self.last.settled_sequence)
         if housekeeping.is_due(before.sequence, self.last.sequence):
             housekeeping.compact(self.run.places, self.result)
             feed_retention.remove(self.run.places, self.result, self.last.delivered_sequence, datetime.now(UTC))

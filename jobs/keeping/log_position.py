@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from jobs.answers.result import Result
+from jobs.events.changes.debezium_transactions import is_of_transactions
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Position, Row
 from jobs.keeping.steps import Kind
@@ -77,6 +78,11 @@ def check_partitions(result: Result, topic: str, read: Position) -> None:
     """
     forms = [one.form for one in result.all_reads if one.form and topic == one.topic.TOPIC]
     new = sorted(read.end_offsets.keys() - read.start_offsets.keys()) if read.start_offsets else []
+    if any(map(is_of_transactions, forms)) and len(read.end_offsets) > 1:
+        raise Refused(
+            f"topic {topic} has {len(read.end_offsets)} partitions, and its offsets tell the order of transactions: "
+            f"{result.name} cannot follow it. Let the connector make it anew with one partition (topic.creation.groups)"
+        )
     if new and any(form.is_by_offset for form in forms):
         raise Refused(
             f"topic {topic} has got partitions {', '.join(map(str, new))}, and its records are rows in the order of "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -19,10 +20,12 @@ from jobs.publishing import (
     as_of_publication,
     latest_publication,
     rule_report_publication,
+    transaction_publication,
     version_publication,
     view_publication,
 )
 from jobs.publishing.event_difference import Moment
+from jobs.publishing.transaction_publication import Progress
 from jobs.running.places import Places
 
 
@@ -38,6 +41,8 @@ class Publish:
     now: Moment
     kept_from: int | None
     """See as_of_publication.Source."""
+    progress: Progress
+    """Up to where transactions are published, and topics are read."""
     commit: commits.Commit
     say: Callable[[str], None]
     """Tells whoever watches the run."""
@@ -57,6 +62,8 @@ class Published:
     """By the name of each answer of latest rows that have changed, the changed and removed ones as they were."""
     notes: tuple[str, ...] = ()
     """For the ledger."""
+    transactions: dict[str, dict[str, int]] = field(default_factory=dict)
+    """See the ledger's column of this name."""
 
 
 def update(context: Publish) -> Published:
@@ -64,8 +71,7 @@ def update(context: Publish) -> Published:
     result, done = context.result, Published()
     tables = {each.name: DeltaTable(context.path(each)) for each in result.change_answers}
     versions_before = {name: (table.table_uri, table.version()) for name, table in tables.items()}
-    topics = dict.fromkeys(map(result.change_topic, result.change_answers))
-    new = {topic: _new_changes(context, topic) for topic in topics}
+    new = _new_changes(context, done)
     for answer in result.change_answers:
         _update_of_changes(context, answer, new[result.change_topic(answer)], done)
     for made in result.as_of_answers:
@@ -78,11 +84,30 @@ def update(context: Publish) -> Published:
     return done
 
 
-def _new_changes(context: Publish, topic: str) -> pa.Table:
-    """The changes of a topic since the last publish, in order of offset."""
+def _new_changes(context: Publish, done: Published) -> dict[str, pa.Table]:
+    """By topic, the changes that this publish takes in, in order of offset."""
+    result, published = context.result, context.before.sequence
+    forms = {each.topic.TOPIC: each.form for each in result.all_reads if each.form}
+    new = dict[str, pa.Table]()
+    for topic in dict.fromkeys(map(result.change_topic, result.change_answers)):
+        followed = forms[topic].transaction_topic
+        if not followed:
+            new[topic] = _kept_since(context, topic, published)
+        elif topic not in new:
+            read = partial(_kept_since, context)
+            progress, now = context.progress, context.now.sequence
+            ready = transaction_publication.ready_changes(result, followed, progress, read, published, now)
+            new |= ready.changes
+            done.transactions[followed] = ready.transactions
+            done.notes += ready.notes
+    return new
+
+
+def _kept_since(context: Publish, topic: str, sequence: int) -> pa.Table:
+    """The kept events of a topic after this ledger row, in order of offset."""
     name = context.result.events_table(topic)
     kept = DeltaTable(context.places.table(name), version=context.versions[name])
-    return new_changes(kept, context.before.sequence)
+    return new_changes(kept, sequence)
 
 
 def new_changes(kept: DeltaTable, published_sequence: int) -> pa.Table:

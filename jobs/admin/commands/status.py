@@ -139,6 +139,9 @@ def _details(facts: "Facts") -> "list[Table]":
         ("lateness", f"p50 {seconds(half)}, p99 {seconds(most)}, largest {seconds(latest)}"),
         ("published", facts.published_state),
     ]
+    waiting = sum(each["waiting"] for each in last.transactions.values())
+    if waiting:
+        lines.append(("transactions", f"{waiting:,} changes wait for the rest of their transactions"))
     if facts.stragglers:
         lines.append(("stragglers", ", ".join(f"{count:,} {done}" for done, count in facts.stragglers)))
     if facts.completeness is not None:

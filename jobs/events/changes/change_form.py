@@ -42,6 +42,12 @@ COLUMNS = StructType(
     ]
 )
 """What a form adds to the columns of the row."""
+TRANSACTION = _column(
+    "change_transaction", StringType(), "Id of its transaction in the database; snapshot: a row of a whole snapshot."
+)
+"""What a form adds to them, if the result follows the transactions of the database."""
+WHOLE_SNAPSHOT = "snapshot"
+"""The value of change_transaction for a row of a snapshot that does not go on beside the changes."""
 
 
 def json_text(value: str | list[str]) -> bytes:
@@ -83,8 +89,9 @@ def change_members(
     clears: bool = False,
     unknown: Sequence[str] = (),
     old: bytes | None = None,
+    transaction: str | None = None,
 ) -> dict[str, bytes]:
-    """COLUMNS as members of a JSON object; `micros`: when it was made, microseconds since 1970."""
+    """COLUMNS and TRANSACTION as members of a JSON object; `micros`: when it was made, microseconds since 1970."""
     members = {"change_op": b'"%s"' % op.encode(), "change_time": instant(micros)}
     if source is not None:
         members["change_source"] = _name(source)
@@ -97,6 +104,8 @@ def change_members(
         members["change_unknown"] = json_text(json_text(list(unknown)).decode())
     if old is not None:
         members["change_old"] = json_text(old.decode())
+    if transaction is not None:
+        members[TRANSACTION.name] = json_text(transaction)
     return members
 
 
@@ -117,6 +126,10 @@ class ChangeForm(Protocol):
         """Whether the order of the changes of a key is that of its records in their partition. Then a key must stay in
         its partition, and the last record of a key is enough.
         """
+
+    @property
+    def transaction_topic(self) -> str:
+        """The topic that tells of the transactions of the database, if they are followed; else empty."""
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """For each record one JSON object in UTF-8, of these columns of the row and of COLUMNS; null if it is no record

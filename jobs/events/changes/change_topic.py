@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql.types import StructField, StructType
 
 from jobs.events import topic_schema
-from jobs.events.changes.change_form import COLUMNS, ChangeForm
+from jobs.events.changes.change_form import COLUMNS, TRANSACTION, ChangeForm
 from jobs.running.errors import Mistake
 
 EVENT_TIME = "change_time"
@@ -28,7 +28,8 @@ def change_topic(schema: Any, form: ChangeForm) -> Any:
     columns: Any = getattr(schema, "COLUMNS", None)
     if not isinstance(columns, StructType):
         raise Mistake(f"{topic_schema.file_name(schema)} does not say COLUMNS: say COLUMNS = StructType([...])")
-    taken = sorted({name.lower() for name in columns.names} & {name.lower() for name in COLUMNS.names})
+    of_form = [*COLUMNS, TRANSACTION] if form.transaction_topic else list(COLUMNS)
+    taken = sorted({name.lower() for name in columns.names} & {field.name for field in of_form})
     if taken:
         raise Mistake(
             f"{topic_schema.file_name(schema)}: column {taken[0]} cannot have this name, which says what was changed. "
@@ -45,7 +46,7 @@ def change_topic(schema: Any, form: ChangeForm) -> Any:
     constants |= {
         "KEY": None,
         "EVENT_TIME": EVENT_TIME,
-        "COLUMNS": StructType([*nullable, *COLUMNS]),
+        "COLUMNS": StructType([*nullable, *of_form]),
         "ROW_COLUMNS": columns,
         "FORM": form,
     }

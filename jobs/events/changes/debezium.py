@@ -20,9 +20,11 @@ from jobs.events.changes.change_form import (
     SNAPSHOT,
     TRUNCATE,
     UPDATE,
+    WHOLE_SNAPSHOT,
     change_members,
     json_object,
 )
+from jobs.running import durations
 from jobs.running.errors import Mistake
 
 _OPS = {"c": INSERT, "u": UPDATE, "d": DELETE, "r": SNAPSHOT, "t": TRUNCATE, "m": NONE}
@@ -52,9 +54,21 @@ class _Source(msgspec.Struct):
         return None if self.ts_ms is None else self.ts_ms * 1_000
 
 
+class _Transaction(msgspec.Struct):
+    """Of which transaction a change is: its number in the database, and the LSN of the change."""
+
+    id: str
+
+    @property
+    def number(self) -> str:
+        """What is the same for all its changes."""
+        return self.id.partition(":")[0]
+
+
 class _Envelope(msgspec.Struct):
     op: str
     source: _Source
+    transaction: _Transaction | None = None
     before: Fields | None = None
     after: Fields | None = None
 
@@ -97,21 +111,38 @@ class Debezium:
     and add.fields=op,source.sequence,source.ts_ms,source.snapshot."""
     decimals: str = "precise"
     """The connector's decimal.handling.mode, where no schema is beside the payload: precise, string or double."""
+    transactions: str = ""
+    """The topic in which the connector tells of transactions, such as "store.transaction". With it a publish shows
+    whole transactions. Empty: a reader may see a part of one."""
+    wait: str = "1 minute"
+    """So long after its end a transaction is waited for of which the log lacks changes. Then it is shown as it is."""
 
     def __post_init__(self) -> None:
         if self.decimals not in ("precise", "string", "double"):
             raise Mistake(f"decimals is {self.decimals!r}; it must be precise, string or double")
+        durations.seconds(self.wait)
+        if self.transactions and self.is_flat:
+            raise Mistake(
+                "rows alone do not say of which transaction they are: let the connector write the envelope, without "
+                "ExtractNewRecordState, to follow transactions"
+            )
 
     @property
     def name(self) -> str:
         """As the ledger has it: it is a part of the definition of the result."""
         kind = "debezium-flattened" if self.is_flat else "debezium"
-        return kind if self.decimals == "precise" else f"{kind} decimals={self.decimals}"
+        kind = kind if self.decimals == "precise" else f"{kind} decimals={self.decimals}"
+        return f"{kind} transactions={self.transactions}" if self.transactions else kind
 
     @property
     def is_by_offset(self) -> bool:
         """See ChangeForm."""
         return False
+
+    @property
+    def transaction_topic(self) -> str:
+        """See ChangeForm."""
+        return self.transactions
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm. A tombstone and a message that no row belongs to change nothing."""
@@ -168,7 +199,16 @@ class _Reader:
         if op == NONE:
             return json_object(change_members(NONE, micros))
         row = (change.before or _row_of_key(key)) if op == DELETE else change.after or {}
-        return self._plain(schema, row, op, micros, source)
+        return self._plain(schema, row, op, micros, source, self._transaction(change))
+
+    def _transaction(self, change: _Envelope) -> str | None:
+        """Which transaction a change is of, as change_transaction has it."""
+        if not self._form.transactions:
+            return None
+        is_whole = change.op == "r" and change.source.snapshot != "incremental"
+        if is_whole:
+            return WHOLE_SNAPSHOT
+        return change.transaction.number if change.transaction else None
 
     def _flat(self, schema: bytes | None, payload: bytes) -> bytes | None:
         change = msgspec.json.decode(payload, type=_Flat)
@@ -178,7 +218,15 @@ class _Reader:
         row = msgspec.json.decode(payload, type=Fields)
         return self._plain(schema, row, op, change.ts_ms * 1_000, change)
 
-    def _plain(self, schema: bytes | None, row: Fields, op: str, micros: int, source: _Source | _Flat) -> bytes | None:
+    def _plain(
+        self,
+        schema: bytes | None,
+        row: Fields,
+        op: str,
+        micros: int,
+        source: _Source | _Flat,
+        transaction: str | None = None,
+    ) -> bytes | None:
         members, unknown = {}, []
         converters = self._usual if schema is None else self._of_schema(schema)
         for name, convert, stands_for_unknown in converters:
@@ -196,7 +244,8 @@ class _Reader:
         # Without a commit before it, it is a snapshot, or of the first transaction that the connector has seen.
         commit = int(before) if before is not None else lsn if op == SNAPSHOT else None
         clears = op == TRUNCATE or (op == SNAPSHOT and source.snapshot in _LAST)
-        return json_object(members | change_members(op, micros, source.name, commit, lsn, clears, unknown))
+        change = change_members(op, micros, source.name, commit, lsn, clears, unknown, transaction=transaction)
+        return json_object(members | change)
 
     def _of_schema(self, schema: bytes) -> list[Converter]:
         """The converters by the kinds that stand beside the payload."""

@@ -33,6 +33,11 @@ class KeyedRows:
         """See ChangeForm."""
         return True
 
+    @property
+    def transaction_topic(self) -> str:
+        """See ChangeForm."""
+        return ""
+
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm."""
         key = {field.name: isinstance(field.dataType, StringType) for field in columns if not field.nullable}

@@ -70,6 +70,11 @@ class Maxwell:
         """See ChangeForm."""
         return False
 
+    @property
+    def transaction_topic(self) -> str:
+        """See ChangeForm."""
+        return ""
+
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm. A tombstone, a change of a table's columns, and the marks of a bootstrap change no row."""
         kinds = {field.name: field.dataType for field in columns}
