@@ -11,8 +11,9 @@ from importlib import import_module
 import typer
 
 COMMANDS = (
-    *("demo", "new", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *("status", "doctor", "drift", "accuracy", "verify", "rules", "requeue", "complete", "check", "backtest"),
+    *("jars", "demo", "new", "check", "run"),
+    *("produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
+    *("status", "doctor", "drift", "accuracy", "verify", "rules", "requeue", "complete", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )
 """The commands in the order of the help. Each is the function of this name in the file of this name."""
