@@ -18,7 +18,7 @@ setup: $(VENV)/demo.ready $(VENV)/spark.ready .jars/ready ## make the virtual en
 $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("headrace needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m jobs.running.java
-	@echo "installing 36 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
+	@echo "installing 38 Python packages into $(VENV): 1.2 GB on disk, about 3 minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e '.[demo]'
 	@touch $@

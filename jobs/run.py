@@ -6,12 +6,12 @@ The only file that opens a SparkSession and that parses a job's arguments.
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java, jvm, spark_errors, worker_daemon
+from jobs.running import java, jvm, project, spark_errors, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
@@ -32,6 +32,7 @@ __all__ = [
     "one_line_errors",
     "places",
     "profile",
+    "run_all",
     "session",
     "start",
 ]
@@ -113,7 +114,7 @@ def parser(topics: bool = False, description: str | None = None) -> argparse.Arg
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if topics:
         made.add_argument("topics", nargs="+", help="topics of the log")
-    made.add_argument("--places", type=Path, default=Path("conf/local.toml"), help="where things are")
+    made.add_argument("--places", type=Path, default=project.places_file(), help="where things are")
     made.add_argument("--continuous", metavar="INTERVAL", help='keep running, a batch each "10 seconds"')
     made.add_argument(
         "--start",
@@ -133,22 +134,34 @@ def start(main: Callable[[Run], Any], topics: bool = False) -> None:
         raise Mistake('jobs.run.start is called while this file is imported: put it under if __name__ == "__main__":')
     arguments = parser(topics, sys.modules["__main__"].__doc__).parse_args()
     import_pandas_late_in_driver()
+    options = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
+    topic_names = tuple(arguments.topics) if topics else ()
+    if not run_all({"done": main}, arguments.places, topics=topic_names, **options):
+        sys.exit(NONE_GOOD)
+
+
+def run_all(mains: Mapping[str, Callable[[Run], Any]], places_file: Path, **options: Any) -> bool:
+    """Run the functions `main` of job files one after another in one session, each by the name in its last line.
+
+    `options` are those of Run. Returns whether of each at least one record was good, or none was read. What a person
+    can mend ends the program in one line.
+    """
     with one_line_errors():
-        check_interval(arguments.continuous)
-        check_start(arguments.start)
-        where = places(arguments.places)
+        check_interval(options["continuous"])
+        check_start(options["start"])
+        where = places(places_file)
+    all_good = True
     with one_line_errors(where.kafka):
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-        settings = None if submitted else profile(arguments.places.parent / LOCAL_PROFILE)
+        settings = None if submitted else profile(places_file.parent / LOCAL_PROFILE)
         spark = session(settings)
-        java.check_names(spark, where, arguments.places)
-        progress = Progress()
-        options = {name: getattr(arguments, name) for name in ("continuous", "start", "accept_loss")}
-        topic_names = tuple(arguments.topics) if topics else ()
-        main(Run(spark, where, topics=topic_names, closed=progress.count, **options))
-        progress.end("done")
-    if progress.none_good:
-        sys.exit(NONE_GOOD)
+        java.check_names(spark, where, places_file)
+        for name, main in mains.items():
+            progress = Progress()
+            main(Run(spark, where, closed=progress.count, **options))
+            progress.end(name)
+            all_good &= not progress.none_good
+    return all_good
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -76,15 +75,6 @@ def hours(table: Path) -> dict[tuple[str, str], tuple[object, ...]]:
     names = ("trips", "duration_minutes_mean", "duration_minutes_min", "duration_minutes_max", "bike_estimate")
     rows = delta.rows(table)
     return {(f"{row['window_start']:%H}", row["station"]): tuple(row[name] for name in names) for row in rows}
-
-
-def zipped(project: Path) -> None:
-    """What `make zip` makes."""
-    (project / "dist").mkdir(exist_ok=True)
-    with zipfile.ZipFile(project / "dist" / "headrace.zip", "w") as archive:
-        for package in ("jobs", "schemas", "sketches"):
-            for path in sorted((project / package).rglob("*.py")):
-                archive.write(path, path.relative_to(project))
 
 
 def shell(project: Path, folder: Path) -> Callable[..., str]:

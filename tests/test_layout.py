@@ -40,9 +40,17 @@ ROOMS = {
     # Bloom filters, HyperLogLog and quantiles over bytes and numpy: libraries of their own.
     "sketches": ("sketches", "numpy", "datasketch", "datasketches", *STDLIB),
     # The columns of tables and topics.
-    "schemas": ("pyspark.sql.types",),
+    "schemas": ("pyspark.sql.types", "pkgutil.extend_path"),
     # What every process needs: places, settings, errors, progress, and the private parts of Spark.
-    "jobs/running": ("jobs.running", "pydantic", "pydantic_core", "pandas._libs", *WRITERS, *FLOOR),
+    "jobs/running": (
+        "jobs.running",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "pandas._libs",
+        *WRITERS,
+        *FLOOR,
+    ),
     # How a job file is started.
     "jobs/run.py": ("jobs.running", *FLOOR),
     # Where records come from: the archive and Kafka.

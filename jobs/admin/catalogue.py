@@ -21,9 +21,9 @@ def find(name: str, file: Path | None = None) -> Result:
     """
     results: dict[str, Result] = {}
     broken: list[str] = []
-    for load in [partial(_load, file)] if file else _modules():
+    for open_module in [partial(load, file)] if file else _modules():
         try:
-            result = getattr(load(), "RESULT", None)
+            result = getattr(open_module(), "RESULT", None)
         except (Exception, SystemExit) as error:
             broken.append(why_not_loaded(error))
             continue
@@ -57,8 +57,10 @@ def _modules() -> Iterator[Callable[[], ModuleType]]:
             yield partial(importlib.import_module, f"jobs.{module.name}")
 
 
-def _load(file: Path) -> ModuleType:
-    """The module in `file`, which may import what lies in the current folder."""
+def load(file: Path) -> ModuleType:
+    """The module in `file`, which may import what lies in the current folder. Raises Refused if there is no such file,
+    and whatever it raises itself.
+    """
     if not file.is_file():
         raise Refused(f"there is no job file {file}.")
     spec = importlib.util.spec_from_file_location(f"job_{file.stem}", file)

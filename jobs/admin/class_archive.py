@@ -41,11 +41,16 @@ def sample_departures(records: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Make the file."""
-    target = sys.argv[1]
-    with one_line_errors(), tempfile.TemporaryDirectory() as place:
+    """The command line."""
+    with one_line_errors():
+        write(sys.argv[1], Path("conf") / LOCAL_PROFILE)
+
+
+def write(target: str, profile_file: Path) -> None:
+    """Make the file `target`, for sessions of this profile."""
+    with tempfile.TemporaryDirectory() as place:
         os.environ.pop("SPARK_CONF_DIR", None)
-        settings = profile(Path("conf") / LOCAL_PROFILE)
+        settings = profile(profile_file)
         others = [word for word in settings[JAVA_OPTIONS].split() if not word.startswith("-XX:SharedArchiveFile")]
         partial = f"{target}.partial"
         settings[JAVA_OPTIONS] = " ".join([*others, f"-XX:ArchiveClassesAtExit={partial}"])

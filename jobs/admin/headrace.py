@@ -11,20 +11,10 @@ from importlib import import_module
 import typer
 
 COMMANDS = (
-    *("demo", "new", "produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *(
-        "status",
-        "doctor",
-        "drift",
-        "accuracy",
-        "verify",
-        "rules",
-        "requeue",
-        "complete",
-        "restate",
-        "check",
-        "backtest",
-    ),
+    *("jars", "demo", "new", "check", "run"),
+    *("produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
+    *("status", "doctor", "drift", "accuracy", "verify", "rules"),
+    *("requeue", "complete", "restate", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )
 """The commands in the order of the help. Each is the function of this name in the file of this name."""

@@ -61,19 +61,21 @@ def fetch(folder: Path, listed: Path, group: str, artifact: str, version: str, d
     print(f"fetched {target.name}")
 
 
+def fetch_all(folder: Path, listed: Path) -> None:
+    """Fetch all jars of the list that are not in `folder`, and remove those of other versions."""
+    check_java()
+    folder.mkdir(exist_ok=True, parents=True)
+    jars = read_list(listed)
+    for jar in jars:
+        fetch(folder, listed, *jar)
+    for path in set(folder.glob("*.jar")) - {folder / f"{artifact}-{version}.jar" for _, artifact, version, _ in jars}:
+        path.unlink()
+
+
 def main() -> None:
-    """Fetch them all, and remove jars of other versions."""
+    """The command line."""
     with one_line_errors():
-        check_java()
-        folder, listed = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else LIST
-        folder.mkdir(exist_ok=True)
-        jars = read_list(listed)
-        for jar in jars:
-            fetch(folder, listed, *jar)
-        for path in set(folder.glob("*.jar")) - {
-            folder / f"{artifact}-{version}.jar" for _, artifact, version, _ in jars
-        }:
-            path.unlink()
+        fetch_all(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else LIST)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jobs.running import jvm
+from jobs.running import jvm, project
 from jobs.running.errors import Refused
 
 if TYPE_CHECKING:
@@ -90,18 +90,35 @@ def check_names(spark: "SparkSession", places: "Places", file: Path) -> None:
 
 
 def profile(path: Path) -> dict[str, str]:
-    """The settings of a Spark properties file in conf/. Raises Refused if it cannot be read.
+    """The settings of a Spark properties file in conf/; of headrace's own if there is no such file.
 
-    Paths under .jars/ and conf/ start at the folder above conf, wherever the process was started.
+    Raises Refused if it cannot be read, or if there are no jars. Paths under .jars/ and conf/ start at the folder above
+    conf, wherever the process was started.
     """
+    own = project.default_file(path.name)
+    source = path if path.exists() or not own.exists() else own
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = source.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise Refused(f"cannot read the Spark profile {path}: {error.strerror}.") from None
     pairs = (line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
     settings = {name: value.strip() for name, value in pairs}
     root = path.resolve().parent.parent
-    return settings if root == Path.cwd() else {name: _below(root, name, value) for name, value in settings.items()}
+    if ".jars/" in settings.get("spark.driver.extraClassPath", "") and not (root / ".jars").is_dir():
+        raise Refused(f"there are no jars in {root / '.jars'}: headrace jars fetches them, once.")
+    if root != Path.cwd():
+        settings = {name: _below(root, name, value) for name, value in settings.items()}
+    return {name: _with_log_settings(root, value) for name, value in settings.items()}
+
+
+def _with_log_settings(root: Path, value: str) -> str:
+    """The value with headrace's own settings of the log, if the project has none."""
+    file = Path("conf", "log4j2.properties")
+    if (root / file).exists():
+        return value
+    option = "-Dlog4j2.configurationFile="
+    address = f"file://{quote(str(project.default_file(file.name)))}"
+    return re.sub(rf"{re.escape(option)}\S*{re.escape(str(file))}", f"{option}{address}", value)
 
 
 def _below(root: Path, name: str, value: str) -> str:

@@ -1,14 +1,19 @@
-"""The places file: where the log, the tables and the checkpoints are, and whether every library can open them."""
+"""The places file: where the log, the tables and the checkpoints are, and whether every library can open them.
+
+A variable of the environment comes before the file: HEADRACE_TABLES, HEADRACE_KAFKA__SERVERS.
+"""
 
 import os
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from jobs.running import environment, project
 from jobs.running.database_access import DatabasePlace
 from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.errors import Refused
@@ -69,13 +74,16 @@ class Places(BaseModel):
 
 
 def read_places(path: Path) -> Places:
-    """Read a places file; relative paths start at its folder.
+    """Read a places file, and what the environment says instead; relative paths start at the folder of the file. A
+    project that has no conf/local.toml has its data in the folder data.
 
     Raises Refused when the file is not there, is not TOML, or has an unknown, missing or wrong field.
     """
     shown = str(path) if str(path).isprintable() else repr(str(path))
+    is_absent = path == project.places_file() and not path.exists() and project.PLACES_VARIABLE not in os.environ
+    source = project.default_file(project.PLACES.name) if is_absent else path
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        raw = tomllib.loads(source.read_text(encoding="utf-8-sig"))
     except OSError as error:
         remedy = "Name one with --places."
         if "?" in shown and "PYSPARK_GATEWAY_PORT" in os.environ:
@@ -83,6 +91,8 @@ def read_places(path: Path) -> Places:
         raise Refused(f"cannot read the places file {shown}: {error.strerror}. {remedy}") from None
     except ValueError as error:
         raise Refused(f"{shown} is not TOML: {error}.") from None
+    variables = environment.read(Places)
+    raw = _merge(raw, variables)
     for name in FOLDERS:
         given = raw.get(name)
         if isinstance(given, str) and "\0" not in given and not re.match(r"[A-Za-z][\w+.-]*://", given):
@@ -92,7 +102,18 @@ def read_places(path: Path) -> Places:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise Refused(f"{shown}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}.") from None
+        source_names = f"{shown} and the environment" if variables else shown
+        raise Refused(
+            f"{source_names}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}."
+        ) from None
+
+
+def _merge(raw: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of both; those of `more` take the place of others."""
+    for name, value in more.items():
+        is_table = isinstance(value, dict) and isinstance(raw.get(name), dict)
+        raw[name] = _merge(raw[name], value) if is_table else value
+    return raw
 
 
 def _flaw(path: str) -> str | None:

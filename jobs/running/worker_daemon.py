@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.running import project
 from jobs.running.late_pandas import import_pandas_late
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ LIBRARIES = ("pyspark.worker", "pyspark.sql.datasource", "pyarrow.json", "pyarro
 
 
 def show_project(spark: "SparkSession") -> None:
-    """Have Spark start the daemon with the project that this process has imported, before the first worker starts."""
+    """Have Spark start the daemon with the packages that this process has imported, and those of the project at work,
+    before the first worker starts.
+    """
     context = spark.sparkContext
     if context.getConf().get("spark.python.daemon.module") != MODULE:
         return
@@ -31,7 +34,9 @@ def show_project(spark: "SparkSession") -> None:
         root = os.path.relpath(root)
     given = context.environment.get("PYTHONPATH")
     rest = [] if given is None else [path for path in given.split(os.pathsep) if path != root]
-    context.environment["PYTHONPATH"] = os.pathsep.join([root, *rest])
+    own = str(project.folder())
+    last = [] if own in (root, *rest) or os.pathsep in own else [own]
+    context.environment["PYTHONPATH"] = os.pathsep.join([root, *rest, *last])
 
 
 def import_libraries() -> None:

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
@@ -57,6 +58,7 @@ def transfer(postgres: Postgres, ends: Event) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_each_publish_has_the_sum_of_the_bank(
     spark: SparkSession, postgres: Postgres, connector: Callable[..., Connector], kafka_places: Path
 ) -> None:

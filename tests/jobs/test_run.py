@@ -164,7 +164,8 @@ def test_what_numbers_and_secrets_depend_on_is_the_same_on_a_cluster() -> None:
 
 @pytest.mark.usefixtures("spark")
 def test_each_argument_of_a_job_reaches_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "conf").mkdir()
+    for folder in ("conf", ".jars"):
+        (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "conf" / run.LOCAL_PROFILE, tmp_path / "conf")
     (tmp_path / "conf" / "p.toml").write_text('archive = "a"\ntables = "t"\ncheckpoints = "c"\n')
     places = ["--places", str(tmp_path / "conf" / "p.toml")]
@@ -182,7 +183,8 @@ def test_each_argument_of_a_job_reaches_its_run(tmp_path: Path, monkeypatch: pyt
 def test_a_run_in_which_no_record_was_good_has_an_exit_code_of_its_own(
     records: int, quarantined: int, code: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "conf").mkdir()
+    for folder in ("conf", ".jars"):
+        (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "conf" / run.LOCAL_PROFILE, tmp_path / "conf")
     (tmp_path / "conf" / "p.toml").write_text('archive = "a"\ntables = "t"\ncheckpoints = "c"\n')
     monkeypatch.setattr(sys, "argv", ["job", "--places", str(tmp_path / "conf" / "p.toml")])
