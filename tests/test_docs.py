@@ -65,7 +65,7 @@ def test_the_tutorial_does_what_it_says(project: Path, tmp_path: Path) -> None:
                     output = run("bash", "-c", line)
 
     assert files == FILES
-    assert [line.split()[0] for line in lines] == ["source", "headrace", "headrace", "headrace", "headrace"]
+    assert [line.split()[0] for line in lines] == ["source", *["headrace"] * 5]
     tables = project / "data" / "tables"
     assert hours(tables / "trip_duration_v1") == HOURS
     [bad] = delta.rows(tables / "trip_duration_v1_quarantine")

@@ -69,7 +69,7 @@ ROOMS = {
     "jobs/publishing": (
         "jobs.publishing",
         *("jobs.answers", "jobs.facts", "jobs.lake", "jobs.log"),
-        *("pandas", *WRITERS, *GROUND),
+        *("pandas", "sqlglot", *WRITERS, *GROUND),
     ),
     # A result brought up to date, batch by batch, exactly once.
     "jobs/keeping": (

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.answers import merging
 from jobs.answers.result import Result
 from jobs.lake import pointers
+from jobs.publishing import named_tables
 from jobs.running.errors import Refused
 from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
@@ -47,16 +48,17 @@ def _complete_time(places: Places, result: Result) -> datetime | None:
 
 
 def query(places: Places, sql: str, *names: str) -> pa.Table:
-    """The answer to `sql`, in which the tables `names` (such as departure_delay_v1) stand under their names.
+    """The answer to `sql`, in which tables (such as departure_delay_v1) stand under their names. Which ones it reads is
+    taken from the SQL, unless `names` say so.
 
     A name that `headrace promote` has pointed to a result stands for its table; all that the query names are of the
     same moment between two switches. The SQL is that of Apache DataFusion. Runs in this process without Java; raises
-    Refused if a table is not there.
+    Refused if a table is not there, or if the SQL cannot be read.
     """
     from deltalake import QueryBuilder
 
     builder = QueryBuilder()
-    for name, (_, table) in _open(places, *names).items():
+    for name, (_, table) in _open(places, *(names or named_tables.names(sql))).items():
         builder = builder.register(name, table)
     return _plain(pa.table(builder.execute(sql).read_all()))
 

@@ -11,7 +11,6 @@ import typer
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from jobs.running.places import Places
@@ -169,28 +168,15 @@ def _is_all_read(places: "Places", names: list[str]) -> bool:
 
 def _show(places: "Places", name: str, question: str, sql: str) -> None:
     from rich.console import Console
-    from rich.table import Table
 
+    from jobs.admin import row_table
     from jobs.publishing import results
 
-    frame: pd.DataFrame = results.query(places, sql.format(name), name).to_pandas()
-    table = Table(title=question, title_justify="left", title_style="bold")
-    for column in frame.columns:
-        table.add_column(column, justify="right" if frame[column].dtype.kind in "if" else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(_text, row))
+    rows = results.query(places, sql.format(name))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
-    console.print(table)
+    console.print(row_table.table(rows, title=question))
     console.print(f"{places.table(name)}", soft_wrap=True, highlight=False)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return value.strftime("%Y-%m-%d %H:%M UTC") if hasattr(value, "strftime") else str(value)
 
 
 def _next_steps(places: "Places") -> str:
