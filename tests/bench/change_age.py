@@ -1,9 +1,9 @@
 """How old is a change of a row in PostgreSQL when it can be read in the table of latest rows? 1,000 changes a second.
 
 A real PostgreSQL, Debezium and Kafka, and a continuous run. Each change writes down when it is made. The table is read
-again and again: the age of a change is the time at which a reader has it, less the time at which it was made. At the end
-the table is compared with PostgreSQL's own rows. A change that another of the same row overtakes before a reader sees it
-has no age.
+again and again: the age of a change is the time at which a reader has it, less the time at which it was made. At the
+end the table is compared with PostgreSQL's own rows. A change that another of the same row overtakes before a reader
+sees it has no age.
 
 python tests/bench/change_age.py --rate 1000 --accounts 100000 --seconds 60
 """
