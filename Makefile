@@ -55,7 +55,7 @@ long: $(VENV)/dev.ready setup zip $(CLASSES) ## the tests of minutes: killed job
 
 law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
 	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
-	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs
+	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs tests/cluster/test_random_statements.py
 
 quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
 	$(BIN)/python -m pytest -m 'not java and not slow and not long' $(TESTS)
