@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply view rules chaos soak notebook reference zip clean
+.PHONY: help setup demo test long quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply changes view rules chaos soak notebook reference zip clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -55,7 +55,7 @@ long: $(VENV)/dev.ready setup zip $(CLASSES) ## the tests of minutes: killed job
 
 law: $(VENV)/dev.ready setup $(CLASSES) ## new random histories that must not change the tables: make law CUTS=25 SEED=7
 	@cuts=$(or $(CUTS),25); seed=$(or $(SEED),$$(date +%s)); echo "make law CUTS=$$cuts SEED=$$seed"; \
-	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs
+	CUTS=$$cuts $(BIN)/python -m pytest --hypothesis-seed $$seed --timeout $$((120 * cuts)) -m law tests/jobs tests/cluster/test_random_statements.py
 
 quick: $(VENV)/dev.ready .jars/ready ## the tests that start neither Spark nor a broker
 	$(BIN)/python -m pytest -m 'not java and not slow and not long' $(TESTS)
@@ -107,6 +107,9 @@ enriched: $(VENV)/dev.ready setup $(CLASSES) flink ## events with the version of
 
 apply: $(VENV)/dev.ready setup $(CLASSES) ## 100,000 changes onto a table of 1,000,000 rows, beside Spark's MERGE
 	$(BIN)/python tests/bench/apply_changes.py
+
+changes: $(VENV)/dev.ready setup $(CLASSES) ## how old a change of a row in PostgreSQL is when it can be read, 1,000 changes a second through Debezium and Kafka: SECONDS=
+	$(BIN)/python tests/bench/change_age.py --seconds $(or $(SECONDS),60)
 
 view: $(VENV)/dev.ready ## a timeline of 759,058 follows kept up to date, and computed as a whole
 	$(BIN)/python tests/bench/view_timeline.py
