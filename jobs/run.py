@@ -88,10 +88,11 @@ class Run:
 def session(settings: dict[str, str] | None = None) -> "SparkSession":
     """A Spark session: the one that spark-submit configured, or a new one with `settings` (see `profile`).
 
-    Raises Refused if Java is missing, too old, or cannot start, or if this user has no name.
+    Raises Refused if Java is missing, too old, or cannot start, if there are no jars, or if this user has no name.
     """
     java.check_java()
     java.check_user()
+    java.check_jars(settings or {})
     java.prepare()
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.run import session
 from jobs.running import project
 from jobs.running.errors import Refused
 from jobs.running.java import profile
@@ -96,7 +97,7 @@ def test_what_is_no_job_is_told_before_java_starts(own: Path, typed: Typed) -> N
 
 def test_jars_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="headrace jars fetches them"):
-        profile(tmp_path / "conf" / "spark-local.conf")
+        session(profile(tmp_path / "conf" / "spark-local.conf"))
 
 
 def test_settings_of_a_project_without_any(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -92,7 +93,7 @@ def check_names(spark: "SparkSession", places: "Places", file: Path) -> None:
 def profile(path: Path) -> dict[str, str]:
     """The settings of a Spark properties file in conf/; of headrace's own if there is no such file.
 
-    Raises Refused if it cannot be read, or if there are no jars. Paths under .jars/ and conf/ start at the folder above
+    Raises Refused if it cannot be read. Paths under .jars/ and conf/ start at the folder above
     conf, wherever the process was started.
     """
     own = project.default_file(path.name)
@@ -104,11 +105,16 @@ def profile(path: Path) -> dict[str, str]:
     pairs = (line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
     settings = {name: value.strip() for name, value in pairs}
     root = path.resolve().parent.parent
-    if ".jars/" in settings.get("spark.driver.extraClassPath", "") and not (root / ".jars").is_dir():
-        raise Refused(f"there are no jars in {root / '.jars'}: headrace jars fetches them, once.")
     if root != Path.cwd():
         settings = {name: _below(root, name, value) for name, value in settings.items()}
     return {name: _with_log_settings(root, value) for name, value in settings.items()}
+
+
+def check_jars(settings: Mapping[str, str]) -> None:
+    """Raises Refused if the folder of jars that the settings name is not there."""
+    folder = Path(settings.get("spark.driver.extraClassPath", "").removesuffix("/*"))
+    if folder.name == ".jars" and not folder.is_dir():
+        raise Refused(f"there are no jars in {folder.absolute()}: headrace jars fetches them, once.")
 
 
 def _with_log_settings(root: Path, value: str) -> str:

@@ -17,15 +17,15 @@ PER_COMMIT = 10
 TICK_SECONDS = 0.02
 
 
-def change(connection: "psycopg.Connection[tuple[object, ...]]", accounts: int, rate: int, seconds: float) -> int:
+def change(connection: psycopg.Connection, accounts: int, rate: int, seconds: float) -> int:
     """As many changes as are due, again and again; how many there were."""
     dice, begun, made = np.random.default_rng(3), time.monotonic(), 0
     while (passed := time.monotonic() - begun) < seconds:
         while made + PER_COMMIT <= passed * rate:
             amounts = dice.integers(-1000, 1000, PER_COMMIT).tolist()
-            ids = dice.integers(1, accounts + 1, PER_COMMIT).tolist()
+            ids = sorted(dice.integers(1, accounts + 1, PER_COMMIT).tolist())
             with connection.transaction(), connection.cursor() as cursor:
-                cursor.executemany(CHANGE, sorted(zip(amounts, ids, strict=True), key=lambda pair: pair[1]))
+                cursor.executemany(CHANGE, list(zip(amounts, ids, strict=True)))
             made += PER_COMMIT
         time.sleep(TICK_SECONDS)
     return made

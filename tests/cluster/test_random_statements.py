@@ -54,7 +54,9 @@ ONE_STATEMENT = st.sampled_from(TABLES).flatmap(statements)
 TRANSACTIONS = st.tuples(
     st.sampled_from(["COMMIT", "COMMIT", "ROLLBACK"]), st.lists(ONE_STATEMENT, min_size=1, max_size=4)
 )
-ACCIDENTS = st.sampled_from(["kill", "snapshot", "run", "restart the database"]).map(lambda name: (name, []))
+ACCIDENTS = st.tuples(
+    st.sampled_from(["kill", "snapshot", "run", "restart the database"]), st.lists(ONE_STATEMENT, max_size=0)
+)
 HISTORIES = st.lists(st.one_of(TRANSACTIONS, TRANSACTIONS, TRANSACTIONS, ACCIDENTS), min_size=5, max_size=25)
 EXAMPLE: list[tuple[str, list[str]]] = [
     (

@@ -52,7 +52,7 @@ class EmbeddedServer:
         self._bin = self._programs()
         self._data = self.folder / "data"
         file = self.folder / "password"
-        file.write_text(self._password)
+        file.write_text(self._password, encoding="utf-8")
         file.chmod(0o600)
         if self._as_root:
             os.chown(self.folder, NOBODY, NOBODY)
@@ -61,7 +61,7 @@ class EmbeddedServer:
         kind = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
         if self._run("initdb", "--pgdata", str(self._data), *login, *kind).wait(120):
             raise Refused(f"PostgreSQL cannot be set up in {self.folder}: {self.log()}")
-        with (self._data / "postgresql.conf").open("a") as conf:
+        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as conf:
             lines = SETTINGS | {"port": str(self.port)} | settings
             conf.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
 
@@ -125,7 +125,7 @@ class EmbeddedServer:
 
     def log(self) -> str:
         """The end of what the server has written about itself."""
-        return (self.folder / "out.log").read_text(errors="replace")[-2000:]
+        return (self.folder / "out.log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def connect(self, user: str = OWNER, password: str | None = None, **more: Any) -> "psycopg.Connection[Any]":
         """A connection that commits each statement by itself, unless `autocommit` is False."""

@@ -108,7 +108,10 @@ WINDOW = ("window", "window_start", "window_end", "site")
 HOURS = replace(PANES, deliver=(Topic("hours"),))
 
 
-@pytest.mark.parametrize("large", [False, True], ids=["in this process", "by Spark"])
+@pytest.mark.parametrize(
+    "large",
+    [pytest.param(False, id="in this process"), pytest.param(True, id="by Spark", marks=pytest.mark.long)],
+)
 def test_windows(large: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first publish is of a result that delivers nothing yet: the feed begins with all that there is."""
     if large:

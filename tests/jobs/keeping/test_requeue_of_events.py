@@ -70,6 +70,7 @@ def asked(spark: SparkSession) -> Callable[..., tuple[Any, list[str]]]:
     return ask
 
 
+@pytest.mark.long
 def test_record_by_record_wherever_it_stops(
     spark: SparkSession, tmp_path: Path, asked: Callable[..., tuple[Any, list[str]]]
 ) -> None:

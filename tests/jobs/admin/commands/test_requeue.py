@@ -56,6 +56,7 @@ def command(places: Places, folder: Path) -> None:
     assert not ended.value.code
 
 
+@pytest.mark.long
 def test_each_record_goes_in_once_wherever_a_requeue_stops(
     a_run: Callable[..., Run], places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
