@@ -8,13 +8,14 @@ from typing import Any, get_args
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from jobs.answers import answer_kinds, change_contract, contract, delivery, table_names
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers import answer_kinds, contract, delivery, table_names
+from jobs.answers.changes import change_contract
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.latest import Latest
-from jobs.answers.rule_report import TABLE as RULE_REPORT
+from jobs.answers.rules.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind

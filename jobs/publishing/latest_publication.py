@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import row_states
-from jobs.answers.change_order import ChangeOrder
+from jobs.answers.changes import row_states
+from jobs.answers.changes.change_order import ChangeOrder
+from jobs.answers.changes.moved_values import with_moved_values
 from jobs.answers.latest import Latest
-from jobs.answers.moved_values import with_moved_values
 from jobs.answers.result import Result
 from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing

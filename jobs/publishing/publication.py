@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.answers import merging, windows
+from jobs.answers import windows
 from jobs.answers.result import Result
-from jobs.answers.windows import Window
+from jobs.answers.windows import Window, merging
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import calendar_days, in_process_upsert, stored_panes
 from jobs.publishing.finality import Finality

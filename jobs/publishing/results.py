@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.answers import merging
 from jobs.answers.result import Result
+from jobs.answers.windows import merging
 from jobs.lake import pointers
 from jobs.publishing import named_tables
 from jobs.running.errors import Refused

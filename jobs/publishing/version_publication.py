@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import row_states, version_rows
-from jobs.answers.change_order import CLEARED, ChangeOrder
-from jobs.answers.moved_values import with_moved_values
+from jobs.answers.changes import row_states, version_rows
+from jobs.answers.changes.change_order import CLEARED, ChangeOrder
+from jobs.answers.changes.moved_values import with_moved_values
+from jobs.answers.changes.version_rows import Timeline
 from jobs.answers.result import Result
-from jobs.answers.version_rows import Timeline
 from jobs.answers.versions import VALID_TO, Versions
 from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing

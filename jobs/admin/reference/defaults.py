@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from jobs.admin import findings
 from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
-from jobs.answers import days, sliding, windows
+from jobs.answers import sliding, windows
 from jobs.answers.delivery import File, Topic, Webhook
 from jobs.answers.enriched import Enriched
 from jobs.answers.latest import Latest
@@ -24,6 +24,7 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.top import Top
 from jobs.answers.versions import Versions
 from jobs.answers.views.view import View
+from jobs.answers.windows import days
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate

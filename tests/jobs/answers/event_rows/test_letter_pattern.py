@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.answers import letter_pattern, sequences
+from jobs.answers import sequences
+from jobs.answers.event_rows import letter_pattern
 from jobs.running.errors import Mistake
 
 ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[c]"])

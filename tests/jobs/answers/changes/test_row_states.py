@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.answers import row_states
-from jobs.answers.change_order import MARKS, ChangeOrder
+from jobs.answers.changes import row_states
+from jobs.answers.changes.change_order import MARKS, ChangeOrder
 
 STATE = pa.schema(
     [

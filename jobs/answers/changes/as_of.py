@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers.version_rows import NEVER
+from jobs.answers.changes.version_rows import NEVER
 from jobs.answers.versions import VALID_FROM, VALID_TO
 from jobs.facts import partials
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers.change_order import ChangeOrder
+from jobs.answers.changes.change_order import ChangeOrder
 from jobs.events.changes.change_form import DELETE, INSERT, TRANSACTION
 from jobs.facts import partials
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.types import BooleanType, StructType
 
-from jobs.answers import order
-from jobs.answers.order import Timeline
+from jobs.answers.event_rows import order
+from jobs.answers.event_rows.order import Timeline
 from jobs.running.errors import Mistake
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers import row_states
-from jobs.answers.change_order import CLEARED, ChangeOrder
+from jobs.answers.changes import row_states
+from jobs.answers.changes.change_order import CLEARED, ChangeOrder
 from jobs.answers.versions import VALID_FROM, VALID_TO
 from jobs.events.changes.change_form import DELETE
 from jobs.facts import partials

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from jobs.answers import days
-from jobs.answers.windows import CalendarDay
+from jobs.answers.windows import CalendarDay, days
 from tests.jobs.answers import zones
 from tests.jobs.answers.zones import Change
 

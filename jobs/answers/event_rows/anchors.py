@@ -26,8 +26,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import order
-from jobs.answers.event_answer import SHOWN
+from jobs.answers.event_rows import order
+from jobs.answers.event_rows.event_answer import SHOWN
 from jobs.running.errors import Mistake
 
 PLACE = ("event_time", "record_partition", "record_offset")

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers import change_order
-from jobs.answers.change_order import ChangeOrder
+from jobs.answers.changes import change_order
+from jobs.answers.changes.change_order import ChangeOrder
 from jobs.events.changes.change_form import DELETE, NONE, SNAPSHOT, TRUNCATE
 from jobs.facts import partials
 

@@ -13,8 +13,7 @@ from datasketches import hll_sketch, tgt_hll_type
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import DecimalType, DoubleType, LongType, StringType, StructType
 
-from jobs.answers import merging
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Window
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Window, merging
 from jobs.facts.panes import Panes
 from sketches import hyperloglog
 

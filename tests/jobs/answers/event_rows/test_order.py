@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.answers import order
+from jobs.answers.event_rows import order
 
 FAR = 2**61
 """Times so far apart that a group and a time do not fit into 64 bits together."""

@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.answers import answer_kinds
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.views.view import View
 from jobs.events import topic_schema

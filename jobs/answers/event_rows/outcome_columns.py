@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.answers import contract
-from jobs.answers.event_kinds import Kind
+from jobs.answers.event_rows.event_kinds import Kind
 from jobs.running.errors import Mistake
 
 PLACE = {"time": "event_time", "partition": "record_partition", "offset": "record_offset"}

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from jobs.answers import order
-from jobs.answers.event_kinds import KindEvents
+from jobs.answers.event_rows import order
+from jobs.answers.event_rows.event_kinds import KindEvents
 from jobs.running import durations
 from jobs.running.errors import Mistake
 

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers.open_windows import CHANGED, Completed, OpenWindows
 from jobs.answers.windows import Window
+from jobs.answers.windows.open_windows import CHANGED, Completed, OpenWindows
 from jobs.events import equality
 from jobs.facts import partials
 from jobs.facts.panes import Panes

@@ -7,10 +7,10 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.answers import row_states, version_rows
-from jobs.answers.change_order import MARKS, ChangeOrder
-from jobs.answers.moved_values import with_moved_values
-from jobs.answers.version_rows import Timeline
+from jobs.answers.changes import row_states, version_rows
+from jobs.answers.changes.change_order import MARKS, ChangeOrder
+from jobs.answers.changes.moved_values import with_moved_values
+from jobs.answers.changes.version_rows import Timeline
 
 TIME = pa.timestamp("us", "UTC")
 VALUES = ("body", "note")

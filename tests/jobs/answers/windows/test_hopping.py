@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import LongType, StringType, StructType
 
-from jobs.answers import merging, windows
-from jobs.answers.windows import Hopping, Tumbling, Window
+from jobs.answers import windows
+from jobs.answers.windows import Hopping, Tumbling, Window, merging
 from jobs.facts.panes import Panes
 from tests.jobs.facts import cuts
 from tests.jobs.facts.cuts import HOUR
