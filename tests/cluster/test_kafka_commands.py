@@ -183,7 +183,7 @@ def test_status_shows_the_lag_and_when_unread_records_are_deleted_and_doctor_how
     ledger.write(places, "lagging_v1", read)
     found = standing.read(places, "lagging_v1")
     assert isinstance(found, standing.Facts)
-    assert (found.lag.records, found.lag.minutes, found.lag.deleted_time) == (9, 9.0, oldest + week)
+    assert (found.lag.records, found.lag.seconds, found.lag.deleted_time) == (9, 540.0, oldest + week)
     monkeypatch.setattr(findings, "SOON", timedelta(days=8))
     [said] = findings._log(places, "lagging_v1", read)
     assert f"from {oldest + week:%Y-%m-%d %H:%M} UTC on" in said.what
