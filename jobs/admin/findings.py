@@ -2,19 +2,20 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from jobs.admin import remedies, standing
 from jobs.admin.database import slot_findings
+from jobs.admin.states import Finding, State
 from jobs.answers import table_names
 from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
 from jobs.keeping.ledger import Position, Row
 from jobs.keeping.steps import Kind
 from jobs.lake import commits, delta_tables
 from jobs.log import home
+from jobs.log.kafka.client import Unreachable
 from jobs.publishing.results import query
 from jobs.running import kafka_tools
 from jobs.running.errors import Refused
@@ -24,15 +25,6 @@ SOON = timedelta(days=1)
 """A finding if the log deletes unread records within this time."""
 LONG = timedelta(minutes=15)
 """Kafka ends a transaction that is open for this long (transaction.max.timeout.ms); an older one hangs."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found. `wrong`: unless somebody acts, the next run refuses, or its numbers are doubtful."""
-
-    wrong: bool
-    what: str
-    remedy: str
 
 
 Check = Callable[[Places, str, Row], Iterator[Finding]]
@@ -52,12 +44,12 @@ def examine(places: Places, name: str) -> list[Finding]:
             )
         ]
     if last is None:
-        return [Finding(False, "it has no rows in its ledger yet", "run its job")]
+        return [Finding(False, "it has no rows in its ledger yet", "run its job", State.NEW)]
     holder = locks.holder(places.checkpoints, name)
     if holder:
         return [
             *_run_check(_rows, places, name, last),
-            Finding(False, f"it is running now ({holder}): what a batch leaves half done is not looked at", "wait"),
+            _run_at_work(holder),
         ]
     checks = (
         _rows,
@@ -74,10 +66,17 @@ def examine(places: Places, name: str) -> list[Finding]:
     return [finding for check in checks for finding in _run_check(check, places, name, last)]
 
 
+def _run_at_work(holder: str) -> Finding:
+    what = f"it is running now ({holder}): what a batch leaves half done is not looked at"
+    return Finding(False, what, "wait", State.RUNNING)
+
+
 def _run_check(check: Check, places: Places, name: str, last: Row) -> list[Finding]:
     """The findings of one check; a table that cannot be read is a finding."""
     try:
         return list(check(places, name, last))
+    except Unreachable as error:
+        return [Finding(True, str(error), "", State.UNKNOWN)]
     except Refused as error:
         return [Finding(True, str(error), "")]
     except Exception as error:
@@ -166,9 +165,12 @@ def _publication(places: Places, name: str, last: Row) -> Iterator[Finding]:
     if last.is_published:
         return
     if last.definition.get("windows"):
-        yield Finding(False, "the windows are behind the panes", "run its job: it publishes at its end")
+        what = "the windows are behind the panes"
     elif "answers" in last.definition:
-        yield Finding(False, "the answers are behind the events", "run its job: it publishes at its end")
+        what = "the answers are behind the events"
+    else:
+        return
+    yield Finding(False, what, "run its job: it publishes at its end", State.BEHIND)
 
 
 def _log(places: Places, name: str, last: Row) -> Iterator[Finding]:
@@ -212,8 +214,11 @@ def _open_transactions(places: Places, topic: str) -> Iterator[Finding]:
 
 
 def _quarantine(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    facts = standing.read(places, name)
-    if isinstance(facts, standing.Facts) and facts.waiting:
-        why = ", ".join(f"{count:,} {reason}" for reason, _, count, _ in facts.reasons if count)
-        remedy = remedies.advice(name, last.definition, [(reason, field) for reason, field, n, _ in facts.reasons if n])
-        yield Finding(False, f"{facts.waiting:,} records wait in quarantine ({why})", remedy)
+    if delta_tables.find(places.table(table_names.table(name, "quarantine"))) is None:
+        return  # `_tables` reports it
+    waiting = [(reason, field, count) for reason, field, count, _ in standing.reasons(places, name) if count]
+    if waiting:
+        why = ", ".join(f"{count:,} {reason}" for reason, _, count in waiting)
+        remedy = remedies.advice(name, last.definition, [(reason, field) for reason, field, _ in waiting])
+        records = sum(count for _, _, count in waiting)
+        yield Finding(False, f"{records:,} records wait in quarantine ({why})", remedy)

@@ -4,9 +4,9 @@ from typing import Any
 
 from rich.table import Table
 
-from jobs.admin.commands.status import seconds
 from jobs.admin.second_counts import Spread
 from jobs.admin.topic_lateness import TopicLateness
+from jobs.admin.units import length
 from jobs.running import durations
 
 CHOICES = ("1 minute", "5 minutes", "10 minutes", "30 minutes", "1 hour", "6 hours", "1 day", "7 days")
@@ -46,10 +46,10 @@ def _spread_table(first: str, title: str) -> Table:
 
 
 def _cells(behind: Spread, ahead: Spread) -> list[str]:
-    late = [seconds(behind.percentile(per_mille)) for per_mille in PER_MILLE.values()]
+    late = [length(behind.percentile(per_mille)) for per_mille in PER_MILLE.values()]
     out_of_order = behind.total - behind.within(0)
-    clock = [f"{ahead.total:,}", seconds(ahead.largest)]
-    return [f"{behind.total:,}", f"{out_of_order:,}", *late, seconds(behind.largest), *clock]
+    clock = [f"{ahead.total:,}", length(ahead.largest)]
+    return [f"{behind.total:,}", f"{out_of_order:,}", *late, length(behind.largest), *clock]
 
 
 def _partitions(measured: TopicLateness, name: str) -> Table:
@@ -97,13 +97,13 @@ def _recommendation(whole: Spread) -> str:
     words = f"{choice} keeps {_share(kept, whole.total)} of {whole.total:,} records; {late} would be late"
     if enough:
         return f"{words}. It is the shortest of these that keeps {ENOUGH_PER_CENT} %"
-    return f"even {words}. The latest is {seconds(whole.largest)} behind: look at its producer"
+    return f"even {words}. The latest is {length(whole.largest)} behind: look at its producer"
 
 
 def _clocks(ahead: Spread, records: int) -> str:
     if not ahead.total:
         return "no event time is ahead of its record timestamp"
-    far = f"p99 of them by {seconds(ahead.percentile(990))}, at most by {seconds(ahead.largest)}"
+    far = f"p99 of them by {length(ahead.percentile(990))}, at most by {length(ahead.largest)}"
     return f"{ahead.total:,} of {records:,} event times are ahead of their record timestamp: {far}"
 
 

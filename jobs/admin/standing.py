@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.admin import completeness
 from jobs.admin.completeness import Completeness, Extents
+from jobs.admin.units import length
 from jobs.answers import table_names
 from jobs.keeping import ledger
 from jobs.keeping.ledger import Row
@@ -18,7 +19,10 @@ from jobs.publishing.results import query
 from jobs.running.places import Places
 from sketches import quantiles
 
-COLUMNS = "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, notes, committed_time"
+COLUMNS = (
+    "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, lateness_max_seconds, "
+    "record_time, notes, committed_time"
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class Lag:
     offsets: dict[tuple[str, int], tuple[int, int | None]]
     """By topic and partition, the next offset of the job and that of the log."""
     records: int | None
-    minutes: float | None
+    seconds: float | None
     """Of record time."""
     deleted_time: datetime | None
     """When the log begins to delete unread records; None: it does not, or there are none."""
+    fault: str | None = None
+    """Why the log cannot be read, if it cannot."""
 
     @property
     def records_shown(self) -> str:
@@ -39,9 +45,9 @@ class Lag:
         return "unknown" if self.records is None else f"{self.records:,}"
 
     @property
-    def minutes_shown(self) -> str:
-        """Minutes of record time that the job has not read."""
-        return "unknown" if self.minutes is None else f"{self.minutes:,.1f}"
+    def time_shown(self) -> str:
+        """Record time that the job has not read, with its unit."""
+        return "unknown" if self.seconds is None else length(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class Facts:
     lateness: tuple[float, float, float]
     """p50, p99 and maximum of all good records, seconds."""
     batch_time: datetime | None
+    newest_record_time: datetime | None
+    """The largest record timestamp in the published numbers; None before the first record."""
     unpublished: int
     """Batches that are not published yet."""
     completeness: Completeness | None
@@ -79,6 +87,10 @@ class Facts:
         """When the last batch was closed."""
         return "-" if self.batch_time is None else f"{self.batch_time:%Y-%m-%d %H:%M:%S}"
 
+    def age_seconds(self, now: datetime) -> float | None:
+        """How old the newest record in the published numbers is; None before the first record."""
+        return None if self.newest_record_time is None else (now - self.newest_record_time).total_seconds()
+
     @property
     def published_state(self) -> str:
         """Whether what is published holds every batch."""
@@ -93,8 +105,12 @@ def read(places: Places, name: str) -> Facts | str:
         last = ledger.last(places, name)
         return "has no rows in its ledger yet: run its job." if last is None else _facts(places, name, last)
     except Exception as error:  # deltalake raises many kinds for a damaged table
-        why = " ".join(str(error).split())[:200]
-        return f"cannot be read: {why}"
+        return f"cannot be read: {_fault(error)}"
+
+
+def _fault(error: Exception) -> str:
+    """In one line."""
+    return " ".join(str(error).split())[:200]
 
 
 def has_publications(last: Row) -> bool:
@@ -111,11 +127,14 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
     good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
+    latest = max((row["lateness_max_seconds"] or 0.0 for row in rows), default=0.0)
     topics = (last.definition.get("topic", ""), *last.further_topics)
-    extents = _extents(places, topics)
+    extents, fault = _extents(places, topics)
+    is_behind = has_publications(last)
     unpublished = [
         r for r in rows if r["kind"] in (Kind.BATCH, Kind.REQUEUE) and r["sequence"] > last.published_sequence
     ]
+    published = [r["record_time"] for r in rows if not is_behind or r["sequence"] <= last.published_sequence]
     return Facts(
         name,
         last,
@@ -126,13 +145,14 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         sum(row["out_of_order"] for row in rows),
         sum(row["late"] for row in rows),
         _stragglers(places, name),
-        (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
+        (min(behind.quantile(0.5, good), latest), min(behind.quantile(0.99, good), latest), latest),
         batches[-1]["committed_time"] if batches else None,
-        len(unpublished) if has_publications(last) else 0,
+        max(filter(None, published), default=None),
+        len(unpublished) if is_behind else 0,
         completeness.read(last, topics, extents),
         tuple(note for row in rows if row["generation"] == last.generation for note in row["notes"] or ()),
-        _lag(places, last, topics, extents),
-        _reasons(places, name),
+        _lag(places, last, topics, extents, fault),
+        reasons(places, name),
         [_table(places, each) for each in _tables(name, last) if delta_tables.find(places.table(each))],
     )
 
@@ -142,23 +162,23 @@ def _tables(name: str, last: Row) -> list[str]:
     return list(dict.fromkeys((name, *last.tables, *table_names.all_tables(name))))
 
 
-def _extents(places: Places, topics: Sequence[str]) -> Extents | None:
-    """What the log holds of each topic; None if it cannot be read."""
+def _extents(places: Places, topics: Sequence[str]) -> tuple[Extents | None, str | None]:
+    """What the log holds of each topic; or None, and why it cannot be read."""
     try:
-        return {topic: home.extents(places, topic) for topic in topics}
-    except Exception:  # the log is away or damaged: what the ledger says is shown all the same
-        return None
+        return {topic: home.extents(places, topic) for topic in topics}, None
+    except Exception as error:  # the log is away or damaged: what the ledger says is shown all the same
+        return None, _fault(error)
 
 
-def _lag(places: Places, last: Row, topics: Sequence[str], extents: Extents | None) -> Lag:
+def _lag(places: Places, last: Row, topics: Sequence[str], extents: Extents | None, fault: str | None) -> Lag:
     read = {topic: position.end_offsets for topic, position in last.positions(topics).items()}
     try:
         deadlines = [home.retention_deadline(places, topic, read[topic]) for topic in topics] if extents else []
-    except Exception:
-        extents = None
+    except Exception as error:
+        extents, fault = None, _fault(error)
     if extents is None:
         known = {(topic, part): (offset, None) for topic, ends in read.items() for part, offset in ends.items()}
-        return Lag(dict(known), None, None, None)
+        return Lag(dict(known), None, None, None, fault)
     offsets: dict[tuple[str, int], tuple[int, int | None]] = {}
     waiting = 0
     for topic, each in ((topic, one) for topic, of_topic in extents.items() for one in of_topic):
@@ -171,7 +191,7 @@ def _lag(places: Places, last: Row, topics: Sequence[str], extents: Extents | No
     if not waiting or newest is None or begun is None:
         return Lag(offsets, waiting, 0.0, None)
     deleted = min((time for time in deadlines if time), default=None)
-    return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds() / 60), deleted)
+    return Lag(offsets, waiting, max(0.0, (newest - begun).total_seconds()), deleted)
 
 
 def _end(extent: Extent, read: dict[int, int]) -> int:
@@ -179,7 +199,8 @@ def _end(extent: Extent, read: dict[int, int]) -> int:
     return read.get(extent.partition, 0) if extent.last_offset is None else extent.last_offset + 1
 
 
-def _reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:
+def reasons(places: Places, name: str) -> list[tuple[str, str | None, int, int]]:
+    """(reason, field, waiting, requeued) of the records in quarantine, by reason and field."""
     quarantine = table_names.table(name, "quarantine")
     counted = query(
         places,

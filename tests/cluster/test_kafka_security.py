@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from jobs import run
 from jobs.admin import demo_flights
 from jobs.admin.class_archive import sample_departures
-from jobs.log.kafka import producer, topics
+from jobs.log.kafka import patience, producer, topics
 from jobs.log.kafka.groups import Group
 from jobs.running import kafka_tools
 from jobs.running.errors import Refused
@@ -228,6 +228,6 @@ def test_a_secret_that_is_not_there_is_named(secured: Path) -> None:
 
 
 def test_a_broker_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(patience, "TIMEOUT_SECONDS", 2.0)
     with pytest.raises(Refused, match=r"127\.0\.0\.1:1 does not answer"):
         topics.describe(Kafka(servers="127.0.0.1:1"), TOPIC)

@@ -35,7 +35,7 @@ from jobs.keeping import batch_size, deliveries, fast_pass, first_records, house
 from jobs.lake import delta_tables, small_files
 from jobs.log import topic
 from jobs.log.archive import compaction, file_reader, file_writer, rewrite, transaction
-from jobs.log.kafka import groups, home, producer, topic_retention, topics
+from jobs.log.kafka import groups, home, patience, producer, topic_retention
 from jobs.publishing import (
     calendar_days,
     event_plan,
@@ -193,7 +193,8 @@ def _times() -> list[Row]:
         _constant("version of Java, at least", java, "JAVA_AT_LEAST"),
         _constant("wait for the Java of a killed run to let go of its lock", locks, "WAIT_SECONDS", "{} seconds"),
         _limit("time that a topic of Kafka keeps records, if nobody has changed it", days_kept, topic_retention),
-        _constant("time for a broker to answer", topics, "TIMEOUT_SECONDS", "{} seconds"),
+        _constant("time for a broker to answer", patience, "TIMEOUT_SECONDS", "{} seconds"),
+        _constant("the same for `status`, `doctor` and `log`", patience, "LOOK_SECONDS", "{} seconds"),
         _constant("time for the receiver of a Webhook to answer", to_webhook, "TIMEOUT_SECONDS", "{} seconds"),
         _constant("time between two tries of a delivery that failed", deliveries, "AGAIN_SECONDS", "{} seconds"),
         _constant("wait for a broker that starts, before offsets are shown", groups, "STARTING_SECONDS", "{} seconds"),

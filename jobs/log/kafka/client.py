@@ -6,6 +6,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from jobs.log.kafka import patience
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -15,8 +16,6 @@ NOT_ALLOWED = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
 """Answers to a user whom an ACL forbids to do that."""
-TIMEOUT_SECONDS = 30.0
-"""How long a broker may take to answer."""
 
 
 class Unreachable(Refused):
@@ -25,6 +24,7 @@ class Unreachable(Refused):
 
 def connect(kafka: Kafka, make: Callable[[dict[str, Any]], Any], **options: Any) -> Any:
     """A client of confluent-kafka, and the list in which it collects its errors, for `refusal`. Raises Refused."""
+    patience.begin(kafka)
     client_errors: list[KafkaError] = []
     try:
         made_client = make(kafka.for_python() | {"error_cb": client_errors.append} | options)
@@ -40,19 +40,22 @@ def refusal(kafka: Kafka, error: KafkaException, client_errors: list[KafkaError]
     """The error of a client in words; an earlier one in `client_errors` is often the cause."""
     codes = {fault.code() for fault in [*client_errors, error.args[0]]}
     if codes & {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
-        return Unreachable(
+        shut_out = (
             f"the broker {kafka.servers} does not let {kafka.username or 'this client'} in: user, password or "
             "mechanism is wrong. Mend [kafka] in the places file."
         )
+        return patience.give_up(kafka, Unreachable(shut_out))
     if codes & {KafkaError._SSL}:
-        return Unreachable(
+        no_tls = (
             f"no TLS with the broker {kafka.servers}: its certificate has expired, is not signed by the authorities "
             "that [kafka] names, or is of another host."
         )
+        return patience.give_up(kafka, Unreachable(no_tls))
     if codes & NOT_ALLOWED:
         return Unreachable(f"{kafka.username or 'this client'} may not do that on {kafka.servers}: an ACL is missing.")
     if codes & {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}:
-        return Unreachable(f"the broker {kafka.servers} does not answer. Is it running, and is [kafka] right?")
+        silent = f"the broker {kafka.servers} does not answer. Is it running, and is [kafka] right?"
+        return patience.give_up(kafka, Unreachable(silent))
     if codes & {KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD}:
         return Refused(
             f"The broker {kafka.servers} takes no such record into this topic: its timestamp is further from its "

@@ -10,7 +10,8 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 
 from jobs.log.archive.file_reader import schema
 from jobs.log.kafka import topics
-from jobs.log.kafka.client import TIMEOUT_SECONDS, connect, refusal
+from jobs.log.kafka.client import connect, refusal
+from jobs.log.kafka.patience import remember, timeout_seconds
 from jobs.log.topic import Extent
 from jobs.running.kafka_access import Kafka
 
@@ -20,6 +21,7 @@ AT_ONCE, AT_MOST_SECONDS = 1_000, 0.1
 """The client hands over this many records, or what has come within this time."""
 
 
+@remember
 def extents(kafka: Kafka, topic: str) -> list[Extent]:
     """What each partition holds, by partition. `records` counts offsets: some may be of transactions, or compacted."""
     now = topics.require(kafka, topic)
@@ -27,6 +29,7 @@ def extents(kafka: Kafka, topic: str) -> list[Extent]:
         return [reader.extent(partition, now.firsts[partition], end) for partition, end in sorted(now.ends.items())]
 
 
+@remember
 def open_transactions(kafka: Kafka, topic: str) -> list[Extent]:
     """Of each partition with an open transaction, what it holds from the transaction's first record on: readers of
     committed records do not see it yet.
@@ -84,13 +87,13 @@ class _Reader:
     def messages(self, partition: int, start: int, end: int, limit: int) -> Iterator[Any]:
         """At most `limit` records with an offset in [start, end). Raises Refused."""
         self._consumer.assign([TopicPartition(self._topic, partition, start)])
-        until = time.monotonic() + TIMEOUT_SECONDS
+        until = time.monotonic() + timeout_seconds()
         try:
             while limit > 0:
                 messages = self._consumer.consume(min(limit, AT_ONCE), AT_MOST_SECONDS)
                 if not messages and time.monotonic() > until:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-                until = time.monotonic() + TIMEOUT_SECONDS if messages else until
+                until = time.monotonic() + timeout_seconds() if messages else until
                 for message in messages:
                     fault = message.error()
                     if fault is not None and fault.code() == KafkaError._PARTITION_EOF:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from jobs.log.kafka.client import NOT_ALLOWED, TIMEOUT_SECONDS, connect, refusal, wait
+from jobs.log.kafka.client import NOT_ALLOWED, connect, refusal, wait
+from jobs.log.kafka.patience import timeout_seconds
 from jobs.running.kafka_access import Kafka
 
 FOREVER = -1
@@ -39,9 +40,9 @@ def new_topic_settings(kafka: Kafka) -> dict[str, str | None]:
     """
     admin, client_errors = connect(kafka, AdminClient)
     try:
-        cluster = wait(admin, admin.describe_cluster(request_timeout=TIMEOUT_SECONDS), client_errors)
+        cluster = wait(admin, admin.describe_cluster(request_timeout=timeout_seconds()), client_errors)
         asked = ConfigResource(ResourceType.BROKER, str(cluster.nodes[0].id))
-        futures = admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS)
+        futures = admin.describe_configs([asked], request_timeout=timeout_seconds())
         config = {name: entry.value for name, entry in wait(admin, futures[asked], client_errors).items()}
     except KafkaException as error:
         if error.args[0].code() in NOT_ALLOWED:

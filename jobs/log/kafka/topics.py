@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from jobs.log.kafka.client import TIMEOUT_SECONDS, connect, refusal, wait
-from jobs.log.topic import Topic
+from jobs.log.kafka import listing
+from jobs.log.kafka.client import connect, refusal, wait
+from jobs.log.kafka.patience import remember, timeout_seconds
+from jobs.log.topic import Topic, others
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -27,6 +29,7 @@ _ELECTING = (
 COMMITTED = IsolationLevel.READ_COMMITTED
 
 
+@remember
 def describe(kafka: Kafka, name: str) -> Topic | None:
     """The topic; None if there is none. Waits for partitions that have no leader at the moment. Raises Refused."""
     return TopicProbe(kafka, name).now()
@@ -57,12 +60,12 @@ class TopicProbe:
                 code = error.args[0].code()
                 if code == KafkaError.UNKNOWN_TOPIC_OR_PART and waited > PROPAGATION_SECONDS:
                     return None
-                if code not in _ELECTING or waited > TIMEOUT_SECONDS:
+                if code not in _ELECTING or waited > timeout_seconds():
                     raise refusal(self._kafka, error, self._client_errors) from None
                 time.sleep(0.2)
 
     def _describe(self) -> Any:
-        asked = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=TIMEOUT_SECONDS)
+        asked = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=timeout_seconds())
         return wait(self._admin, asked[self._name], self._client_errors)
 
     def _topic(self) -> Topic:
@@ -77,10 +80,8 @@ def require(kafka: Kafka, name: str) -> Topic:
     """The topic. Raises Refused if there is none."""
     topic = describe(kafka, name)
     if topic is None:
-        raise Refused(
-            f"there is no topic {name} on {kafka.servers}, or this user may not see it. Make it, or fill it with "
-            f"`headrace produce {name} FILE`."
-        )
+        hint = others(name, listing.names(kafka))
+        raise Refused(f"there is no topic {name} on {kafka.servers}, or this user may not see it: {hint}")
     return topic
 
 
@@ -92,7 +93,7 @@ def _offsets(
     isolation: IsolationLevel = COMMITTED,
 ) -> dict[int, int]:
     specs = dict.fromkeys(partitions, spec)
-    futures = admin.list_offsets(specs, isolation_level=isolation, request_timeout=TIMEOUT_SECONDS)
+    futures = admin.list_offsets(specs, isolation_level=isolation, request_timeout=timeout_seconds())
     return {asked.partition: wait(admin, future, client_errors).offset for asked, future in futures.items()}
 
 
@@ -122,12 +123,13 @@ def written_ends(kafka: Kafka, name: str, partitions: Iterable[int]) -> dict[int
     return _list_offsets(kafka, name, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
 
 
+@remember
 def settings(kafka: Kafka, name: str) -> Mapping[str, str]:
     """The topic's settings, such as retention.ms. Raises Refused."""
     admin, client_errors = connect(kafka, AdminClient)
     asked = ConfigResource(ResourceType.TOPIC, name)
     try:
-        futures = admin.describe_configs([asked], request_timeout=TIMEOUT_SECONDS)
+        futures = admin.describe_configs([asked], request_timeout=timeout_seconds())
         entries = wait(admin, futures[asked], client_errors)
     except KafkaException as error:
         raise refusal(kafka, error, client_errors) from None
@@ -141,10 +143,10 @@ def create(kafka: Kafka, name: str, partitions: int, config: Mapping[str, str]) 
     admin, client_errors = connect(kafka, AdminClient)
     new = NewTopic(name, partitions, config=dict(config))
     try:
-        wait(admin, admin.create_topics([new], request_timeout=TIMEOUT_SECONDS)[name], client_errors)
+        wait(admin, admin.create_topics([new], request_timeout=timeout_seconds())[name], client_errors)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise refusal(kafka, error, client_errors) from None
-    until = time.monotonic() + TIMEOUT_SECONDS
+    until = time.monotonic() + timeout_seconds()
     while describe(kafka, name) is None and time.monotonic() < until:
         time.sleep(0.1)

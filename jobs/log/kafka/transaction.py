@@ -10,7 +10,8 @@ import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from jobs.log.kafka import topics
-from jobs.log.kafka.client import TIMEOUT_SECONDS, connect, refusal
+from jobs.log.kafka.client import connect, refusal
+from jobs.log.kafka.patience import timeout_seconds
 from jobs.log.kafka.producer import SETTINGS
 from jobs.log.kafka.target import Target
 from jobs.log.partitioner import partitions_of
@@ -38,14 +39,14 @@ class TransactionalProducer:
             kafka, Consumer, **{"group.id": group, "enable.auto.commit": False, "isolation.level": "read_committed"}
         )
         try:
-            self._producer.init_transactions(TIMEOUT_SECONDS)  # ends what a run that was killed has left open
+            self._producer.init_transactions(timeout_seconds())  # ends what a run that was killed has left open
         except KafkaException as error:
             raise self._refusal(error) from None
 
     def number(self) -> int:
         """The number of the last transaction; 0 if there is none. Raises Refused."""
         try:
-            [found] = self._consumer.committed([TopicPartition(self._topic, 0)], TIMEOUT_SECONDS)
+            [found] = self._consumer.committed([TopicPartition(self._topic, 0)], timeout_seconds())
         except KafkaException as error:
             raise refusal(self._kafka, error, self._consumer_errors) from None
         return max(0, found.offset) if found.metadata == self._origin else 0
@@ -58,7 +59,7 @@ class TransactionalProducer:
             self._send(records)
             position = TopicPartition(self._topic, 0, number, self._origin)
             group = self._consumer.consumer_group_metadata()
-            self._producer.send_offsets_to_transaction([position], group, TIMEOUT_SECONDS)
+            self._producer.send_offsets_to_transaction([position], group, timeout_seconds())
             self._producer.commit_transaction(TRANSACTION_SECONDS)
         except KafkaException as error:
             self._abort()
@@ -75,7 +76,7 @@ class TransactionalProducer:
             headers = [(pair["key"], pair["value"]) for pair in pairs]
             while not self._produce(value, key, partition, time_ms, headers, failed):
                 self._producer.poll(1)
-        self._producer.flush(TIMEOUT_SECONDS)
+        self._producer.flush(timeout_seconds())
         if failed:
             raise KafkaException(failed[0])
 
@@ -99,7 +100,7 @@ class TransactionalProducer:
 
     def _abort(self) -> None:
         try:
-            self._producer.abort_transaction(TIMEOUT_SECONDS)
+            self._producer.abort_transaction(timeout_seconds())
         except KafkaException:
             return  # whoever takes this name next aborts it
 

@@ -11,7 +11,6 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import LongType, StructField, StructType
 
-from jobs.admin.commands.status import status
 from jobs.answers.latest import Latest
 from jobs.answers.result import Reads, Result
 from jobs.answers.versions import Versions
@@ -20,6 +19,7 @@ from jobs.events.changes import debezium
 from jobs.keeping import housekeeping
 from jobs.log.archive import writer
 from jobs.running.errors import Mistake, Refused
+from tests.jobs.admin import command
 from tests.jobs.bank_log import PREFIX, TABLES, TRANSACTIONS, Bank, Record
 from tests.jobs.keeping.world import World
 
@@ -97,7 +97,7 @@ def test_a_publish_shows_whole_transactions(
     append(world, [one for one in bank.log[ends[1] :] if one not in (*marks, *savings)])
     world.keep()
     assert balances(world) == bank.states[2], "the others have no end"
-    status("bank_v1", places_file(world))
+    assert command.run("status", "bank_v1", "--places", str(places_file(world))) == 0
     assert f"{ledger(world)['waiting']:,} changes wait for the rest of their transactions" in capsys.readouterr().out
     append(world, marks)
     world.keep()

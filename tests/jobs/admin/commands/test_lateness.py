@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import schemas
-from jobs.admin.commands.status import seconds
+from jobs.admin.units import length
 from jobs.log.archive import writer
 from jobs.log.archive.snapshot import records
 from jobs.running.places import Places
@@ -69,8 +69,8 @@ def expected(behind: list[int], ahead: list[int]) -> list[str]:
     late = sorted(behind)
     ranks = [-(-per_mille * len(late) // 1000) for per_mille in (500, 900, 990, 999, 1000)]
     out_of_order = f"{sum(each > 0 for each in late):,}"
-    clock = [f"{len(ahead):,}", seconds(max(ahead, default=0))]
-    return [f"{len(late):,}", out_of_order, *(seconds(late[rank - 1]) for rank in ranks), *clock]
+    clock = [f"{len(ahead):,}", length(max(ahead, default=0))]
+    return [f"{len(late):,}", out_of_order, *(length(late[rank - 1]) for rank in ranks), *clock]
 
 
 def test_the_tables_are_those_of_a_loop_over_the_records(
@@ -113,8 +113,8 @@ def test_the_tables_are_those_of_a_loop_over_the_records(
     farthest = sorted(ahead["all"])
     p99 = farthest[-(-990 * len(farthest) // 1000) - 1]
     assert (
-        f"{len(farthest)} of 3,000 event times are ahead of their record timestamp: p99 of them by {seconds(p99)}, "
-        f"at most by {seconds(farthest[-1])}"
+        f"{len(farthest)} of 3,000 event times are ahead of their record timestamp: p99 of them by {length(p99)}, "
+        f"at most by {length(farthest[-1])}"
     ) in shown
     assert "left out: 2 of 3,002 records" in shown
 
