@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.admin import remedies, standing
+from jobs.admin import remedies, run_end, standing
 from jobs.admin.database import slot_findings
 from jobs.answers import table_names
 from jobs.keeping import checkpoint, ledger, locks, log_position, recovery, table_check
@@ -62,6 +62,7 @@ def examine(places: Places, name: str) -> list[Finding]:
     checks = (
         _rows,
         _tables,
+        _last_run,
         _half_done_batch,
         _foreign_commits,
         _checkpoint,
@@ -120,6 +121,12 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
         if wrong:
             what, _, remedy = wrong.partition(". ")
             yield Finding(True, what, remedy)
+
+
+def _last_run(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """The last run failed, or was killed."""
+    if found := run_end.examine(places, name):
+        yield Finding(found.wrong, found.what, found.remedy)
 
 
 def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def status(
 
     from rich.console import Console
 
-    from jobs.admin import standing
+    from jobs.admin import run_end, standing
     from jobs.keeping import ledger
     from jobs.lake import pointers
     from jobs.running.errors import Refused
@@ -67,6 +67,8 @@ def status(
             return
         for table in _details(facts):
             console.print(table)
+        if (last_run := run_end.text(home, name)) is not None:
+            console.print(f"the last run: {last_run}", soft_wrap=True)
         return
     if not names:
         console.print(f"no results yet in {home.tables}: run a job.", soft_wrap=True)
@@ -79,6 +81,9 @@ def status(
             console.print(f"{result}: {facts}", soft_wrap=True)
         elif facts.completeness is not None:
             console.print(f"{result}: complete {_complete_text(facts.completeness)}", soft_wrap=True)
+    for result in names:
+        if (last_run := run_end.trouble(home, result)) is not None:
+            console.print(f"{result}: the last run {last_run}", soft_wrap=True)
     for line in _pointer_lines(known_pointers, sorted(known_pointers.targets), names):
         console.print(line, soft_wrap=True)
 
