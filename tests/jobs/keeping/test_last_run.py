@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from jobs.admin import run_end
 from jobs.keeping import last_run, locks
@@ -117,3 +119,15 @@ def test_status_shows_it(places: Places, tmp_path: Path, capsys: pytest.CaptureF
         raise RuntimeError("No space left on device")
     assert command.run("status", "--places", str(file)) == 0
     assert f"{NAME}: the last run failed at " in capsys.readouterr().out
+
+
+def test_housekeeping_of_the_ledger_leaves_it_alone(places: Places) -> None:
+    path = places.table(f"{NAME}_ledger")
+    for number in (1, 2):
+        write_deltalake(path, pa.table({"n": [number]}), mode="overwrite")
+    Path(path, "orphan.parquet").touch()
+    with last_run.record(a_run(places), NAME):
+        pass
+    removed = DeltaTable(path).vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
+    assert "orphan.parquet" in removed and len(removed) == 2
+    assert last_run.read(places, NAME) is not None
