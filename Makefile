@@ -133,6 +133,7 @@ reference: $(VENV)/demo.ready ## write docs/reference.md anew, out of the code
 zip: dist/headrace.zip ## what spark-submit ships to executors
 
 dist/headrace.zip: $(VENV)/demo.ready $(shell find jobs schemas sketches -name '*.py')
+	@echo "building $@: a few seconds"
 	@mkdir -p dist && rm -rf build dist/*.whl $@
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
 

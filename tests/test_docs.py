@@ -165,6 +165,7 @@ FILE_ENDINGS = (
     ".py",
     ".md",
     ".toml",
+    ".json",
     ".conf",
     ".ndjson",
     ".csv",

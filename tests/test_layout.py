@@ -47,6 +47,7 @@ ROOMS = {
         "pydantic",
         "pydantic_core",
         "pydantic_settings",
+        "rich",
         "pandas._libs",
         *WRITERS,
         *FLOOR,

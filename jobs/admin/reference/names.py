@@ -142,6 +142,7 @@ NAMES = {
             "NAME/generation-00001.aside-1": "One that was moved aside: nothing reads it.",
             "NAME.lock": "In the folder of checkpoints: held by a run's Python.",
             "NAME.java.lock": "The same, held by its Java.",
+            "_last_run.json": "In the folder of the ledger: when the last run began, and how it ended.",
             "topic=TOPIC/partition=PARTITION": "In the archive: the folder of a partition's files.",
             "_producers.lock": "In the archive: held by a producer while it commits.",
             "headrace.covers": "In the footer of a file copied from Kafka: FROM-TO, the offsets [FROM, TO) it covers.",
