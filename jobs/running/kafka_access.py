@@ -122,7 +122,7 @@ class Kafka(BaseModel):
         """Options of Java's client, with references for secrets."""
         options = {"bootstrap.servers": self.servers, "security.protocol": self.security}
         if self.security.startswith("SASL"):
-            options |= {"sasl.mechanism": self.mechanism, "sasl.jaas.config": self._java_login()}
+            options |= {"sasl.mechanism": self.mechanism, "sasl.jaas.config": self._login_module()}
         if self.token_endpoint:
             options |= {"sasl.login.callback.handler.class": TOKEN_HANDLER}
             options |= {"sasl.oauthbearer.token.endpoint.url": self.token_endpoint}
@@ -135,7 +135,7 @@ class Kafka(BaseModel):
         options |= kafka_options.for_java(self.options)
         return options | (PROVIDERS if "${" in "".join(options.values()) else {})
 
-    def _java_login(self) -> str:
+    def _login_module(self) -> str:
         """The login as Java's client takes it."""
         if self.mechanism == "OAUTHBEARER":
             login = f'clientId="{self.username}" clientSecret="{self.password}"'
