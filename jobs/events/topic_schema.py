@@ -66,7 +66,7 @@ def location(topic: Any, name: str) -> str:
     except (OSError, SyntaxError, ValueError):  # in a zip, or changed since
         return file_name(topic)
     shown = str(file) if file and "." not in getattr(topic, "__name__", "") else file_name(topic)
-    for node in tree.body:
+    for node in reversed(tree.body):  # the last one counts
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
         if any(isinstance(target, ast.Name) and target.id == name for target in _targets(targets)):
             return f"{shown}, line {node.lineno}"

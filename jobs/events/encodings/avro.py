@@ -48,13 +48,8 @@ def check_reader(where: str, text: object) -> None:
 def decoder(schema: SchemaText, reader: str | None) -> Decode:
     """What decodes values that were written with this schema. Raises ValueError if it is none."""
     import fastavro
+    from fastavro.read import SchemaResolutionError
     from fastavro.schema import SchemaParseException
-    from fastavro.validation import ValidationError
-
-    try:
-        from fastavro.read import SchemaResolutionError
-    except ImportError:  # of another build
-        from fastavro._read_common import SchemaResolutionError
 
     field = f"schema id {schema.schema_id}"
     writers, readers = parse(schema.text, schema.references), parse(reader) if reader else None
@@ -67,7 +62,7 @@ def decoder(schema: SchemaText, reader: str | None) -> Decode:
             raise Fault("schema_mismatch", field) from None
         except (
             *(EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, ArithmeticError),
-            *(AttributeError, SchemaParseException, ValidationError),
+            *(AttributeError, SchemaParseException),
         ):
             raise Fault("not_decodable", field) from None
         if data.tell() != len(rest):

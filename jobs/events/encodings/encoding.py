@@ -71,7 +71,7 @@ class Encoding:
             raise known
         try:
             return msgspec.json.encode(json_value(known(rest), self.columns))
-        except (UnicodeEncodeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):  # msgspec has no JSON for it
             raise Fault("not_decodable", f"schema id {schema_id}") from None
 
     def _decoder(self, schema_id: int, unknown: dict[int, Fault]) -> Decode | Fault:
