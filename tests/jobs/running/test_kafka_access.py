@@ -1,5 +1,6 @@
 """What stands in [kafka] of a places file, and what becomes of it."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jobs.running import kafka_options
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 from jobs.running.references import resolve_reference
+from tests.pages import blocks, page
 
 HOMES = 'log = "kafka"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n'
 
@@ -166,3 +168,16 @@ def test_client_credentials_are_fetched_by_both_clients(tmp_path: Path, monkeypa
         places(tmp_path, *SECURE, 'mechanism = "OAUTHBEARER"')
     with pytest.raises(Refused, match=r"id\.example\.org is another machine and http is not encrypted"):
         places(tmp_path, *SECURE, token[0], 'token_endpoint = "http://id.example.org/token"')
+
+
+def test_the_examples_of_the_page_are_taken_by_librdkafka(tmp_path: Path) -> None:
+    examples = [text for _, language, text in blocks(page("docs/kafka.md")) if language == "toml"]
+    assert len(examples) == 3
+    (tmp_path / "kafka.secrets").write_text("password=p\nsecret=s\n")
+    (tmp_path / "kafka-ca.pem").write_text(ssl.DER_cert_to_PEM_cert(ssl.create_default_context().get_ca_certs(True)[0]))
+    for text in examples:
+        lines = [line for line in text.splitlines() if line not in ('log = "kafka"', "", "[kafka]")]
+        server = [] if "servers" in text else ['servers = "127.0.0.1:1"']
+        kafka = places(tmp_path, *server, *lines).kafka
+        assert kafka
+        connect(kafka, Consumer, **{"group.id": "g"})[0].close()
