@@ -63,7 +63,7 @@ def backtest(
         check_java()  # before records are copied, which may take long
         result = job_constants.load(job, settings or ())
         at = _folder(where, folder, result.name)
-        own = backtest_run.prepare(at)
+        own = backtest_run.prepare(at, where.schema_registry)
         try:
             copied = backtest_run.copy_records(where, result, span, own, given)
             backtest_run.compute(
