@@ -71,7 +71,9 @@ def of_events(
     if csv.option_names() and not (file and record_sample.is_csv(file)):
         raise Refused(f"{csv.option_names()[0]} is for CSV: give a sample whose name ends in .csv or .tsv.")
     found = record_sample.of_file(file, topic, csv) if file else record_sample.of_log(_places(find_places), topic)
-    notes = [f"{found.unread:,} records are no JSON objects: a job puts them into quarantine"] if found.unread else []
+    notes = (
+        [f"records that are no JSON object: {found.unread:,}; a job puts them into quarantine"] if found.unread else []
+    )
     fields = record_fields.of_rows(found.rows, notes)
     guess = event_time_guess.choose(fields, time)
     fields = record_fields.without_event_time(fields, guess.field.name, notes)

@@ -12,10 +12,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
+from jobs.answers.latest import Latest
 from jobs.answers.outcomes import Outcomes, Then
 from jobs.answers.result import Late, Reads, Result
 from jobs.answers.windows import Tumbling, Windows
 from jobs.decisions.membership import Membership
+from jobs.events.changes import keyed_rows
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake, Refused
 from jobs.testing import same_rows
@@ -74,6 +76,21 @@ def test_several_topics_and_a_decision(run_result: RunResult) -> None:
         seen, [throw(clock, who, 1) for clock, who in (("08:00", "a"), ("08:01", "b"), ("08:02", "a"))]
     )
     assert answers.select("record_offset", "seen_before") == [(0, False), (1, False), (2, True)]
+
+
+def test_changes_of_a_table(run_result: RunResult) -> None:
+    columns = StructType([StructField("who", StringType(), False), StructField("points", LongType())])
+    players: Any = SimpleNamespace(TOPIC="players", KEY="who", COLUMNS=columns)
+    result = Result("players_v1", Reads(players, as_they_are, form=keyed_rows.ROWS), Latest(key=("who",)))
+    changes = [
+        ("a", {"who": "a", "points": 1}, at("08:00")),
+        ("b", {"who": "b", "points": 2}, at("08:01")),
+        ("a", None, at("08:02")),
+        ("b", {"who": "b", "points": 3}, at("08:03")),
+    ]
+    rows = run_result(result, changes)
+    assert rows.select("who", "points") == [("b", 3)]
+    assert [row["who"] for row in rows.table("deleted")] == ["a"]
 
 
 def test_a_transform_that_depends_on_the_cut_is_noticed(run_result: RunResult) -> None:

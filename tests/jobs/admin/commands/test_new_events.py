@@ -88,12 +88,12 @@ def columns(project: Path, name: str) -> dict[str, tuple[DataType, bool]]:
 def test_files_of_nested_records_are_checked_and_run(
     spark: SparkSession, project: Path, capsys: pytest.CaptureFixture[str], run_result: RunResult
 ) -> None:
-    """They pass the linters of the project, the check, and their own test, whose functions are called here."""
+    """They pass the linters of the project and the check; a function of their own test is called here."""
     write(project / "rides.ndjson", *RIDES, "garbage", ride(3) | {"minutes": "three"})
     assert command.run("new", "city.rides", "--sample", "rides.ndjson") == 0
     assert capsys.readouterr().out.splitlines() == [
         "guessed: time: meta.at, as its numbers look like milliseconds since 1970; else --time FIELD",
-        "guessed: 1 records are no JSON objects: a job puts them into quarantine",
+        "guessed: records that are no JSON object: 1; a job puts them into quarantine",
         "guessed: field minutes: a number in 12 records, a text in 1; a job puts these into quarantine (wrong_type)",
         "guessed: key: bike_id, as its values come again: records of one are kept in order; else --key FIELD",
         "wrote schemas/rides.py, jobs/rides.py and tests/test_rides.py, of 13 records; next:",
@@ -116,7 +116,6 @@ def test_files_of_nested_records_are_checked_and_run(
     found = job_check.check(project / "jobs" / "rides.py", lambda: spark)
     assert not found.faults and found.tables["rides_v1"]
     test = load_module("test_rides", project / "tests" / "test_rides.py")
-    test.test_each_record_is_counted_once(run_result)
     test.test_a_record_that_lacks_its_fields_waits_in_quarantine(run_result)
     job = load_module("jobs.rides", project / "jobs" / "rides.py")
     rows = run_result(job.RESULT, RIDES)
