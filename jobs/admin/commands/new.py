@@ -81,5 +81,5 @@ def lines(files: "NewFiles") -> Sequence[str]:
     """What is said about them: guesses, files, next commands."""
     shown = [str(path) for path in files.texts]
     wrote = f"wrote {', '.join(shown[:-1])} and {shown[-1]}, of {files.records:,} records"
-    guessed = [f"guessed: {guess}" for guess in files.guesses]
+    guessed = [f"guessed: {' '.join(guess.split())}" for guess in files.guesses]
     return [*guessed, f"{wrote}; next:", *(f"  {command}" for command in files.next_commands)]

@@ -41,8 +41,6 @@ class FirstResult:
     averages: tuple[Column, ...]
     uniques: tuple[Column, ...]
     counts: tuple[Column, ...]
-    guesses: tuple[str, ...]
-    """A line for each."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -69,7 +67,6 @@ def propose(
         names.columns(numbers),
         names.columns(ids),
         names.columns(flags),
-        tuple(notes),
     )
 
 
@@ -134,7 +131,7 @@ class _Names:
         return tuple(Column(self._name(field), field) for field in list(fields)[:MOST_COLUMNS])
 
     def _name(self, field: Field) -> str:
-        name = re.sub(r"\W", "_", "_".join(field.path), flags=re.ASCII)
+        name = re.sub(r"\W", "_", "_".join(field.path), flags=re.ASCII).strip("_") or "column"
         while name.lower() in self._taken:
             name += "_value"
         self._taken.add(name.lower())

@@ -82,6 +82,8 @@ def of_events(
     proposal = first_result.propose(found, fields, guess, key, notes)
     called = _name(name, topic)
     rows = record_test.pick(fields, found.rows)
+    if not rows:
+        notes.append("no record of the sample has all fields in their types: write RECORDS of the test yourself")
     texts = {
         _path("schemas", f"{called}.py"): record_schema.text(topic, fields, guess, proposal.key),
         _path("jobs", f"{called}.py"): record_job.text(called, topic, proposal, guess),
@@ -90,7 +92,7 @@ def of_events(
     produce = [_produce(topic, file, csv, guess, proposal.key.name if proposal.key else None)] if file else []
     query = f"headrace query {shlex.quote(record_job.query(called, proposal))}"
     commands = [_check(called), f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}", *produce]
-    return NewFiles(texts, len(found.rows), proposal.guesses, [*commands, _run(called), query])
+    return NewFiles(texts, len(found.rows), notes, [*commands, _run(called), query])
 
 
 def write(found: NewFiles) -> None:

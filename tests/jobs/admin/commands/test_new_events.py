@@ -178,6 +178,18 @@ def test_a_topic_with_the_name_of_a_part_of_headrace(project: Path) -> None:
     lint(project, "events_rows")
 
 
+def test_names_that_no_column_of_a_table_can_have(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = {'q"q': 1, "it's": 2.5, "line\nbreak": 3, "ü": 4, "revision": 5, "2nd": {"x y": 6}, "b\\c": True, "": 7}
+    write(project / "odd.ndjson", *({"at": f"2025-05-05T08:00:0{n}Z"} | named for n in range(3)))
+    assert command.run("new", "odd", "--sample", "odd.ndjson") == 0
+    assert "guessed: field '' is left out: columns of headrace have this name\n" in capsys.readouterr().out
+    lint(project, "odd")
+    load_module("schemas.odd", project / "schemas" / "odd.py")
+    panes = load_module("jobs.odd", project / "jobs" / "odd.py").RESULT.panes
+    assert panes.averages == ("q_q", "it_s", "line_break", "column", "revision_value", "2nd_x_y")
+    assert panes.counts == ("b_c",)
+
+
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
