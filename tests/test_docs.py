@@ -160,6 +160,9 @@ NAMES_OF_OTHERS = (
     "outbox.",
     "source.",
     "io.debezium.",
+    *("fetch.", "max.request.", "receive.", "send.", "request.", "socket.", "default.api.", "metric.", "sasl.", "ssl."),
+    *("security.providers", "broker.address.", "https.", "queued.", "client.", "reconnect.", "group.", "isolation."),
+    *("org.apache.kafka.", "google.protobuf.", "meta.at"),
 )
 """Settings of Spark, Hadoop, Kafka and Delta, keys that are stored, a variable of examples: how they begin."""
 FILE_ENDINGS = (

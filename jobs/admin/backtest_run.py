@@ -23,6 +23,7 @@ from jobs.running.errors import Refused
 from jobs.running.instants import EPOCH
 from jobs.running.places import FOLDERS, Places, read_places
 from jobs.running.progress import Progress
+from jobs.running.registry_access import SchemaRegistry
 
 PLACES_FILE = "places.toml"
 """In the folder of a backtest: with it all commands look into its tables."""
@@ -74,14 +75,16 @@ class Backtest:
     quarantined: int
 
 
-def prepare(folder: Path) -> Places:
-    """Make the folder, with a places file of its own. Raises Refused if it is not empty or cannot be used."""
+def prepare(folder: Path, registry: SchemaRegistry | None = None) -> Places:
+    """Make the folder, with a places file of its own; the copied records are decoded by the schemas of `registry`.
+    Raises Refused if it is not empty or cannot be used.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(f"--folder {folder} is not an empty folder: name another one, or remove what is in it.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         (folder / PLACES_FILE).write_text("".join(f'{name} = "{name}"\n' for name in FOLDERS), encoding="utf-8")
-        return read_places(folder / PLACES_FILE)
+        return read_places(folder / PLACES_FILE).model_copy(update={"schema_registry": registry})
     except BaseException:
         remove(folder)
         raise

@@ -31,6 +31,7 @@ from jobs.events import event_time, topic_schema
 from jobs.events.changes import debezium_transactions
 from jobs.events.changes.change_form import TRANSACTION, ChangeForm
 from jobs.events.changes.change_topic import change_topic
+from jobs.events.encodings.encoding import encoded_topic
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
 from jobs.facts.panes import Panes
@@ -66,6 +67,12 @@ class Reads:
     columns change_... of change_form.COLUMNS, too."""
 
     def __post_init__(self) -> None:
+        if self.form and getattr(self.topic, "ENCODING", None):
+            raise Mistake(
+                f"{topic_schema.location(self.topic, 'ENCODING')}: form=... reads changes that are written in JSON, "
+                "and ENCODING says something else: let the capture tool write JSON, or leave form out"
+            )
+        object.__setattr__(self, "topic", encoded_topic(self.topic))
         if self.form and not hasattr(self.topic, "FORM"):
             object.__setattr__(self, "topic", change_topic(self.topic, self.form))
         topic_schema.check(self.topic)

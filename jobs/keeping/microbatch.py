@@ -16,7 +16,7 @@ from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.start import start
 from jobs.keeping.steps import Kind
-from jobs.log import home
+from jobs.log import home, schema_registry
 from jobs.run import Run
 from jobs.running import jvm, mistakes, shared_folder
 from jobs.running.errors import Refused
@@ -41,6 +41,7 @@ def keep(run: Run, result: Result) -> Row:
     """
     with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
         shared_folder.check_executors_see(run.spark, "tables", run.places.tables)
+        schema_registry.connect(run.places, [reads.topic for reads in result.all_reads])
         begun = datetime.now(UTC)
         try:
             return _write_batches(run, result)

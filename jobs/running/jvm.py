@@ -34,6 +34,11 @@ def system_property(spark: "SparkSession", name: str) -> str:
     return str(_java(spark).java.lang.System.getProperty(name))
 
 
+def set_system_property(spark: "SparkSession", name: str, value: str) -> None:
+    """Set a property of Java's for the rest of its life."""
+    _java(spark).java.lang.System.setProperty(name, value)
+
+
 def default_file_system(spark: "SparkSession") -> str:
     """The address of the file system that a path without a scheme is on."""
     return str(spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///"))

@@ -62,7 +62,7 @@ def backtest(
     with search_path_of(job), one_line_errors(where.kafka):
         result = job_constants.load(job, settings or ())
         at = _folder(where, folder, result.name)
-        own = backtest_run.prepare(at)
+        own = backtest_run.prepare(at, where.schema_registry)
         try:
             copied = backtest_run.copy_records(where, result, span, own, given)
             backtest_run.compute(

@@ -40,20 +40,22 @@ def lateness(
     from rich.console import Console
 
     from jobs.admin import lateness_report
-    from jobs.events import topic_schema
-    from jobs.log import home
+    from jobs.events import event_time, topic_schema
+    from jobs.events.encodings.encoding import encoded_topic
+    from jobs.log import home, schema_registry
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
     where = read_places(places)
     held = home.topic(where, topic)
-    declared = _schema(topic, schema)
-    file = topic_schema.file_name(declared)
+    declared = encoded_topic(_schema(topic, schema))
+    schema_registry.connect(where, [declared])
+    file, time = topic_schema.file_name(declared), event_time.of_topic(declared)
     if by is not None and by not in declared.COLUMNS.fieldNames():
         raise Refused(f"{file} has no column {by}; it has {', '.join(declared.COLUMNS.fieldNames())}.")
     measured = _measure(where, topic, declared, by, _span(where, topic, held, start, end))
     console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
-    for part in lateness_report.parts(measured, f"{topic}, by {declared.EVENT_TIME} of {file}", by):
+    for part in lateness_report.parts(measured, f"{topic}, by {time.name} of {file}", by):
         console.print(part, soft_wrap=isinstance(part, str))
 
 

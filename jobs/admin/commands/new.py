@@ -39,6 +39,10 @@ def new(
     debezium: Annotated[
         bool, typer.Option("--debezium", help="Its records are changes of a table, as Debezium writes them in JSON.")
     ] = False,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Its values are Avro or Protobuf of the schema registry.")
+    ] = False,
+    subject: Annotated[str | None, typer.Option(help="Of the registry; none: TOPIC-value.")] = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     decimal_comma: DecimalComma = False,
@@ -52,7 +56,8 @@ def new(
     Names and types of the fields are those of the sample; which one says when it happened, what is counted, averaged
     and grouped by is guessed. Each guess is said in a line, and the next commands at the end. No file is overwritten.
     With --debezium: a job that keeps the latest rows of a table, without a test; the types are those of the database if
-    its schema stands beside the records (schemas.enable).
+    its schema stands beside the records (schemas.enable). With --registry: the schema file alone, from the latest
+    schema of the topic's values.
     """
     from jobs.admin.new import written_files
     from jobs.running.errors import Refused
@@ -62,11 +67,12 @@ def new(
         raise Refused("give a sample, --sample FILE, or take the records of the log, --from-log: not both.")
     csv = CsvOptions(delimiter, encoding, decimal_comma, columns, text, null)
     found = None if sample else (lambda: read_places(places))
-    if debezium:
-        if time or csv.option_names():
-            raise Refused(
-                f"{'--time' if time else csv.option_names()[0]} is for records of events, not for --debezium."
-            )
+    if (debezium or registry) and (time or csv.option_names()):
+        option = "--time" if time else csv.option_names()[0]
+        raise Refused(f"{option} is for records of events, not for {'--debezium' if debezium else '--registry'}.")
+    if registry:
+        files = written_files.of_registry(topic, subject or f"{topic}-value", name, places)
+    elif debezium:
         files = written_files.of_changes(topic, sample, found, key or (), name)
     else:
         if len(key or ()) > 1:
@@ -79,7 +85,7 @@ def new(
 
 def lines(files: "NewFiles") -> Sequence[str]:
     """What is said about them: guesses, files, next commands."""
-    shown = [str(path) for path in files.texts]
-    wrote = f"wrote {', '.join(shown[:-1])} and {shown[-1]}, of {files.records:,} records"
+    *first, last = map(str, files.texts)
+    wrote = f"wrote {', '.join(first)} and {last}" if first else f"wrote {last}"
     guessed = [f"guessed: {' '.join(guess.split())}" for guess in files.guesses]
-    return [*guessed, f"{wrote}; next:", *(f"  {command}" for command in files.next_commands)]
+    return [*guessed, f"{wrote}, of {files.source}; next:", *(f"  {command}" for command in files.next_commands)]

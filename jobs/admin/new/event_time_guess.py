@@ -1,7 +1,7 @@
 """Which field says when an event happened, and how the schema file has to say it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql.types import DateType, DoubleType, LongType, StringType, TimestampType
@@ -20,7 +20,8 @@ _TIME_LIKE = re.compile(r"(time|date|stamp|epoch|millis|(^|_)(ts|at|ms|when)$)")
 class EventTimeGuess:
     """The field, and what the schema file says of it."""
 
-    field: Field
+    field: Field | None
+    """None: the record's own timestamp."""
     unit: str | None
     """EVENT_TIME_UNIT, for a number."""
     has_zone: bool
@@ -29,13 +30,20 @@ class EventTimeGuess:
     """What its values look like."""
 
     @property
+    def name(self) -> str | None:
+        """What EVENT_TIME says."""
+        return self.field.name if self.field else None
+
+    @property
     def is_date(self) -> bool:
         """Whether it says the day alone."""
-        return isinstance(self.field.kind, DateType)
+        return self.field is not None and isinstance(self.field.kind, DateType)
 
 
 def choose(fields: Sequence[Field], named: str | None) -> EventTimeGuess:
-    """The event time: the field `named`, or the one that looks most like it. Raises Refused if there is none."""
+    """The event time: the field `named`, or the one that looks most like it, or the record's own timestamp. Raises
+    Refused if there is no such field, or it is no time.
+    """
     plain = [each for field in fields for each in field.plain]
     if named is not None:
         for field in plain:
@@ -46,27 +54,17 @@ def choose(fields: Sequence[Field], named: str | None) -> EventTimeGuess:
                     f"--time {named}: its values are no times that headrace reads; docs/topics.md says which."
                 )
         raise Refused(f"--time {named}: the records have no such field; they have {', '.join(f.name for f in plain)}.")
-    guesses = sorted(_guesses(plain), key=_rank)
+    guesses = [(_rank(field), guess) for field in plain if (guess := _of_field(field, is_named=False))]
     if not guesses:
-        raise Refused(
-            "no field of the sample looks like a time. Name the one that says when it happened, --time FIELD; if there "
-            "is none, have the producer write one, such as 2025-05-05T08:00:00Z."
-        )
-    return guesses[0]
+        return EventTimeGuess(None, None, True, "no field looks like a time")
+    return min(guesses, key=lambda each: each[0])[1]
 
 
-def _guesses(fields: Sequence[Field]) -> Iterator[EventTimeGuess]:
-    for field in fields:
-        guess = _of_field(field, is_named=False)
-        if guess:
-            yield guess
-
-
-def _rank(guess: EventTimeGuess) -> tuple[bool, int, bool, int]:
+def _rank(field: Field) -> tuple[bool, int, bool, int]:
     """The least is the best: always there, a likely name, with a time of day, not within an object."""
-    name = guess.field.path[-1].lower()
+    name = field.path[-1].lower()
     likeliness = 2 if _UNLIKELY.search(name) else 0 if _LIKELY.search(name) else 1
-    return guess.field.nullable, likeliness, guess.is_date, len(guess.field.path)
+    return field.nullable, likeliness, isinstance(field.kind, DateType), len(field.path)
 
 
 def _of_field(field: Field, is_named: bool) -> EventTimeGuess | None:

@@ -129,9 +129,9 @@ def _join(path: tuple[str, ...], name: str) -> str:
     return ".".join((*path, name))
 
 
-def without_event_time(fields: Sequence[Field], event_time: str, notes: list[str]) -> list[Field]:
+def without_event_time(fields: Sequence[Field], event_time: str | None, notes: list[str]) -> list[Field]:
     """The fields without one of the name that headrace gives to the event time, unless it is that."""
     kept = [field for field in fields if field.name.lower() != EVENT_TIME or field.name == event_time]
     if len(kept) < len(fields):
-        notes.append(f"field {EVENT_TIME} is left out: a column of headrace has this name, for {event_time}")
+        notes.append(f"field {EVENT_TIME} is left out: a column of headrace has this name")
     return kept

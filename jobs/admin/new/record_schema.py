@@ -28,8 +28,8 @@ TOPIC = {literal(topic)}
 KEY = {literal(key.name) if key else None}
 """What the record key holds: records of one key are in one partition, in order. None: records may have no key."""
 
-EVENT_TIME = {literal(time.field.name)}
-"""The field that says when it happened."""
+EVENT_TIME = {literal(time.name) if time.name else None}
+"""The field that says when it happened. None: the record's own timestamp."""
 
 {more}# Say what a column means, and its tables say it, too: StructField(..., False, {{"comment": "Mean speed, km/h."}})
 COLUMNS = StructType(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobs.admin.new.event_time_guess import EventTimeGuess
 from jobs.admin.new.files import WIDTH
 from jobs.admin.new.first_result import COUNT, Column, FirstResult
 from jobs.admin.new.record_fields import Field
@@ -10,10 +11,17 @@ from jobs.admin.new.record_schema import literal
 
 MOST = 3
 """Records in the test."""
+_BAD = """
+
+def test_a_record_that_lacks_its_fields_waits_in_quarantine(run_result: RunResult) -> None:
+    rows = run_result(RESULT, [*RECORDS, {{}}])
+    assert len(rows.quarantine) == 1
+    assert sum(row["{count}"] for row in rows) == len(RECORDS)
+"""
 
 
-def text(name: str, result: FirstResult, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The test file; `rows`: records that have all that the schema file asks for."""
+def text(name: str, result: FirstResult, rows: Sequence[Mapping[str, Any]], has_bad: bool) -> str:
+    """The test file; `rows`: records that have all that the schema file asks for. `has_bad`: see is_empty_bad."""
     mean = next((column for column in result.averages if _is_everywhere(column, rows)), None)
     modules = {f"jobs.{name}": "RESULT", "jobs.testing.plugin": "RunResult"}
     imports = [f"from {module} import {modules[module]}" for module in sorted(modules)]
@@ -24,6 +32,7 @@ def text(name: str, result: FirstResult, rows: Sequence[Mapping[str, Any]]) -> s
     total = sum(row["{mean.name}_mean"] * row["{COUNT}"] for row in rows)
     assert total == pytest.approx(sum(record[{literal(mean.field.name)}] for record in RECORDS))"""
     records = "".join(f"    {_value(row, 4)},\n" for row in rows)
+    bad = _BAD.format(count=COUNT) if has_bad else ""
     head = "\n".join([f'"""What jobs/{name}.py makes of a few records."""', "", *pytest, *imports])
     return f'''{head}
 
@@ -38,13 +47,7 @@ def test_each_record_is_counted_once(run_result: RunResult) -> None:
     assert rows.quarantine == []
     assert sum(row["{COUNT}"] for row in rows) == len(RECORDS){of_mean}
     # Work out rows by hand: assert rows.select({_example(result)}) == [(...), ...]
-
-
-def test_a_record_that_lacks_its_fields_waits_in_quarantine(run_result: RunResult) -> None:
-    rows = run_result(RESULT, [*RECORDS, {{}}])
-    assert len(rows.quarantine) == 1
-    assert sum(row["{COUNT}"] for row in rows) == len(RECORDS)
-'''
+{bad}'''
 
 
 def _is_everywhere(column: Column, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -54,6 +57,11 @@ def _is_everywhere(column: Column, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 def _example(result: FirstResult) -> str:
     return ", ".join(f'"{name}"' for name in ("window_start", *(column.name for column in result.by), COUNT))
+
+
+def is_empty_bad(fields: Sequence[Field], time: EventTimeGuess, result: FirstResult) -> bool:
+    """Whether a record that is an empty object cannot be read."""
+    return time.field is not None or result.key is not None or not all(field.nullable for field in fields)
 
 
 def pick(fields: Sequence[Field], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

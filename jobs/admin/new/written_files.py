@@ -23,7 +23,7 @@ from jobs.admin.new.event_time_guess import EventTimeGuess
 from jobs.log.topic import check_name
 from jobs.running import project
 from jobs.running.errors import Refused
-from jobs.running.places import Places
+from jobs.running.places import Places, read_places
 
 FindPlaces = Callable[[], Places] | None
 """Where the log is, if the sample is taken from there."""
@@ -35,8 +35,8 @@ class NewFiles:
 
     texts: Mapping[Path, str]
     """By path, from the current folder."""
-    records: int
-    """In the sample."""
+    source: str
+    """What they were made of."""
     guesses: Sequence[str]
     next_commands: Sequence[str]
 
@@ -52,7 +52,21 @@ def of_changes(
         _path("schemas", f"{called}.py"): files.schema_file(topic, table),
         _path("jobs", f"{called}.py"): files.job_file(called, topic, table, found.is_flat),
     }
-    return NewFiles(texts, found.records, table.guesses, (_check(called), _run(called)))
+    return NewFiles(texts, f"{found.records:,} records", table.guesses, (_check(called), _run(called)))
+
+
+def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -> NewFiles:
+    """Schema of a topic whose values are encoded by the latest schema of a subject. Raises Refused if there is none."""
+    from jobs.admin.new import registry_file  # what it needs is of the extra `registry`
+    from jobs.log import schema_registry
+
+    access = read_places(places_file).schema_registry
+    if access is None:
+        raise Refused(f'the places file {places_file} has no table [schema_registry] with url = "https://HOST:PORT".')
+    called = _name(name, topic)
+    text, guesses = registry_file.schema_file(topic, subject, schema_registry.latest(access, subject))
+    texts = {_path("schemas", f"{called}.py"): text}
+    return NewFiles(texts, f"the latest schema of subject {subject}", guesses, ("a job file, docs/tutorial.md",))
 
 
 def of_events(
@@ -76,9 +90,9 @@ def of_events(
     )
     fields = record_fields.of_rows(found.rows, notes)
     guess = event_time_guess.choose(fields, time)
-    fields = record_fields.without_event_time(fields, guess.field.name, notes)
+    fields = record_fields.without_event_time(fields, guess.name, notes)
     if time is None:
-        notes.insert(0, f"time: {guess.field.name}, as {guess.words}; else --time FIELD")
+        notes.insert(0, f"time: {guess.name or 'that of the record'}, as {guess.words}; else --time FIELD")
     proposal = first_result.propose(found, fields, guess, key, notes)
     called = _name(name, topic)
     rows = record_test.pick(fields, found.rows)
@@ -87,12 +101,14 @@ def of_events(
     texts = {
         _path("schemas", f"{called}.py"): record_schema.text(topic, fields, guess, proposal.key),
         _path("jobs", f"{called}.py"): record_job.text(called, topic, proposal, guess),
-        _path("tests", f"test_{called}.py"): record_test.text(called, proposal, rows),
+        _path("tests", f"test_{called}.py"): record_test.text(
+            called, proposal, rows, record_test.is_empty_bad(fields, guess, proposal)
+        ),
     }
     produce = [_produce(topic, file, csv, guess, proposal.key.name if proposal.key else None)] if file else []
     query = f"headrace query {shlex.quote(record_job.query(called, proposal))}"
     commands = [_check(called), f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}", *produce]
-    return NewFiles(texts, len(found.rows), notes, [*commands, _run(called), query])
+    return NewFiles(texts, f"{len(found.rows):,} records", notes, [*commands, _run(called), query])
 
 
 def write(found: NewFiles) -> None:
@@ -138,7 +154,7 @@ def _produce(topic: str, file: Path, csv: CsvOptions, time: EventTimeGuess, key:
     read that.
     """
     words = ["headrace", "produce", topic, str(file), *(["--key", key] if key else [])]
-    if len(time.field.path) == 1 and time.has_zone:
+    if time.field and len(time.field.path) == 1 and time.has_zone:
         words += ["--timestamp", time.field.name, *(["--timestamp-unit", time.unit] if time.unit else [])]
     given = {"--delimiter": csv.delimiter, "--encoding": csv.encoding, "--columns": csv.columns}
     words += [word for option, value in given.items() if value for word in (option, value)]

@@ -52,6 +52,7 @@ from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.java import profile
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
+from jobs.running.registry_access import SchemaRegistry
 
 MIB = 2**20
 Row = tuple[str, str, str]
@@ -83,6 +84,7 @@ SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-s
 KEYS = (
     ("Relative paths start at the folder of the file. Unknown keys are refused.\n\n{}", Places),
     ("In the table `[kafka]`:\n\n{}", Kafka),
+    ("In the table `[schema_registry]`:\n\n{}", SchemaRegistry),
     ("In a table `[deliveries.NAME]`:\n\n{}", DeliveryPlace),
     ("In a table `[databases.NAME]`:\n\n{}", DatabasePlace),
 )

@@ -178,6 +178,18 @@ def test_a_topic_with_the_name_of_a_part_of_headrace(project: Path) -> None:
     lint(project, "events_rows")
 
 
+def test_without_a_time_the_record_has_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(project / "a.ndjson", *({"id": f"x{n % 2}", "size": 10 + n} for n in range(4)))
+    assert command.run("new", "parts", "--sample", "a.ndjson") == 0
+    said = capsys.readouterr().out
+    assert "guessed: time: that of the record, as no field looks like a time; else --time FIELD\n" in said
+    assert "  headrace produce parts a.ndjson --key id\n" in said
+    lint(project, "parts")
+    made = load_module("schemas.parts", project / "schemas" / "parts.py")
+    assert (made.EVENT_TIME, made.KEY) == (None, "id")
+    assert load_module("jobs.parts", project / "jobs" / "parts.py").RESULT.panes.averages == ("size",)
+
+
 def test_names_that_no_column_of_a_table_can_have(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     named = {'q"q': 1, "it's": 2.5, "line\nbreak": 3, "ü": 4, "revision": 5, "2nd": {"x y": 6}, "b\\c": True, "": 7}
     write(project / "odd.ndjson", *({"at": f"2025-05-05T08:00:0{n}Z"} | named for n in range(3)))
@@ -195,7 +207,7 @@ def test_names_that_no_column_of_a_table_can_have(project: Path, capsys: pytest.
     [
         ("[1, 2]\n", (), "is a JSON array, one object a line is wanted"),
         ("5\n", (), "has no record that is a JSON object"),
-        ('{"a": 1, "b": "x"}', (), "no field of the sample looks like a time. Name the one that says when it happened"),
+        ('{"at": "2025-05-05"}', ("--registry", "--text", "at"), "--text is for records of events, not for --registry"),
         ('{"a": 1746432000}', ("--time", "b"), "--time b: the records have no such field; they have a"),
         ('{"a": "noon"}', ("--time", "a"), "--time a: its values are no times"),
         ('{"at": "2025-05-05"}', ("--key", "b"), "--key b: the records have no such field, or it is their time"),
@@ -233,4 +245,4 @@ def test_a_topic_that_is_not_there(project: Path, capsys: pytest.CaptureFixture[
 )
 def test_which_field_is_the_time(row: dict[str, Any], expected: tuple[str, str | None]) -> None:
     guess = event_time_guess.choose(record_fields.of_rows([row, row], []), None)
-    assert (guess.field.name, guess.unit) == expected
+    assert (guess.name, guess.unit) == expected
