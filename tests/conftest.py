@@ -27,7 +27,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start Spark, a broker or a cluster are marked: `make quick` leaves them out."""
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()) or "cluster" in item.path.parts:
+        if {"spark", "headrace_session"} & set(getattr(item, "fixturenames", ())) or "cluster" in item.path.parts:
             item.add_marker(pytest.mark.java)
 
 

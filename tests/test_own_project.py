@@ -1,13 +1,14 @@
 """A project of one's own: headrace is installed from its wheel, and a folder has nothing but one's schema and job."""
 
-import importlib.metadata
+import csv
+import io
+import json
 import os
-import shutil
+import shlex
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from jobs.running import project
 from jobs.running.errors import Refused
 from jobs.running.java import profile
 from jobs.running.places import read_places
+from tests import image
 from tests.pages import HOURS, ROOT, TUTORIAL, blocks, hours, page
 
 Typed = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -23,19 +25,17 @@ RECORDS = "trips.ndjson"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with the wheel, and what it depends on out of the one at work."""
-    subprocess.run(["make", "zip"], cwd=ROOT, check=True, capture_output=True)
-    folder = tmp_path_factory.mktemp("installed")
-    wheel = folder / f"headrace-{importlib.metadata.version('headrace')}-py3-none-any.whl"
-    shutil.copy(ROOT / "dist" / "headrace.zip", wheel)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "env")], check=True)
-    programs = folder / "env" / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--no-index", "--disable-pip-version-check", str(wheel)], check=True)
-    [site] = (folder / "env" / "lib").glob("python*/site-packages")
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return programs
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the steps of the Dockerfile were run: an environment with the wheel, and the folder of a project."""
+    folder = tmp_path_factory.mktemp("image")
+    image.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(image_folder: Path) -> Path:
+    """The programs of that environment."""
+    return image.programs(image_folder)
 
 
 @pytest.fixture
@@ -63,6 +63,39 @@ def typed(installed: Path) -> Typed:
     return run
 
 
+RIDES: list[dict[str, Any]] = [
+    {"at": f"2025-05-05T0{8 + n // 6}:{n % 6}0:00Z", "rider": f"r{n % 3}", "zone": "ab"[n % 2], "km": n}
+    for n in range(12)
+]
+"""Six in each of two hours; zone a has the even ones."""
+
+
+@pytest.mark.slow
+def test_from_a_file_of_records_to_a_tested_result(own: Path, typed: Typed) -> None:
+    """The commands that headrace new prints, as they are; the test of docs/testing.md runs beside the one it writes."""
+    (own / "rides.ndjson").write_text("".join(f"{json.dumps(ride)}\n" for ride in RIDES))
+    new = typed("headrace", "new", "rides", "--sample", "rides.ndjson", folder=own)
+    assert new.returncode == 0, new.stderr
+    check, test, produce, run, query = [line.split(maxsplit=1)[1] for line in new.stdout.splitlines()[-5:]]
+    [(name, _, content)] = [block for block in blocks(page("docs/testing.md")) if block[0]]
+    assert name
+    (own / name).write_text(content)
+    assert shlex.split(test) == ["tests/test_rides.py"]
+    tested = typed("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", folder=own)
+    assert tested.returncode == 0 and "3 passed" in tested.stdout, tested.stdout
+    for command in (produce, run):
+        done = typed("headrace", *shlex.split(command), folder=own)
+        assert done.returncode == 0, done.stderr
+    shown = typed("headrace", *shlex.split(query), "--csv", folder=own)
+    found = {tuple(row.values())[1:] for row in csv.DictReader(io.StringIO(shown.stdout))}
+    expected = {
+        (zone, "3", str(sum(ride["km"] for ride in rides) / 3), "3")
+        for rides, zone in ((RIDES[hour + first : hour + 6 : 2], "ab"[first]) for hour in (0, 6) for first in (0, 1))
+    }
+    assert found == expected, shown.stdout
+    assert shlex.split(check) == ["check", "jobs/rides.py"]
+
+
 @pytest.mark.slow
 def test_the_tutorial_in_a_folder_of_ones_own(own: Path, typed: Typed) -> None:
     where = typed("python", "-c", "import jobs, schemas.trip; print(jobs.__file__, schemas.trip.__file__)", folder=own)
@@ -78,6 +111,15 @@ def test_the_tutorial_in_a_folder_of_ones_own(own: Path, typed: Typed) -> None:
     assert "8 read, 7 good" in status.stdout, status.stderr
     elsewhere = typed("headrace", "status", folder=own, HEADRACE_TABLES="other")
     assert f"no results yet in {own}/conf/other" in elsewhere.stdout
+
+
+@pytest.mark.slow
+def test_the_image_has_what_a_run_needs(image_folder: Path, typed: Typed) -> None:
+    project_folder = image_folder / "last" / "project"
+    assert {path.name for path in project_folder.iterdir()} == {".jars", "constraints.txt", "data"}
+    assert (project_folder / "data").stat().st_mode & 0o777 == 0o777
+    shown = typed("headrace", *json.loads(dict(image.instructions())["CMD"]), folder=project_folder)
+    assert shown.returncode == 0 and "Usage" in shown.stdout
 
 
 @pytest.mark.slow

@@ -1,87 +1,91 @@
-"""headrace new: the schema file and the job file of a topic, from a sample of its records."""
+"""headrace new: the schema file, the job file and the test of a topic, from a sample of its records."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.admin.input.csv_options import Columns, CsvOptions, DecimalComma, Delimiter, Encoding, Null, Text
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+
+if TYPE_CHECKING:
+    from jobs.admin.new.written_files import NewFiles
 
 
 def new(
-    topic: Annotated[str, typer.Argument(help="Topic of a table's changes, such as store.public.customers.")],
-    debezium: Annotated[bool, typer.Option("--debezium", help="Its records are Debezium's, in JSON.")] = False,
+    topic: Annotated[str, typer.Argument(help="Topic, such as clicks; with --debezium store.public.customers.")],
     sample: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Records, one in a line: the value, or the key, a tab, and the value."),
+        typer.Option(
+            metavar="FILE",
+            help="Records of the topic: a JSON object in each line, or CSV; .gz too. None: those in the log. With "
+            "--debezium a line has the value, or the key, a tab, and the value.",
+        ),
     ] = None,
     from_log: Annotated[bool, typer.Option("--from-log", help="Take the first records of the topic itself.")] = False,
-    key: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Of the primary key; may be repeated.")
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD", help="That says when it happened, such as at, or meta.at. Else guessed."),
     ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="That is the record key. Else guessed. With --debezium of the primary key; may be repeated.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the files; none: the last word of the topic.")] = None,
+    debezium: Annotated[
+        bool, typer.Option("--debezium", help="Its records are changes of a table, as Debezium writes them in JSON.")
+    ] = False,
     registry: Annotated[
         bool, typer.Option("--registry", help="Its values are Avro or Protobuf of the schema registry.")
     ] = False,
     subject: Annotated[str | None, typer.Option(help="Of the registry; none: TOPIC-value.")] = None,
-    name: Annotated[str | None, typer.Option(help="Of the files; none: that of the table.")] = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    decimal_comma: DecimalComma = False,
+    columns: Columns = None,
+    text: Text = None,
+    null: Null = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Write schemas/NAME.py and jobs/NAME.py into the current folder: a job that keeps the latest rows of a table.
+    """Write schemas/NAME.py, jobs/NAME.py and tests/test_NAME.py into the project: a first result of a topic.
 
-    With the schema beside the records (schemas.enable) the types are those of the database; without, they are guessed.
-    Each guess is said in a line. No file is overwritten. With --registry only the schema file is written, from the
-    latest schema of the topic's values.
+    Names and types of the fields are those of the sample; which one says when it happened, what is counted, averaged
+    and grouped by is guessed. Each guess is said in a line, and the next commands at the end. No file is overwritten.
+    With --debezium: a job that keeps the latest rows of a table, without a test; the types are those of the database if
+    its schema stands beside the records (schemas.enable). With --registry: the schema file alone, from the latest
+    schema of the topic's values.
     """
-    from jobs.admin.new import columns, files
-    from jobs.admin.new import sample as samples
+    from jobs.admin.new import written_files
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
+    if sample and from_log:
+        raise Refused("give a sample, --sample FILE, or take the records of the log, --from-log: not both.")
+    csv = CsvOptions(delimiter, encoding, decimal_comma, columns, text, null)
+    found = None if sample else (lambda: read_places(places))
+    if (debezium or registry) and (time or csv.option_names()):
+        option = "--time" if time else csv.option_names()[0]
+        raise Refused(f"{option} is for records of events, not for {'--debezium' if debezium else '--registry'}.")
     if registry:
-        _of_registry(topic, subject or f"{topic}-value", name, places)
-        return
-    if not debezium:
-        raise Refused("say how the records are written: --debezium. Other topics: docs/topics.md says what a file has.")
-    if (sample is None) != from_log:
-        raise Refused("say where a sample of the records is: --sample FILE, or --from-log.")
-    found = samples.of_file(sample) if sample else samples.of_log(read_places(places), topic)
-    table = columns.table(found, key or ())
-    called = name or files.module_name(topic)
-    if not called.isidentifier() or called != called.lower():
-        raise Refused(f"--name {called!r} is no name of a Python file: give small letters, digits and _.")
-    texts = {
-        Path("schemas", f"{called}.py"): files.schema_file(topic, table),
-        Path("jobs", f"{called}.py"): files.job_file(called, topic, table, found.is_flat),
-    }
-    there = [str(path) for path in texts if path.exists()]
-    if there:
-        raise Refused(f"{' and '.join(there)} is there already, and is not overwritten: give another --name.")
-    for path, text in texts.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    for guess in table.guesses:
-        typer.echo(f"guessed: {guess}")
-    typer.echo(
-        f"wrote {' and '.join(map(str, texts))}, of {found.records:,} records; next: headrace check jobs/{called}.py"
-    )
+        files = written_files.of_registry(topic, subject or f"{topic}-value", name, places)
+    elif debezium:
+        files = written_files.of_changes(topic, sample, found, key or (), name)
+    else:
+        if len(key or ()) > 1:
+            raise Refused("--key names one field, that of the record key.")
+        files = written_files.of_events(topic, sample, found, csv, time, key[0] if key else None, name)
+    written_files.write(files)
+    for line in lines(files):
+        typer.echo(line)
 
 
-def _of_registry(topic: str, subject: str, name: str | None, places: Path) -> None:
-    """Write the schema file from the subject's latest schema. Raises Refused if there is none, or the file is there."""
-    from jobs.admin.new import files, registry_file
-    from jobs.log import schema_registry
-    from jobs.running.errors import Refused
-    from jobs.running.places import read_places
-
-    access = read_places(places).schema_registry
-    if access is None:
-        raise Refused(f'the places file {places} has no table [schema_registry] with url = "https://HOST:PORT".')
-    path = Path("schemas", f"{name or files.module_name(topic)}.py")
-    if path.exists():
-        raise Refused(f"{path} is there already, and is not overwritten: give another --name.")
-    text, guesses = registry_file.schema_file(topic, subject, schema_registry.latest(access, subject))
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    for line in guesses:
-        typer.echo(f"guessed: {line}")
-    typer.echo(f"wrote {path}, of the latest schema of subject {subject}; next: a job file, docs/tutorial.md")
+def lines(files: "NewFiles") -> Sequence[str]:
+    """What is said about them: guesses, files, next commands."""
+    *first, last = map(str, files.texts)
+    wrote = f"wrote {', '.join(first)} and {last}" if first else f"wrote {last}"
+    guessed = [f"guessed: {' '.join(guess.split())}" for guess in files.guesses]
+    return [*guessed, f"{wrote}, of {files.source}; next:", *(f"  {command}" for command in files.next_commands)]

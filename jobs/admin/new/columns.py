@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.admin.new import time_guess
 from jobs.admin.new.sample import Sample
 from jobs.running.errors import Refused
 
@@ -26,10 +27,9 @@ _TIMES = (
     *("io.debezium.time.Timestamp", "io.debezium.time.MicroTimestamp", "io.debezium.time.NanoTimestamp"),
     "org.apache.kafka.connect.data.Timestamp",
 )
-_MILLIS, _MICROS = _TIMES[:2]
+_DEBEZIUM_UNITS = {"microseconds": _TIMES[1], "milliseconds": _TIMES[0]}
 _DATES = ("io.debezium.time.Date", "org.apache.kafka.connect.data.Date")
 _DECIMAL, _ANY_SCALE = "org.apache.kafka.connect.data.Decimal", "io.debezium.data.VariableScaleDecimal"
-_YEARS_2000_TO_2100 = (946_684_800, 4_102_444_800)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){0,5}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
 
 
@@ -156,12 +156,11 @@ def _guess(name: str, values: Sequence[Any], guesses: list[str]) -> tuple[str, s
 
 
 def _guess_number(name: str, values: Sequence[int], guesses: list[str]) -> tuple[str, str | None]:
-    first, end = _YEARS_2000_TO_2100
-    for unit, words, debezium in ((1_000_000, "microseconds", _MICROS), (1_000, "milliseconds", _MILLIS)):
-        if all(first * unit <= value < end * unit for value in values):
-            guesses.append(f"column {name}: TimestampType(), as its numbers look like {words} since 1970")
-            return "TimestampType()", debezium
-    return "LongType()", None
+    unit = time_guess.unit(values, _DEBEZIUM_UNITS)
+    if unit is None:
+        return "LongType()", None
+    guesses.append(f"column {name}: TimestampType(), as its numbers look like {unit} since 1970")
+    return "TimestampType()", _DEBEZIUM_UNITS[unit]
 
 
 def _guess_text(name: str, values: Sequence[str], guesses: list[str]) -> tuple[str, str | None]:

@@ -5,8 +5,12 @@ import keyword
 import re
 import sys
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
+import jobs
+import schemas
 from jobs.admin.new.columns import NewTable
+from jobs.running import project
 
 WIDTH = 120
 
@@ -18,7 +22,16 @@ def module_name(topic: str) -> str:
     last = re.sub(r"\W", "_", topic.rpartition(".")[2].lower(), flags=re.ASCII).strip("_") or "table"
     name = f"t_{last}" if last[0].isdigit() else last
     taken = {*keyword.kwlist, *sys.stdlib_module_names, *packages_distributions()}
-    return f"{name}_rows" if name in taken else name
+    return f"{name}_rows" if name in taken or is_own(name) else name
+
+
+def is_own(name: str) -> bool:
+    """Whether headrace has a job, a schema file or a part of this name itself, which comes before that of a project.
+    In a checkout of headrace the files are the project's.
+    """
+    folders = [Path(package.__file__ or "").parent for package in (jobs, schemas)]
+    has_files = project.folder() != folders[0].parent
+    return any((folder / name).is_dir() or (has_files and (folder / f"{name}.py").exists()) for folder in folders)
 
 
 def schema_file(topic: str, table: NewTable) -> str:

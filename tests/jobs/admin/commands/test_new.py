@@ -110,7 +110,9 @@ def test_types_of_the_database_in_files_that_run(
     assert said == [
         "guessed: column weight: DecimalType(38, 10), as its numbers have any scale",
         f"guessed: column place is left out: there is no type for {DEBEZIUM}.data.geometry.Point",
-        "wrote schemas/parcels.py and jobs/parcels.py, of 3 records; next: headrace check jobs/parcels.py",
+        "wrote schemas/parcels.py and jobs/parcels.py, of 3 records; next:",
+        "  headrace check jobs/parcels.py",
+        "  headrace run jobs/parcels.py",
     ]
     packed = {"debezium": f"{DEBEZIUM}.time.MicroTimestamp"}
     key = {"number", "shop"}
@@ -147,7 +149,9 @@ def test_types_of_the_database_in_files_that_run(
     assert found == [7, "1234.56", "2.2000000000", "2024-02-29"]
     assert delta.rows(places.table("parcels_v1_quarantine")) == []
     assert command.run(*typed) == 1
-    assert "schemas/parcels.py and jobs/parcels.py is there already, and is not overwritten" in capsys.readouterr().err
+    assert (
+        "schemas/parcels.py and jobs/parcels.py are there already, and are not overwritten" in capsys.readouterr().err
+    )
 
 
 def test_guesses_without_a_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

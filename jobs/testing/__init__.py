@@ -1,0 +1,1 @@
+"""What tests of job files use: records in, rows out. docs/testing.md shows it."""
