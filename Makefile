@@ -82,8 +82,8 @@ flink: .flink/ready ## Flink for make bench, in an environment of its own, .flin
 .flink/ready: tests/bench/flink_install.py tests/bench/flink_jars.txt | $(VENV)/demo.ready
 	@$(BIN)/python tests/bench/flink_install.py .flink
 
-freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; SECONDS=1200 for longer, BEFORE=folder for an earlier checkout too
-	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60) $(if $(BEFORE),--before $(BEFORE))
+freshness: $(VENV)/dev.ready setup $(CLASSES) ## how old a record is when it can be seen, 5,000 a second from Kafka; LOG_HOME=archive, SECONDS=1200 for longer, BEFORE=folder for an earlier checkout too
+	$(BIN)/python tests/bench/freshness.py --publish "2 seconds" --seconds $(or $(SECONDS),60) $(if $(LOG_HOME),--home $(LOG_HOME)) $(if $(BEFORE),--before $(BEFORE))
 
 BESIDE_PEERS = $(BIN)/python tests/bench/beside_peers.py $@ --records $(or $(RECORDS),2000000) \
 	--contenders $(or $(CONTENDERS),headrace spark flink) --repeat $(or $(REPEAT),1)
@@ -133,6 +133,7 @@ reference: $(VENV)/demo.ready ## write docs/reference.md anew, out of the code
 zip: dist/headrace.zip ## what spark-submit ships to executors
 
 dist/headrace.zip: $(VENV)/demo.ready $(shell find jobs schemas sketches -name '*.py')
+	@echo "building $@: a few seconds"
 	@mkdir -p dist && rm -rf build dist/*.whl $@
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
 

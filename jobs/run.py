@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import java, jvm, project, spark_errors, worker_daemon
+from jobs.running import diagnostics, java, jvm, project, spark_errors, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
@@ -19,6 +19,7 @@ from jobs.running.late_pandas import import_pandas_late_in_driver
 from jobs.running.places import Places
 from jobs.running.places import read_places as places
 from jobs.running.progress import Progress
+from jobs.running.stop import Listener, Stop
 
 __all__ = [
     "LOCAL_PROFILE",
@@ -69,15 +70,17 @@ class Run:
     """Called with the result's name, the ledger row of each closed batch, and the records left to read, if known; by
     jobs/kafka_archive.py with the topic and what one commit has added.
     """
-    say: Callable[[str], None] = field(default=lambda line: print(line, file=sys.stderr, flush=True))
+    say: Callable[[str], None] = diagnostics.inform
     """Where a line for the person who started the run goes."""
+    stop: Stop = field(default_factory=Stop)
+    """Whether the run is asked to end before the log does."""
 
     def watch(self, query: "StreamingQuery", meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Wait until the query ends, and call `meanwhile` each second. Raises the error of a query that failed; an
-        interrupt ends the wait for a continuous one.
+        """Wait until the query ends or the run is asked to stop, and call `meanwhile` each second. Raises the error of
+        a query that failed; in a notebook, an interrupt ends the wait for a continuous one.
         """
         try:
-            while not query.awaitTermination(timeout=1):
+            while not query.awaitTermination(timeout=1) and not self.stop.obey():
                 meanwhile()
         except KeyboardInterrupt:
             if not self.continuous:
@@ -97,6 +100,8 @@ def session(settings: dict[str, str] | None = None) -> "SparkSession":
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
+    if SparkSession.getActiveSession() is None:
+        diagnostics.inform("starting Java and Spark, which takes 5 to 15 seconds")
     spark_errors.silence()
     builder = SparkSession.builder
     for name, value in (settings or {}).items():
@@ -145,23 +150,28 @@ def run_all(mains: Mapping[str, Callable[[Run], Any]], places_file: Path, **opti
     """Run the functions `main` of job files one after another in one session, each by the name in its last line.
 
     `options` are those of Run. Returns whether of each at least one record was good, or none was read. What a person
-    can mend ends the program in one line.
+    can mend ends the program in one line. Ctrl-C and SIGTERM end it after the batch at work; see stop.Listener.
     """
     with one_line_errors():
         check_interval(options["continuous"])
         check_start(options["start"])
         where = places(places_file)
-    all_good = True
-    with one_line_errors(where.kafka):
+    all_good, stop = True, Stop()
+    with Listener(stop) as listener, one_line_errors(where.kafka, diagnostics.fail):
         submitted = "PYSPARK_GATEWAY_PORT" in os.environ
         settings = None if submitted else profile(places_file.parent / LOCAL_PROFILE)
         spark = session(settings)
         java.check_names(spark, where, places_file)
+        listener.begin(spark)
         for name, main in mains.items():
+            if stop.obey():
+                break
             progress = Progress()
-            main(Run(spark, where, closed=progress.count, **options))
-            progress.end(name)
+            main(Run(spark, where, closed=progress.count, stop=stop, **options))
+            progress.end(name, is_early=stop.is_obeyed and not options["continuous"])
             all_good &= not progress.none_good
+    if stop.is_obeyed and not options["continuous"]:
+        sys.exit(stop.exit_code)
     return all_good
 
 

@@ -162,12 +162,16 @@ NAMES_OF_OTHERS = (
     "outbox.",
     "source.",
     "io.debezium.",
+    *("fetch.", "max.request.", "receive.", "send.", "request.", "socket.", "default.api.", "metric.", "sasl.", "ssl."),
+    *("security.providers", "broker.address.", "https.", "queued.", "client.", "reconnect.", "group.", "isolation."),
+    *("org.apache.kafka.", "google.protobuf.", "meta.at"),
 )
 """Settings of Spark, Hadoop, Kafka and Delta, and keys that are stored: how they begin."""
 FILE_ENDINGS = (
     ".py",
     ".md",
     ".toml",
+    ".json",
     ".conf",
     ".ndjson",
     ".csv",

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import schemas
-from jobs.answers.rule_report import COLUMNS
 from jobs.answers.rules import bounds
+from jobs.answers.rules.rule_report import COLUMNS
 from jobs.log.archive import writer
 from jobs.run import LOCAL_PROFILE, Run
 from jobs.running.places import Places

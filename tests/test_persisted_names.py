@@ -139,6 +139,7 @@ def test_folders_and_files(stored: run.Places) -> None:
         "generation-00001.aside-1",
         "generation-00002",
     }
+    assert json.loads((table(stored, "rows_v1_ledger") / "_last_run.json").read_text())["end"] == "done"
     planned = Path(f"{stored.checkpoints}/../first/stored_v1/generation-00001/offsets/0").read_text().splitlines()
     assert json.loads(planned[2]) == {"0": 3}
 

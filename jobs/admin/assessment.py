@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.admin import findings, freshness, standing
+from jobs.admin import findings, freshness, run_end, standing
 from jobs.admin.completeness import Completeness
 from jobs.admin.freshness import Objective
 from jobs.admin.standing import Facts
@@ -31,6 +31,8 @@ class Assessment:
     """What `headrace doctor` says, the worst first."""
     facts: Facts | None
     """Its numbers; None if there are none or they cannot be read: the findings say why."""
+    last_run: str | None = None
+    """How the last run ended, or since when it is at work; None if nothing is known of it."""
 
     @property
     def needs_somebody(self) -> bool:
@@ -53,7 +55,7 @@ def assess(places: Places, name: str, objective: Objective | None = None) -> Ass
     known = None if isinstance(facts, str) else facts
     worst = min([*_of_lag(known), *found], key=lambda finding: finding.severity, default=None)
     state, reason = (State.OK, "") if worst is None else (worst.state, worst.what)
-    return Assessment(name, state, reason, tuple(found), known)
+    return Assessment(name, state, reason, tuple(found), known, run_end.text(places, name))
 
 
 def assess_all(places: Places, objective: Objective | None = None) -> list[Assessment]:
@@ -86,6 +88,7 @@ def record(assessment: Assessment) -> dict[str, Any]:
         "reason": assessment.reason,
         "needs_somebody": assessment.needs_somebody,
         "findings": [finding_record(finding) for finding in assessment.findings],
+        "last_run": assessment.last_run,
     } | (_numbers(assessment.facts) if assessment.facts else {})
 
 

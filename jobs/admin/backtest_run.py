@@ -16,13 +16,15 @@ from jobs.answers.result import Result
 from jobs.keeping import microbatch
 from jobs.log import home
 from jobs.log.archive import writer
-from jobs.log.topic import Topic
+from jobs.log.offsets import Offsets
 from jobs.publishing.results import query
 from jobs.run import Run
+from jobs.running import work_progress
 from jobs.running.errors import Refused
 from jobs.running.instants import EPOCH
 from jobs.running.places import FOLDERS, Places, read_places
 from jobs.running.progress import Progress
+from jobs.running.registry_access import SchemaRegistry
 
 PLACES_FILE = "places.toml"
 """In the folder of a backtest: with it all commands look into its tables."""
@@ -74,14 +76,16 @@ class Backtest:
     quarantined: int
 
 
-def prepare(folder: Path) -> Places:
-    """Make the folder, with a places file of its own. Raises Refused if it is not empty or cannot be used."""
+def prepare(folder: Path, registry: SchemaRegistry | None = None) -> Places:
+    """Make the folder, with a places file of its own; the copied records are decoded by the schemas of `registry`.
+    Raises Refused if it is not empty or cannot be used.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(f"--folder {folder} is not an empty folder: name another one, or remove what is in it.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         (folder / PLACES_FILE).write_text("".join(f'{name} = "{name}"\n' for name in FOLDERS), encoding="utf-8")
-        return read_places(folder / PLACES_FILE)
+        return read_places(folder / PLACES_FILE).model_copy(update={"schema_registry": registry})
     except BaseException:
         remove(folder)
         raise
@@ -110,8 +114,11 @@ def copy_records(
     of_tables = tables_topics(result)
     for name, now in topics.items():
         asked = replace(span, start=EPOCH) if name in of_tables else span
-        found = _records(places, name, now, asked, result.name)
-        copied[name] = writer.append_to_partitions(into.archive, name, len(now.ends), found).records
+        starts = home.starting_offsets(places, name, asked.start.isoformat())
+        total = sum(max(0, end - starts.get(partition, 0)) for partition, end in now.ends.items())
+        with work_progress.show(f"{name}: copying", total) as advance:
+            found = _records(places, name, (starts, now.ends), asked, result.name, advance)
+            copied[name] = writer.append_to_partitions(into.archive, name, len(now.ends), found).records
     of_events = [name for name in copied if name not in of_tables] or list(copied)
     if not any(copied[name] for name in of_events):
         raise Refused(f"{', '.join(of_events)}: no records with a record timestamp {span}; see headrace log.")
@@ -134,14 +141,16 @@ def _records_of_file(file: Path, time: datetime) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([*columns, times], ["key", "value", "timestamp"])
 
 
-def _records(places: Places, name: str, now: Topic, span: Span, group: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _records(
+    places: Places, name: str, offsets: tuple[Offsets, Offsets], span: Span, group: str, advance: Callable[[int], None]
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The records of the span, with their partitions. Record timestamps need not be in order, so those before the end
-    of the span may come up to the end of the log.
+    of the span may come up to the end of the log. `offsets`: [start, end) of what is read.
     """
-    starts = home.starting_offsets(places, name, span.start.isoformat())
     reader = home.range_reader(places, name, group)
     try:
-        for block in reader.read(reader.plan(starts, now.ends), COLUMNS):
+        for block in reader.read(reader.plan(*offsets), COLUMNS):
+            advance(block.num_rows)
             if selected := span.select(block):
                 yield selected["partition"][0].as_py(), selected
     finally:

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
 from jobs.admin import published_values
 from jobs.answers.result import Result
 from jobs.events import event_time
+from jobs.events.encodings import encoding
 from jobs.publishing.results import query
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -54,6 +55,11 @@ def check(result: Result) -> None:
     """Raises Refused if the result has no distinct counts, or counts or groups by what the topic does not have."""
     if result.panes is None or not result.panes.uniques:
         raise Refused(f"{result.name} counts no distinct values: its panes have no uniques.")
+    if encoding.of_topic(result.topic):
+        raise Refused(
+            f"{result.name}: topic {result.topic.TOPIC} is encoded by a schema registry, and the exact count reads "
+            "JSON."
+        )
     topic = result.topic.COLUMNS.fieldNames()
     for name in (*result.panes.by, *result.panes.uniques):
         if name not in topic:
@@ -105,11 +111,14 @@ def count(places: Places, result: Result, windows: list[SampledWindow]) -> None:
     uniques = [(name, kinds[name]) for name in result.panes.uniques]
     time = event_time.of_topic(result.topic)
     try:
-        for text in published_values.read(places, result, [(window.start, window.end) for window in windows]):
+        for text, timestamp in published_values.read(
+            places, result, [(window.start, window.end) for window in windows]
+        ):
             record = json.loads(text, parse_float=Decimal)
             same_group = by_group.get(tuple(_as_type(record.get(name), kind, time.zone) for name, kind in groups))
             if same_group:
-                _add(record, time.moment(reduce(getitem, time.path, record)), same_group, uniques)
+                moment = timestamp if time.is_of_record else time.moment(reduce(getitem, time.path, record))
+                _add(record, moment, same_group, uniques)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise Refused(
             f"{result.name}: the log holds a record that Spark can read and this command cannot, for example with an "

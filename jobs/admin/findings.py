@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.admin import remedies, standing
+from jobs.admin import remedies, run_end, standing
 from jobs.admin.database import slot_findings
 from jobs.admin.states import Finding, State
 from jobs.answers import table_names
@@ -54,6 +54,7 @@ def examine(places: Places, name: str) -> list[Finding]:
     checks = (
         _rows,
         _tables,
+        _last_run,
         _half_done_batch,
         _foreign_commits,
         _checkpoint,
@@ -119,6 +120,12 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
         if wrong:
             what, _, remedy = wrong.partition(". ")
             yield Finding(True, what, remedy)
+
+
+def _last_run(places: Places, name: str, last: Row) -> Iterator[Finding]:
+    """The last run failed, or was killed."""
+    if found := run_end.examine(places, name):
+        yield Finding(found.wrong, found.what, found.remedy)
 
 
 def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:

@@ -10,10 +10,12 @@ from importlib import import_module
 
 import typer
 
+from jobs.running import diagnostics
+
 COMMANDS = (
     *("jars", "demo", "new", "check", "run"),
     *("produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *("status", "doctor", "quarantine", "query", "drift", "accuracy", "verify", "rules"),
+    *("status", "doctor", "quarantine", "query", "views", "drift", "accuracy", "verify", "rules"),
     *("requeue", "complete", "restate", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         line = _line(error)
         if line is None:
             raise
-        print(f"headrace: {line}", file=sys.stderr)
+        diagnostics.complain(line)
         sys.exit(1)
 
 

@@ -19,9 +19,11 @@ MOST_DATES = 200
 """If the spans have more dates than this, every record is decoded."""
 
 
-def read(places: Places, result: Result, spans: Sequence[tuple[datetime, datetime]]) -> Iterator[bytes]:
-    """The values of the good records that the published windows hold, if their events may lie in one of the `spans`,
-    each [start, end). Raises Refused if the archive does not hold all of them.
+def read(
+    places: Places, result: Result, spans: Sequence[tuple[datetime, datetime]]
+) -> Iterator[tuple[bytes, datetime]]:
+    """The values and timestamps of the good records that the published windows hold, if their events may lie in one of
+    the `spans`, each [start, end). Raises Refused if the archive does not hold all of them.
     """
     name, topic = result.name, result.topic.TOPIC
     ends, quarantined = _read_published(places, name)
@@ -35,7 +37,7 @@ def read(places: Places, result: Result, spans: Sequence[tuple[datetime, datetim
     since = None
     if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
         since = min(start for start, _ in spans) - timedelta(seconds=time.max_ahead_seconds)
-    near = _dates(spans) if time.unit is None else None
+    near = _dates(spans) if time.unit is None and not time.is_of_record else None
     for partition, end in ends.items():
         files = [file for file in log.files_of(partition) if since is None or file.last_time >= since]
         waiting = pa.array(sorted(quarantined.get(partition, ())), pa.int64())
@@ -45,10 +47,10 @@ def read(places: Places, result: Result, spans: Sequence[tuple[datetime, datetim
                 wanted = pc.greater_equal(batch["timestamp"], pa.scalar(since, pa.timestamp("us", "UTC")))
             if len(waiting):
                 wanted = pc.and_(wanted, pc.invert(pc.is_in(batch["offset"], waiting)))
-            values = batch["value"].filter(wanted)
             if near:
-                values = values.filter(pc.match_substring_regex(values, near))
-            yield from values.to_pylist()
+                wanted = pc.and_(wanted, pc.fill_null(pc.match_substring_regex(batch["value"], near), False))
+            values, times = (batch[name].filter(wanted).to_pylist() for name in ("value", "timestamp"))
+            yield from zip(values, times, strict=True)
 
 
 def _dates(spans: Sequence[tuple[datetime, datetime]]) -> str | None:

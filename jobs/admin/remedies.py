@@ -20,8 +20,17 @@ EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 LATE = "nothing is wrong with it: a requeue takes it in as a correction"
 TOO_LATE = "a new version of the result with longer facts_for, filled from the log"
 NO_CHANGE = PRODUCER + ", or a new version of the result made, whose form and whose key are those of the topic"
+NO_SCHEMA = "register {field}, or let [schema_registry] of the places file name the registry that has it"
+OTHER_SCHEMA = (
+    "make ENCODING and READER_SCHEMA in the topic's schema file fit {field} of the registry: a field that "
+    "READER_SCHEMA adds needs a default"
+)
 REMEDIES = {
     "not_a_change": NO_CHANGE,
+    "no_schema_id": PRODUCER + ", which has to write by the schema registry; or leave ENCODING out of the schema file",
+    "unknown_schema": NO_SCHEMA,
+    "schema_mismatch": OTHER_SCHEMA,
+    "not_decodable": PRODUCER + ": what it wrote is not what {field} of the registry says",
     "null_value": PRODUCER,
     "null_key": KEYLESS,
     "too_large": PRODUCER,
@@ -50,7 +59,7 @@ def advice(name: str, definition: Mapping[str, str], waiting: Iterable[tuple[str
     for reason, field in waiting:
         reasons.setdefault(_remedy(reason, field, definition), []).append(reason)
     words = [f"{', '.join(dict.fromkeys(alike))}: {remedy}" for remedy, alike in reasons.items()]
-    is_mended = any("schema file" in remedy or remedy == LATE for remedy in reasons)
+    is_mended = any("schema file" in remedy or "[schema_registry]" in remedy or remedy == LATE for remedy in reasons)
     return "; ".join([*words, *([f"then: headrace requeue {name}"] if is_mended else [])])
 
 

@@ -50,7 +50,8 @@ class TopicLateness:
         """Take in the next records of one partition, at least one, in COLUMNS. Raises Refused when the column `by` has
         more than MOST_VALUES values.
         """
-        columns = arrow_json.decode_certain(_without_huge(records), self._plain, smallest_block=1)
+        plain = fast_decoder.with_json(_without_huge(records), self._plain)
+        columns = arrow_json.decode_certain(plain, self._plain, smallest_block=1)
         good = columns["__good"]
         event_micros = columns["event_time"].cast(pa.int64()).filter(good).to_numpy()
         partition = records["partition"][0].as_py()

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.change_answer import ChangeAnswer
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.change_answer import ChangeAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
 from jobs.answers.views.view import View

@@ -18,11 +18,11 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import merging, table_names
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers import table_names
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
-from jobs.answers.windows import Windows
+from jobs.answers.windows import Windows, merging
 from jobs.decisions.decision import Decision
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation, kept_events, spells

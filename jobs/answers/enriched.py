@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.types import BooleanType, StructField, StructType, TimestampType
 
-from jobs.answers import as_of
-from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.changes import as_of
+from jobs.answers.changes.as_of_answer import AsOfAnswer
 from jobs.answers.versions import VALID_FROM, Versions
 from jobs.facts.kept_events import LATE, PLACE
 from jobs.running import durations

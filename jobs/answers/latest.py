@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pyspark.sql.types import StructType
 
-from jobs.answers.change_answer import CARRIED, ChangeAnswer
+from jobs.answers.changes.change_answer import CARRIED, ChangeAnswer
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import event_kinds, outcome_columns, outcome_steps
-from jobs.answers.event_answer import SHOWN
-from jobs.answers.event_kinds import Kind, KindEvents
-from jobs.answers.outcome_steps import Before, Paths, Then
+from jobs.answers.event_rows import event_kinds, outcome_columns, outcome_steps
+from jobs.answers.event_rows.event_answer import SHOWN
+from jobs.answers.event_rows.event_kinds import Kind, KindEvents
+from jobs.answers.event_rows.outcome_steps import Before, Paths, Then
 from jobs.running.errors import Mistake
 
 __all__ = ["BROKEN", "OPEN", "Before", "Outcomes", "Then"]

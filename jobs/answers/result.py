@@ -8,13 +8,14 @@ from typing import Any, get_args
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from jobs.answers import answer_kinds, change_contract, contract, delivery, table_names
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers import answer_kinds, contract, delivery, table_names
+from jobs.answers.changes import change_contract
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.change_answer import ChangeAnswer
 from jobs.answers.delivery import FEED, Delivery
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.latest import Latest
-from jobs.answers.rule_report import TABLE as RULE_REPORT
+from jobs.answers.rules.rule_report import TABLE as RULE_REPORT
 from jobs.answers.sessions import Sessions
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
@@ -31,6 +32,7 @@ from jobs.events import event_time, topic_schema
 from jobs.events.changes import debezium_transactions
 from jobs.events.changes.change_form import TRANSACTION, ChangeForm
 from jobs.events.changes.change_topic import change_topic
+from jobs.events.encodings.encoding import encoded_topic
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
 from jobs.facts.panes import Panes
@@ -66,6 +68,12 @@ class Reads:
     columns change_... of change_form.COLUMNS, too."""
 
     def __post_init__(self) -> None:
+        if self.form and getattr(self.topic, "ENCODING", None):
+            raise Mistake(
+                f"{topic_schema.location(self.topic, 'ENCODING')}: form=... reads changes that are written in JSON, "
+                "and ENCODING says something else: let the capture tool write JSON, or leave form out"
+            )
+        object.__setattr__(self, "topic", encoded_topic(self.topic))
         if self.form and not hasattr(self.topic, "FORM"):
             object.__setattr__(self, "topic", change_topic(self.topic, self.form))
         topic_schema.check(self.topic)

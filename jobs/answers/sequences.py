@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
-from jobs.answers import anchors, letter_pattern
-from jobs.answers.anchors import EventOrder
-from jobs.answers.event_answer import WithoutShortcuts
+from jobs.answers.event_rows import anchors, letter_pattern
+from jobs.answers.event_rows.anchors import EventOrder
+from jobs.answers.event_rows.event_answer import WithoutShortcuts
 from jobs.events import equality
 from jobs.running import durations
 from jobs.running.errors import Mistake

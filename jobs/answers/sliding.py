@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import BooleanType, LongType, StructField, StructType
 
-from jobs.answers import anchors, spans
-from jobs.answers.event_answer import WithoutShortcuts
-from jobs.answers.spans import Spans
+from jobs.answers.event_rows import anchors, spans
+from jobs.answers.event_rows.event_answer import WithoutShortcuts
+from jobs.answers.event_rows.spans import Spans
 from jobs.events import equality
 from jobs.facts.partials import Groups, PaneColumn
 from jobs.facts.statistics.average import Average

@@ -15,14 +15,13 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import BooleanType, DataType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers import rule_report
-from jobs.answers.anchors import PLACE
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.rules import literals, predicate
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.version_rows import NEVER
+from jobs.answers.event_rows.anchors import PLACE
+from jobs.answers.rules import literals, predicate, rule_report
 from jobs.answers.rules.rule_fault import RuleFault
 from jobs.answers.rules.rule_set import Effort, RuleSet
 from jobs.answers.rules.terms import Range, Term, every
-from jobs.answers.version_rows import NEVER
 from jobs.answers.versions import VALID_FROM, VALID_TO, Versions
 from jobs.running import durations
 from jobs.running.errors import Mistake

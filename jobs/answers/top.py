@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import BooleanType, IntegerType, NumericType, StructField, StructType, TimestampType
 
-from jobs.answers import anchors
+from jobs.answers.event_rows import anchors
 from jobs.answers.windows import KEYS
 from jobs.events import equality
 from jobs.facts import partials

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pyspark.sql.types import StructField, StructType, TimestampType
 
-from jobs.answers.change_answer import CARRIED, ChangeAnswer
-from jobs.answers.change_order import COLUMNS as PLACE
+from jobs.answers.changes.change_answer import CARRIED, ChangeAnswer
+from jobs.answers.changes.change_order import COLUMNS as PLACE
 from jobs.running.errors import Mistake
 
 VALID_FROM, VALID_TO = "valid_from", "valid_to"

@@ -1,12 +1,13 @@
 """Records that are certainly good JSON of a topic, decoded by Arrow to the same values as the gate gives.
 
-Certain are JSON objects on one line, without objects, lists or escapes such as \\u00e5 inside, whose times are written
-as ISO-8601. Any other record is doubtful, not bad: the gate judges it.
+Certain are JSON objects on one line, without escapes such as \\u00e5, whose times are written as ISO-8601. They may
+have objects inside, also as columns, and lists where no column is. Any other record is doubtful, not bad: the gate
+judges it.
 """
 
-import re
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
@@ -14,6 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import (
     BooleanType,
     ByteType,
+    DataType,
     DateType,
     DecimalType,
     DoubleType,
@@ -25,9 +27,11 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events import equality, event_time
+from jobs.events import equality, event_time, local_times
 from jobs.events.changes.change_form import ChangeForm
 from jobs.events.changes.change_topic import row_columns
+from jobs.events.encodings import encoding
+from jobs.events.encodings.encoding import Encoding
 from jobs.events.event_time import EventTime
 from jobs.events.topic_schema import TopicSchema
 
@@ -41,8 +45,8 @@ _INSTANT = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4
 _ZONED = r"(Z|[+-]\d\d:\d\d)$"
 _WHOLE = r"^-?\d{1,38}$"
 _DAY = r"^[12]\d{3}-\d\d-\d\d$"
-_LIST = re.compile(rb":\s*\[")
-"""A list begins after a colon; a bracket elsewhere is part of a text."""
+DEEPEST = 60
+"""A record with more brackets may be nested deeper than the gate takes, which is 64 levels."""
 _LONG_NUMBER = r"[0-9.eE+-]{100}"
 """The gate takes numbers of some hundred digits only."""
 
@@ -58,11 +62,13 @@ class PlainTopic:
     event_time: EventTime
     keyed: bool
     readable: bool
-    """Whether every column has one of _TYPES, and Arrow can compute the event time."""
+    """Whether every column has one of _TYPES, or is a struct of such, and Arrow can compute the event time."""
     form: ChangeForm | None
     """What makes JSON objects of the records, if they are changes of rows."""
     row_columns: StructType
     """The columns that the form is asked for."""
+    encoding: Encoding | None
+    """What makes JSON objects of the values, if these are encoded otherwise."""
 
 
 class NotPlain(Exception):
@@ -73,9 +79,10 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
     """What a worker needs of `topic`; `output` has its columns and event_time."""
     kinds = to_arrow_schema(topic.COLUMNS, timezone="UTC")
     form: ChangeForm | None = getattr(topic, "FORM", None)
-    # A form writes decimals as texts; as numbers, which other topics have, Arrow would read them as fractions.
-    types = (*_TYPES, DecimalType) if form else _TYPES
-    fields = [pa.field(f.name, pa.string() if _is_text_in_json(f.type) else f.type) for f in kinds]
+    encoded = encoding.of_topic(topic)
+    # Both write decimals as texts; as numbers, which other topics have, Arrow would read them as fractions.
+    types = (*_TYPES, DecimalType) if form or encoded else _TYPES
+    fields = [pa.field(f.name, _type_in_json(f.type)) for f in kinds]
     time = event_time.of_topic(topic)
     return PlainTopic(
         to_arrow_schema(output, timezone="UTC"),
@@ -83,14 +90,24 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
         tuple(f.name for f in topic.COLUMNS if not f.nullable),
         time,
         topic.KEY is not None,
-        all(isinstance(field.dataType, types) for field in topic.COLUMNS) and time.is_quick,
+        all(_is_readable(field.dataType, types) for field in topic.COLUMNS) and time.is_quick,
         form,
         row_columns(topic),
+        encoded,
     )
 
 
-def _is_text_in_json(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
+def _is_readable(kind: DataType, types: tuple[type[DataType], ...]) -> bool:
+    if isinstance(kind, StructType):
+        return len(kind) > 0 and all(_is_readable(field.dataType, types) for field in kind)
+    return isinstance(kind, types)
+
+
+def _type_in_json(kind: pa.DataType) -> pa.DataType:
+    """Times and decimals are texts there."""
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _type_in_json(field.type)) for field in kind])
+    return pa.string() if pa.types.is_temporal(kind) or pa.types.is_decimal(kind) else kind
 
 
 def decode_certain(
@@ -118,10 +135,7 @@ def _decode_whole(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Arra
     kinds = {name: topic.output.field(name).type for name in topic.fields.names}
     kinds |= {"event_time": parsed[event.name].type} if event.name == "event_time" else {}
     columns = {name: _as_type(parsed[name], kinds[name], event.zone) for name in topic.fields.names}
-    value = columns[event.name]
-    if event.unit is None and pa.types.is_string(value.type):
-        value = _as_type(value, pa.timestamp("us", "UTC"), event.zone)
-    time = event.arrow(value)
+    time = _event_micros(batch, columns, event)
     good = pc.is_valid(time)
     if event.max_ahead_seconds is not None:
         latest = pc.add(batch["timestamp"].cast(pa.int64()), event.max_ahead_seconds * 1_000_000)
@@ -136,6 +150,17 @@ def _decode_whole(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Arra
     }
 
 
+def _event_micros(batch: pa.RecordBatch, columns: dict[str, pa.Array], event: EventTime) -> pa.Array:
+    """EventTime.arrow of the column, or the field inside one, or the timestamp that the event time is."""
+    if event.is_of_record:
+        return event.arrow(batch["timestamp"])
+    [head, *inside] = event.path
+    value = pc.struct_field(columns[head], inside) if inside else columns[head]
+    if event.unit is None and pa.types.is_string(value.type):
+        value = _as_type(value, pa.timestamp("us", "UTC"), event.zone)
+    return event.arrow(value)
+
+
 def _parse(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
     values = batch["value"]
     if not topic.readable or values.null_count or (topic.keyed and batch["key"].null_count):
@@ -146,7 +171,7 @@ def _parse(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
         raise NotPlain
     whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
     lines = pc.binary_join(whole, "\n")[0].as_buffer()
-    if not _is_plain(lines.to_pybytes(), len(texts)):
+    if not _is_plain(lines.to_pybytes(), texts):
         raise NotPlain
     table = pyarrow.json.read_json(
         pa.BufferReader(lines),
@@ -158,24 +183,33 @@ def _parse(batch: pa.RecordBatch, topic: PlainTopic) -> dict[str, pa.Array]:
     return {name: table[name].combine_chunks() for name in topic.fields.names}
 
 
-def _is_plain(lines: bytes, count: int) -> bool:
-    """Whether these are `count` lines, each a flat object, with nothing in them that Spark reads differently."""
+def _is_plain(lines: bytes, texts: pa.Array) -> bool:
+    """Whether these are the texts, an object in each line, with nothing in them that Spark reads differently. That
+    there is one object in each, and not two, the number of rows shows: none goes over the end of a line.
+    """
+    count = len(texts)
     return (
         lines.startswith(b"{")
         and lines.endswith(b"}")
         and lines.count(b"}\n{") == lines.count(b"\n") == count - 1
-        and lines.count(b"{") == lines.count(b"}") == count
         and not any(sign in lines for sign in (b"\r", b"\\u", b"NaN", b"Infinity"))
-        and not (b"[" in lines and _LIST.search(lines))
+        and (lines.count(b"{") + lines.count(b"[") == count or _deepest(texts) <= DEEPEST)
     )
+
+
+def _deepest(texts: pa.Array) -> int:
+    """At least as many levels as the deepest of the records has."""
+    brackets = pc.add(pc.count_substring(texts, "{"), pc.count_substring(texts, "["))
+    return int(pc.max(brackets).as_py())
 
 
 def _as_type(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
     """A column of JSON in its type: texts as times, fractions with one zero.
 
-    Raises NotPlain if a time is written unusually, or without a zone where that is not UTC; pa.ArrowInvalid if it is
-    no time.
+    Raises NotPlain if a time is written unusually; pa.ArrowInvalid if it is no time.
     """
+    if pa.types.is_struct(kind):
+        return _as_struct(column, kind, zone)
     if pa.types.is_decimal(kind):
         digits = rf"^-?\d{{1,{kind.precision - kind.scale}}}(\.\d{{1,{kind.scale}}})?$" if kind.scale else _WHOLE
         if not pc.all(pc.match_substring_regex(column, digits), min_count=0).as_py():
@@ -186,9 +220,28 @@ def _as_type(column: pa.Array, kind: pa.DataType, zone: str) -> pa.Array:
     usual = pc.match_substring_regex(column, _DAY if pa.types.is_date(kind) else _INSTANT)
     if not pc.all(usual, min_count=0).as_py():  # none is written in a block of nulls
         raise NotPlain
-    if pa.types.is_timestamp(kind):
-        zoned = pc.match_substring_regex(column, _ZONED)
-        if zone != "UTC" and not pc.all(zoned, min_count=0).as_py():
-            raise NotPlain
-        column = pc.if_else(zoned, column, pc.binary_join_element_wise(column, "Z", ""))
-    return column.cast(kind)
+    if not pa.types.is_timestamp(kind):
+        return column.cast(kind)
+    zoned = pc.match_substring_regex(column, _ZONED)
+    instants = pc.if_else(zoned, column, pc.binary_join_element_wise(column, "Z", "")).cast(kind)
+    if zone == event_time.ZONE or pc.all(zoned, min_count=0).as_py():
+        return instants
+    micros = instants.cast(pa.int64())
+    utc = pc.if_else(zoned, micros, local_times.utc_micros(pc.if_else(zoned, None, micros), zone))
+    if utc.null_count > micros.null_count:
+        raise NotPlain
+    return utc.cast(kind)
+
+
+def _as_struct(column: pa.Array, kind: pa.StructType, zone: str) -> pa.Array:
+    """Raises what `_as_type` does, and NotPlain for a negative zero inside, of which the gate makes none of its own."""
+    parts = []
+    for part, field in zip(column.flatten(), kind, strict=True):
+        if pa.types.is_floating(field.type):
+            fractions = part.fill_null(1.0).to_numpy()
+            if np.any((fractions == 0) & np.signbit(fractions)):
+                raise NotPlain
+            parts.append(part)
+        else:
+            parts.append(_as_type(part, field.type, zone))
+    return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())

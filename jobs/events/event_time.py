@@ -4,7 +4,7 @@ Instants out of range become -1 (before 1970) or LIMIT_MICROS (from the year 999
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -28,7 +28,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events.topic_schema import file_name
+from jobs.events import local_times
+from jobs.events.topic_schema import location
 from jobs.running import durations, instants
 from jobs.running.errors import Mistake
 
@@ -36,6 +37,8 @@ MAX_AHEAD = "1 day"
 """An event time may be this far after the record's own timestamp, as clocks differ and some events are schedules. A
 schema file may say another time, or MAX_AHEAD = None where the timestamps of the topic's records are not to be trusted:
 then they bound nothing."""
+RECORD_TIMESTAMP = "record_timestamp"
+"""What EVENT_TIME = None names: the record's own timestamp, which its producer or the broker has set."""
 ZONE = "UTC"
 """The zone of times and dates that are written without one; a schema file may name another."""
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -61,6 +64,8 @@ class EventTime:
     """Unit of a number or of a text of digits; None for a time or a date."""
     zone: str
     max_ahead_seconds: int | None
+    is_of_record: bool = False
+    """Whether it is the record's own timestamp, and stands in no column."""
 
     @property
     def name(self) -> str:
@@ -70,11 +75,7 @@ class EventTime:
     @property
     def is_quick(self) -> bool:
         """Whether `arrow` can compute it; else the gate does, for each record."""
-        return (
-            len(self.path) == 1
-            and not isinstance(self.kind, DecimalType)
-            and (self.zone == "UTC" or self.unit is not None or isinstance(self.kind, TimestampType))
-        )
+        return not isinstance(self.kind, DecimalType)
 
     def micros(self, column: Column) -> Column:
         """Microseconds since 1970 of a column of Spark; null for a text that is no time."""
@@ -110,7 +111,10 @@ class EventTime:
         """Microseconds since 1970, of values as JSON has them, with times decoded; null where the gate must decide."""
         if self.unit is None:
             micros = column.cast(pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None))
-            return _up_to(micros.cast(pa.int64()), LIMIT_MICROS)
+            micros = micros.cast(pa.int64())
+            if isinstance(self.kind, DateType) and self.zone != ZONE:
+                micros = local_times.utc_micros(micros, self.zone)
+            return _up_to(micros, LIMIT_MICROS)
         if pa.types.is_string(column.type):
             column = pc.if_else(pc.match_substring_regex(column, r"^\d{1,19}$"), column, None)
         times, by = 10**6 // UNITS[self.unit], UNITS[self.unit] // 10**6
@@ -135,9 +139,9 @@ class EventTime:
         zone = ZoneInfo(self.zone)
         if isinstance(self.kind, DateType):
             day = date.fromisoformat(value)
-            return datetime(day.year, day.month, day.day, tzinfo=zone)
+            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
         moment = datetime.fromisoformat(value)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
     def definition(self) -> str:
         """As the definition of a result has it: the name, and what differs from the defaults."""
@@ -158,33 +162,62 @@ def _up_to(column: pa.Array, limit: float) -> pa.Array:
 
 def of_topic(topic: Any) -> EventTime:
     """The event time as the schema file declares it. Raises Mistake if it names no column, or contradicts its type."""
-    path, kind = _column(topic)
-    where, name = file_name(topic), topic.EVENT_TIME
     unit, zone = getattr(topic, "EVENT_TIME_UNIT", None), getattr(topic, "ZONE", ZONE)
     if unit is not None and unit not in UNITS:
-        raise Mistake(f"{where}: EVENT_TIME_UNIT is {unit}; take one of {', '.join(UNITS)}")
+        raise Mistake(
+            f"{location(topic, 'EVENT_TIME_UNIT')}: EVENT_TIME_UNIT is {unit}; take one of {', '.join(UNITS)}"
+        )
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise Mistake(f"{where}: ZONE names {zone}; there is no time zone of this name") from None
+        raise Mistake(
+            f"{location(topic, 'ZONE')}: ZONE names {zone}; there is no time zone of this name, as Europe/Berlin is one"
+        ) from None
+    if topic.EVENT_TIME is None:
+        return _of_record(topic, zone)
+    path, kind = _column(topic)
+    ahead = getattr(topic, "MAX_AHEAD", MAX_AHEAD)
+    return EventTime(path, kind, _unit(topic, kind, unit), zone, None if ahead is None else durations.seconds(ahead))
+
+
+def _of_record(topic: Any, zone: str) -> EventTime:
+    """The record's own timestamp. Raises Mistake for what is said of a field of its value."""
+    for name in ("EVENT_TIME_UNIT", "MAX_AHEAD"):
+        if getattr(topic, name, None) is not None:
+            raise Mistake(
+                f"{location(topic, name)}: EVENT_TIME is None, which is the record's own timestamp, and {name} says "
+                f"something of a field: leave {name} out, or let EVENT_TIME name the field"
+            )
+    return EventTime((RECORD_TIMESTAMP,), TimestampType(), None, zone, 0, is_of_record=True)
+
+
+def _unit(topic: Any, kind: DataType, unit: str | None) -> str | None:
+    """The unit of an event time of this type; None if it needs none. Raises Mistake if it lacks one, or cannot have it,
+    or is of a type that is no time.
+    """
+    where, name = location(topic, "EVENT_TIME"), topic.EVENT_TIME
     if isinstance(kind, (TimestampType, DateType)):
         if unit is not None:
             raise Mistake(f"{where}: {name} is {kind.simpleString()}, which has no unit: leave EVENT_TIME_UNIT out")
-    elif isinstance(kind, LongType):
-        unit = unit or BIGINT_UNIT
-    elif isinstance(kind, (*_WHOLE, DoubleType, DecimalType)):
+        return None
+    if isinstance(kind, LongType):
+        return unit or BIGINT_UNIT
+    if isinstance(kind, (*_WHOLE, DoubleType, DecimalType)):
         if unit is None:
             raise Mistake(
                 f"{where}: the event time {name} is {kind.simpleString()}: say in which unit it is written, "
                 f'EVENT_TIME_UNIT = "seconds", or {", ".join(list(UNITS)[1:])} since 1970'
             )
-    elif not isinstance(kind, StringType):
-        raise Mistake(
-            f"{where}: the event time {name} is {kind.simpleString()}; it may be timestamp, date, or, with "
-            "EVENT_TIME_UNIT, bigint, int, double, decimal and string"
-        )
-    ahead = getattr(topic, "MAX_AHEAD", MAX_AHEAD)
-    return EventTime(path, kind, unit, zone, None if ahead is None else durations.seconds(ahead))
+        return unit
+    if isinstance(kind, StringType):
+        return unit
+    inside = (
+        f'; name a field inside it: "{name}.{kind.names[0]}"' if isinstance(kind, StructType) and kind.names else ""
+    )
+    raise Mistake(
+        f"{where}: the event time {name} is {kind.simpleString()}; it may be timestamp, date, or, with "
+        f"EVENT_TIME_UNIT, bigint, int, double, decimal and string{inside}"
+    )
 
 
 def _column(topic: Any) -> tuple[tuple[str, ...], DataType]:
@@ -195,7 +228,19 @@ def _column(topic: Any) -> tuple[tuple[str, ...], DataType]:
     kind: DataType = columns
     for step in name.split("."):
         if not isinstance(kind, StructType) or step not in kind.fieldNames():
-            there = ", ".join(columns.fieldNames())
-            raise Mistake(f"{file_name(topic)}: EVENT_TIME names {name}, which is not in COLUMNS; there are {there}")
+            there = ", ".join(_leaves(columns))
+            raise Mistake(
+                f"{location(topic, 'EVENT_TIME')}: EVENT_TIME names {name}, which is not in COLUMNS; there are "
+                f"{there}; or None for the record's own timestamp"
+            )
         kind = kind[step].dataType
     return tuple(name.split(".")), kind
+
+
+def _leaves(columns: StructType, above: str = "") -> list[str]:
+    """The columns, and the fields inside them as dots lead to them."""
+    names = []
+    for field in columns:
+        inside = field.dataType
+        names += _leaves(inside, f"{above}{field.name}.") if isinstance(inside, StructType) else [above + field.name]
+    return names

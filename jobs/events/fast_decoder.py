@@ -196,11 +196,18 @@ def _decode_block(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
 
 def _decode_columns(batch: pa.RecordBatch, topic: PlainTopic) -> tuple[dict[str, pa.Array], pa.Array]:
     """The columns of the records as `topic.output` has them, and which of the records are certainly good."""
-    values = batch
-    if topic.form:
-        plain = topic.form.plain_values(batch, topic.row_columns)
-        values = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
-    fields = arrow_json.decode_certain(values, topic)
+    fields = arrow_json.decode_certain(with_json(batch, topic), topic)
     columns = {f"record_{name}": batch[name] for name in _PLACE} | fields
     kinds = {field.name: field.type for field in topic.output}
     return {name: column.cast(kinds[name]) for name, column in columns.items() if name in kinds}, fields["__good"]
+
+
+def with_json(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
+    """The records with the JSON objects of what their values say; null where there is none."""
+    if topic.form:
+        plain = topic.form.plain_values(batch, topic.row_columns)
+    elif topic.encoding:
+        plain, _ = topic.encoding.json_values(batch["value"])
+    else:
+        return batch
+    return batch.set_column(batch.schema.get_field_index("value"), "value", plain)

@@ -2,6 +2,7 @@
 
 Reasons, in the order in which they are looked for:
 not_a_change (of a topic of changes, in place of null_value)
+no_schema_id, unknown_schema, schema_mismatch, not_decodable (of a topic that is encoded by a schema registry)
 null_value, null_key, too_large, invalid_utf8, not_json (also: not an object, nested deeper than 64), trailing_data
 (two documents in one value); then of one column after the other missing_field (or null), not_finite (before wrong_type,
 as such a number has no value either), wrong_type; then time_before_1970, time_after_record (by more than the topic's
@@ -35,6 +36,8 @@ from jobs.events import equality, event_time
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.changes import change_topic
 from jobs.events.changes.change_form import ChangeForm
+from jobs.events.encodings import encoding
+from jobs.events.encodings.encoding import Encoding
 from jobs.events.topic_schema import TopicSchema, quote
 
 MAX_VALUE_BYTES = 1_048_576
@@ -52,6 +55,8 @@ NOT_A_CHANGE = "not_a_change"
 """Reason of a record that the form of its topic cannot read; the first of all there."""
 _ORIGINAL = "__original"
 """Private column with the value of a record of which a form has made another."""
+_FORM_FAULT = "__form_fault"
+"""Private column with the fault of a value that could not be decoded."""
 _UNQUOTED_STARTS = tuple(map(ord, "-0123456789{[tf"))
 """First characters of what JSON writes without quotes; null is null."""
 
@@ -103,6 +108,8 @@ def _looks_quoted(name: str) -> Column:
 def _event_micros(topic: TopicSchema) -> Column:
     """Event time, by event_time.EventTime.micros."""
     event = event_time.of_topic(topic)
+    if event.is_of_record:
+        return event.micros(F.col("timestamp"))
     [head, *inside] = event.path
     value = _parsed_column(head, *inside) if inside else _value(topic.COLUMNS[head])
     return event.micros(value)
@@ -118,7 +125,7 @@ def _late(topic: TopicSchema, micros: Column) -> Column:
 def _certainly_good(topic: TopicSchema) -> Column:
     """True for a record that is certainly good; _first_fault decides about the others. Does not look at raw texts."""
     event = event_time.of_topic(topic)
-    micros = event.micros(_parsed_column(*event.path))
+    micros = event.micros(F.col("timestamp") if event.is_of_record else _parsed_column(*event.path))
     checks = [F.col("__text").isNotNull(), _parsed_column("__corrupt").isNull(), F.startswith("__text", F.lit("{"))]
     # One closing brace, at the end: then there is no second document. A record with a nested value is not certain.
     inside = F.substring("value", F.lit(1), F.octet_length("value") - F.lit(1)).cast("string")
@@ -166,7 +173,7 @@ def _field_faults(topic: TopicSchema) -> list[tuple[Column, str, str]]:
 
 def _first_fault(topic: TopicSchema) -> Column:
     """(reason, field) of the first thing that is wrong, or null."""
-    micros = _event_micros(topic)
+    micros, event_name = _event_micros(topic), event_time.of_topic(topic).name
     alone = (F.json_array_length(F.concat(F.lit("["), "__text", F.lit("]"))) == 1) & (
         # An array that ends inside the value has the same length whatever is put behind the value.
         F.json_array_length(F.concat(F.lit("["), "__text", F.lit(",0]"))) == 2
@@ -185,13 +192,15 @@ def _first_fault(topic: TopicSchema) -> Column:
         ),
         (~F.coalesce(alone, F.lit(False)), "trailing_data", ""),
         *_field_faults(topic),
-        (micros < 0, "time_before_1970", topic.EVENT_TIME),
-        (_late(topic, micros), "time_after_record", topic.EVENT_TIME),
-        (micros >= F.lit(event_time.LIMIT_MICROS), "time_after_9998", topic.EVENT_TIME),
-        (micros.isNull(), "wrong_type", topic.EVENT_TIME),
+        (micros < 0, "time_before_1970", event_name),
+        (_late(topic, micros), "time_after_record", event_name),
+        (micros >= F.lit(event_time.LIMIT_MICROS), "time_after_9998", event_name),
+        (micros.isNull(), "wrong_type", event_name),
         (_parsed_column("__corrupt").isNotNull() & ~_has_lenient_number(topic), "not_json", ""),
     ]
     first = F.when(F.lit(False), None)
+    if encoding.of_topic(topic):
+        first = first.when(F.col(_FORM_FAULT).isNotNull(), F.col(_FORM_FAULT))
     for condition, reason, field in faults:
         named = F.struct(F.lit(reason).alias("reason"), F.lit(field or None).cast("string").alias("field"))
         first = first.when(condition, named)  # one flat CASE: a deep one takes long to compile
@@ -214,8 +223,11 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     record is good; `__raw` (timestampType, value, headers) is kept for the bad ones only.
     """
     form: ChangeForm | None = getattr(topic, "FORM", None)
+    encoded = encoding.of_topic(topic)
     if form:
         records = _plain_step(form, change_topic.row_columns(topic), records.schema).over(records)
+    elif encoded:
+        records = _decoding_step(encoded, records.schema).over(records)
     doubtful = F.when(~F.col("__good"), F.col("__text"))
     judged = _parse(records, topic).withColumns(
         {"__raw_text": _from_json(doubtful, topic, StringType()), "__kinds": _from_json(doubtful, topic, VariantType())}
@@ -238,6 +250,26 @@ def _plain_step(form: ChangeForm, columns: StructType, records: StructType) -> A
     return ArrowStep(process, StructType([*records, StructField(_ORIGINAL, BinaryType())]))
 
 
+def _decoding_step(encoded: Encoding, records: StructType) -> ArrowStep:
+    """The step that puts JSON in the place of encoded values, and keeps these, and why one cannot be decoded."""
+
+    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = batch["value"]
+            is_unread = pc.greater(pc.fill_null(pc.binary_length(values), 0), MAX_VALUE_BYTES)
+            plain, faults = encoded.json_values(pc.if_else(is_unread, None, values))
+            plain = pc.if_else(is_unread, values, plain)
+            changed = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
+            yield changed.append_column(_ORIGINAL, values).append_column(_FORM_FAULT, faults)
+
+    kept = [StructField(_ORIGINAL, BinaryType()), StructField(_FORM_FAULT, encoding.FAULT)]
+    return ArrowStep(process, StructType([*records, *kept]))
+
+
+def _has_original(topic: TopicSchema) -> bool:
+    return hasattr(topic, "FORM") or encoding.of_topic(topic) is not None
+
+
 def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
     """The records with `__text`, `__parsed`, and `__good`: whether they are certainly good."""
     readable = F.octet_length("value") <= MAX_VALUE_BYTES
@@ -248,7 +280,7 @@ def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:
 
 def _select_output(judged: DataFrame, topic: TopicSchema) -> DataFrame:
     good = F.col("__fault").isNull()
-    value = F.col(_ORIGINAL if hasattr(topic, "FORM") else "value").alias("value")
+    value = F.col(_ORIGINAL if _has_original(topic) else "value").alias("value")
     raw = F.struct("timestampType", value, "headers")
     return judged.select(
         F.col("partition").alias("record_partition"),

@@ -1,7 +1,10 @@
 """What a schema file declares about a topic, and its check, which comes before anything is written."""
 
+import ast
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from pyspark.sql.types import CharType, DataType, StringType, StructType, TimestampNTZType, VarcharType
@@ -26,20 +29,22 @@ class TopicSchema(Protocol):
 
     TOPIC: str
     KEY: str | None
-    EVENT_TIME: str
-    """A column of COLUMNS; or the way to a field inside of one, with dots: "meta.at"."""
+    EVENT_TIME: str | None
+    """A column of COLUMNS; or the way to a field inside of one, with dots: "meta.at". None: the record's own
+    timestamp."""
     COLUMNS: StructType
 
 
 def check(topic: Any) -> None:
     """Raises Mistake if the schema file lacks a name that it needs, or declares a column that no table can have."""
-    for name, kind in (("TOPIC", str), ("KEY", str | None), ("EVENT_TIME", str), ("COLUMNS", StructType)):
+    for name, kind in (("TOPIC", str), ("KEY", str | None), ("EVENT_TIME", str | None), ("COLUMNS", StructType)):
         if not hasattr(topic, name):
-            remedy = "KEY = None if records have no key" if name == "KEY" else f"say {name} = ..."
-            raise Mistake(f"{file_name(topic)} does not say {name}: {remedy}")
+            remedies = {"KEY": "KEY = None if records have no key"}
+            remedies["EVENT_TIME"] = "say EVENT_TIME = ..., None for the record's own timestamp"
+            raise Mistake(f"{file_name(topic)} does not say {name}: {remedies.get(name, f'say {name} = ...')}")
         if not isinstance(getattr(topic, name), kind):
-            wanted = "a text" if kind is str else "a text or None" if name == "KEY" else "a StructType of pyspark"
-            raise Mistake(f"{file_name(topic)}: {name} is no {wanted.removeprefix('a ')}")
+            wanted = "text" if kind is str else "StructType of pyspark" if kind is StructType else "text or None"
+            raise Mistake(f"{location(topic, name)}: {name} is no {wanted}")
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic.TOPIC):
         raise Mistake(f"{file_name(topic)}: TOPIC takes letters, digits, dots, - and _, as a topic of Kafka does")
     _check_names(topic)
@@ -51,6 +56,26 @@ def file_name(topic: Any) -> str:
     """The schema file as messages name it, such as schemas/departure.py."""
     name = getattr(topic, "__name__", "")
     return f"{name.replace('.', '/')}.py" if "." in name else f"the schema of topic {getattr(topic, 'TOPIC', '?')}"
+
+
+def location(topic: Any, name: str) -> str:
+    """The schema file as messages name it, with the line that says `name`, if one does: schemas/trip.py, line 9."""
+    file = getattr(topic, "__file__", None)
+    try:
+        tree = ast.parse(Path(file).read_bytes()) if file else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError):  # in a zip, or changed since
+        return file_name(topic)
+    shown = str(file) if file and "." not in getattr(topic, "__name__", "") else file_name(topic)
+    for node in reversed(tree.body):  # the last one counts
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        if any(isinstance(target, ast.Name) and target.id == name for target in _targets(targets)):
+            return f"{shown}, line {node.lineno}"
+    return shown
+
+
+def _targets(nodes: Sequence[ast.expr]) -> Iterator[ast.AST]:
+    for node in nodes:
+        yield from ast.walk(node)
 
 
 def _check_names(topic: Any) -> None:

@@ -83,7 +83,7 @@ class BatchWriter:
         with self.schedule.write_lock:
             if batch_id <= self.ledger.last.batch_id:
                 return
-            if self.stopping:
+            if self.stopping or self.run.stop.is_asked:
                 raise BatchAborted("the run has been stopped")
             try:
                 self._write(batch_id)

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.answers.result import Result
-from jobs.events import stragglers
+from jobs.events import event_time, stragglers
 from jobs.events.lateness_rule import LatenessRule
 from jobs.facts import kept_events
 
@@ -41,9 +41,8 @@ def to_quarantine(records: DataFrame, found: pa.Table, result: Result, rule: Lat
     same = (F.col("partition") == F.col("__partition")) & (F.col("offset") == F.col("__offset"))
     rows = records.join(F.broadcast(_places(records, there)), same)
     names = ("partition", "offset", "timestamp", "timestampType", "key", "value", "headers")
-    return rows.select(
-        F.lit(result.topic.TOPIC).alias("topic"), *names, "reason", F.lit(result.topic.EVENT_TIME).alias("field")
-    )
+    field = event_time.of_topic(result.topic).name
+    return rows.select(F.lit(result.topic.TOPIC).alias("topic"), *names, "reason", F.lit(field).alias("field"))
 
 
 def _places(frame: DataFrame, found: pa.Table) -> DataFrame:

@@ -1,5 +1,6 @@
 """Keeps a result up to date: one microbatch after another, from the log into its tables."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -9,14 +10,14 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 
 from jobs.answers.result import Result
-from jobs.keeping import beginning, first_records, ledger, locks, table_check
+from jobs.keeping import beginning, first_records, last_run, ledger, locks, table_check
 from jobs.keeping.batch_writer import BatchWriter
 from jobs.keeping.ledger import Row
 from jobs.keeping.ledger_writer import LedgerWriter
 from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.start import start
 from jobs.keeping.steps import Kind
-from jobs.log import home
+from jobs.log import home, schema_registry
 from jobs.run import Run
 from jobs.running import jvm, mistakes, shared_folder
 from jobs.running.errors import Refused
@@ -30,7 +31,7 @@ class QueryEnd(Enum):
     RESIZED = auto()
     """Batches are to get another size: a new query goes on."""
     BROKEN_OFF = auto()
-    """The run was stopped, and the batch at work came to no end: the next run does it again."""
+    """A notebook was interrupted, and with it the batch at work: the next run does it again."""
 
 
 def keep(run: Run, result: Result) -> Row:
@@ -39,19 +40,25 @@ def keep(run: Run, result: Result) -> Row:
     Raises Refused when the log or the tables are not as they must be; see start. A first run that is refused before it
     has written anything leaves nothing behind.
     """
-    with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
+    with (
+        locks.exclusive_run(run.spark, run.places.checkpoints, result.name),
+        last_run.record(run, result.name) as record_begin,
+        mistakes.note_location(result.transform),
+    ):
         shared_folder.check_executors_see(run.spark, "tables", run.places.tables)
+        schema_registry.connect(run.places, [reads.topic for reads in result.all_reads])
         begun = datetime.now(UTC)
         try:
-            return _write_batches(run, result)
+            return _write_batches(run, result, record_begin)
         except Refused:
             with suppress(OSError, DeltaError):  # the refusal is what the person must see, whatever else goes wrong
                 beginning.forget(run.places, result.name, begun)
             raise
 
 
-def _write_batches(run: Run, result: Result) -> Row:
+def _write_batches(run: Run, result: Result, record_begin: Callable[[], None]) -> Row:
     begun = start(run, result)
+    record_begin()  # of a first run there is a ledger only now
     newest = ledger.last(run.places, result.name, Kind.BATCH)
     ledger_writer = LedgerWriter(run, result, begun.last)
     schedule = PublishSchedule(run, result, ledger_writer)
@@ -105,9 +112,13 @@ def _run_query(writer: BatchWriter, first: Row) -> QueryEnd:
     except BaseException as error:
         if writer.needs_resize:
             return QueryEnd.RESIZED
+        if run.stop.is_asked and writer.failure is None and run.stop.obey():
+            return QueryEnd.DONE  # the next batch was not let in
         raise writer.failure or error from None
     finally:
-        if run.continuous:
+        if run.continuous or run.stop.is_asked:
             writer.stop_after_batch()  # broken off, the batch at work would have to be done again by the next run
         query.stop()
+    if writer.failure and run.stop.is_asked:
+        raise writer.failure
     return QueryEnd.BROKEN_OFF if writer.failure else QueryEnd.DONE

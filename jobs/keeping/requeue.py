@@ -28,6 +28,7 @@ from jobs.keeping.ledger import Row
 from jobs.keeping.manual_change import ManualChange
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import delta_tables
+from jobs.log import schema_registry
 from jobs.run import Run
 from jobs.running import mistakes
 from jobs.running.errors import Refused
@@ -60,6 +61,7 @@ def requeue(run: Run, result: Result) -> Row:
             f"{result.name} has no ledger in {run.places.tables}: there is nothing to requeue before its first run."
         )
     with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
+        schema_registry.connect(run.places, [reads.topic for reads in result.all_reads])
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")

@@ -8,12 +8,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, LongType, StructField, StructType, TimestampType
 
-from jobs.answers import change_contract, contract, delivery, merging, rule_report, table_names
-from jobs.answers.change_answer import CARRIED, ChangeAnswer
+from jobs.answers import contract, delivery, table_names
+from jobs.answers.changes import change_contract
+from jobs.answers.changes.change_answer import CARRIED, ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
+from jobs.answers.rules import rule_report
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import INTERVAL
+from jobs.answers.windows import merging
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic

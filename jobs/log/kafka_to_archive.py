@@ -4,7 +4,6 @@ There is no checkpoint: the commit that adds records also marks where to go on. 
 offsets and writes files, and one commit adds them all; a killed run leaves only files that no reader sees.
 """
 
-import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -31,28 +30,23 @@ def copy_topics(run: Run) -> None:
     if run.places.log != "kafka":
         raise Refused('topics are copied from Kafka into the archive: the places file must say log = "kafka".')
     shared_folder.check_executors_see(run.spark, "archive", run.places.archive)
-    while True:
-        try:
-            for topic in run.topics:
+    while not run.stop.obey():
+        for topic in run.topics:
+            if not run.stop.obey():
                 copy_topic(run, topic)
-            if run.continuous is None:
-                return
-            time.sleep(durations.seconds(run.continuous))
-        except KeyboardInterrupt:
-            if run.continuous is None:
-                raise
-            run.say("stopping")
+        if run.continuous is None:
             return
+        run.stop.wait(durations.seconds(run.continuous))
 
 
 def copy_topic(run: Run, topic: str) -> int:
-    """Copy what is new in one topic; returns the number of records. Raises Refused."""
+    """Copy what is new in one topic, or less if the run is to stop; returns the number of records. Raises Refused."""
     check_name(topic)
     now = home.topic(run.places, topic)
     state = kafka_copy.find(run.places.archive, topic, now.id)
     _check(run, topic, now, state)
     total, (starts, new_marks) = 0, _start(run, topic, now, state)
-    while starts != now.ends or new_marks:
+    while (starts != now.ends or new_marks) and not run.stop.obey():
         ends = {partition: min(end, starts[partition] + FILE_RECORDS) for partition, end in now.ends.items()}
         copied = CopyRange(starts, ends)
         run.step("before copy")

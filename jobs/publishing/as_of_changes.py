@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
 from jobs.answers.stored_queries import StoredQueries
 from jobs.facts.kept_events import KEY_HASH, group_hashes
 from jobs.lake import table_queries

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
 from jobs.lake import commits, table_queries
 from jobs.publishing import as_of_changes, key_rows, row_writing, version_spans
 from jobs.publishing.as_of_changes import Moments, Sides, distinct_rows

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import days
 from jobs.answers.result import Result
+from jobs.answers.windows import days
 from jobs.facts import pane_table
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries

@@ -8,8 +8,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from jobs.answers.as_of_answer import AsOfAnswer
-from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
+from jobs.answers.changes.change_answer import ChangeAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
 from jobs.answers.stored_queries import StoredQueries

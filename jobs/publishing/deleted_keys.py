@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers.change_answer import ChangeAnswer
-from jobs.answers.change_order import MARKS, NULLABLE, ChangeOrder
+from jobs.answers.changes.change_answer import ChangeAnswer
+from jobs.answers.changes.change_order import MARKS, NULLABLE, ChangeOrder
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference, key_rows
 from jobs.publishing.event_difference import CHANGE, WITHDRAWN

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers.event_answer import SHOWN, EventAnswer
+from jobs.answers.event_rows.event_answer import SHOWN, EventAnswer
 from jobs.facts import partials
 from jobs.facts.kept_events import KEY_HASH, PLACE
 from jobs.running.errors import Mistake

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.facts.kept_events import KEY_HASH
 from jobs.publishing import event_difference
 from jobs.publishing.event_difference import Moment

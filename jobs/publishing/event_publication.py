@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
 
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.result import Result
 from jobs.lake import commits
 from jobs.publishing import event_plan, row_writing

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
-from jobs.answers import merging
-from jobs.answers.open_windows import Completed
 from jobs.answers.result import Result
-from jobs.answers.windows import KEYS, Window
+from jobs.answers.windows import KEYS, Window, merging
+from jobs.answers.windows.open_windows import Completed
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import event_difference

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import row_states
-from jobs.answers.change_order import ChangeOrder
+from jobs.answers.changes import row_states
+from jobs.answers.changes.change_order import ChangeOrder
+from jobs.answers.changes.moved_values import with_moved_values
 from jobs.answers.latest import Latest
 from jobs.answers.result import Result
 from jobs.lake import commits, table_queries
@@ -38,6 +39,7 @@ def update(places: Places, result: Result, answer: Latest, new: pa.Table, commit
     order, changed = deleted.order.after(new), row_states.of_rows(new)
     had = key_rows.read(rows, changed, key)
     before = had.drop_columns(row_writing.OWN)
+    changed = with_moved_values(changed, before, key, order)
     gone = deleted.of_keys(changed)
     known = pa.concat_tables([before, row_states.with_columns(gone, before.schema)])
     states = row_states.newest(known, changed, key, order)

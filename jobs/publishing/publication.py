@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.answers import merging, windows
+from jobs.answers import windows
 from jobs.answers.result import Result
-from jobs.answers.windows import Window
+from jobs.answers.windows import Window, merging
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import calendar_days, in_process_upsert, stored_panes
 from jobs.publishing.finality import Finality
 from jobs.publishing.near_panes import NearPanes, Source, TooMuch
 from jobs.publishing.pane_cache import PaneCache
+from jobs.running import work_progress
 from jobs.running.instants import EPOCH, to_micros
 from jobs.running.places import Places
 
@@ -57,7 +58,8 @@ def publish(
         sources = [Source(result.windows_from_panes, near), *calendar_days.sources(places, result, since_sequence)]
         in_process_upsert.upsert_windows(path, result, sources, since_sequence, finality, commit)
     except TooMuch:
-        _publish_by_spark(spark, places, result, since_sequence, finality, commit)
+        with work_progress.show_wait(f"{result.name}: publishing many windows, which Spark merges"):
+            _publish_by_spark(spark, places, result, since_sequence, finality, commit)
     if cache:
         cache.trim()
 

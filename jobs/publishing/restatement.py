@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers.as_of_answer import AsOfAnswer
+from jobs.answers.changes.as_of_answer import AsOfAnswer
 from jobs.answers.result import Result
 from jobs.publishing import as_of_changes, row_writing, version_publication, version_spans
 from jobs.publishing.as_of_changes import Moments, Sides

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers.change_order import NULLABLE
+from jobs.answers.changes.change_order import NULLABLE
 from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing.event_difference import CHANGE, NEW, REVISED, WITHDRAWN, places_among
 from jobs.running.instants import sql_literal

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from pyspark.sql.types import StructType
 
-from jobs.answers import rule_report
-from jobs.answers.change_order import NULLABLE
-from jobs.answers.rule_report import FAULT, HITS, MICROS, TRIED
+from jobs.answers.changes.change_order import NULLABLE
+from jobs.answers.rules import rule_report
+from jobs.answers.rules.rule_report import FAULT, HITS, MICROS, TRIED
 from jobs.answers.rules.rule_set import SLOW_MICROS
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import VALID_FROM, VALID_TO

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers import transaction_border
+from jobs.answers.changes import transaction_border
+from jobs.answers.changes.transaction_border import Border, Step, Transaction
 from jobs.answers.result import Result
-from jobs.answers.transaction_border import Border, Step, Transaction
 from jobs.log.offsets import Offsets
 from jobs.running import durations
 

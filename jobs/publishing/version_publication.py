@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from jobs.answers import row_states, version_rows
-from jobs.answers.change_order import CLEARED, ChangeOrder
+from jobs.answers.changes import row_states, version_rows
+from jobs.answers.changes.change_order import CLEARED, ChangeOrder
+from jobs.answers.changes.moved_values import with_moved_values
+from jobs.answers.changes.version_rows import Timeline
 from jobs.answers.result import Result
-from jobs.answers.version_rows import Timeline
 from jobs.answers.versions import VALID_TO, Versions
 from jobs.lake import commits, table_queries
 from jobs.publishing import event_difference, key_rows, row_writing
@@ -53,6 +54,7 @@ def plan(
     rows = DeltaTable(places.table(table), version=at.get(table))
     stored = _stored_rows(rows, deleted, order, changed, answer.key)
     before = Timeline(stored.rows.drop_columns(row_writing.OWN), stored.deletions)
+    changed = with_moved_values(changed, before.versions, answer.key, order)
     now = version_rows.timeline(before, changed, answer.key, answer.valid_from, order)
     return Plan(stored, before, now, order, deleted)
 

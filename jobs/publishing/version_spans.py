@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.answers.version_rows import NEVER
+from jobs.answers.changes.version_rows import NEVER
 from jobs.answers.versions import VALID_FROM, VALID_TO, Versions
 from jobs.publishing import event_difference
 from jobs.publishing.event_difference import places_among

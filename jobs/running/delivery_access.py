@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from jobs.running.errors import Refused
-from jobs.running.kafka_access import REFERENCE, absolute_reference, is_loopback, resolve_reference
+from jobs.running.kafka_access import is_loopback
+from jobs.running.references import REFERENCE, absolute_reference, resolve_reference
 
 
 class DeliveryPlace(BaseModel):

@@ -9,18 +9,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from jobs.running import project
+from jobs.running import diagnostics, project
 from jobs.running.errors import Refused
 
 PREFIX = "HEADRACE_"
-OTHERS = (project.PLACES_VARIABLE, "HEADRACE_DEBUG")
+OTHERS = (project.PLACES_VARIABLE, diagnostics.VARIABLE, "HEADRACE_DEBUG")
 """Variables that are no field of the places file."""
 
 
 def read(model: type[BaseModel]) -> dict[str, Any]:
     """The fields of the model that the environment has, tables as dictionaries. Raises Refused for a variable that
-    begins like one of them, and is none.
+    begins like one of them, and is none, and for a format of lines that there is not.
     """
+    _check_format()
     given = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in OTHERS]
     if not given:
         return {}
@@ -34,6 +35,12 @@ def read(model: type[BaseModel]) -> dict[str, Any]:
         return EnvSettingsSource(settings, env_prefix=PREFIX, env_nested_delimiter="__")()
     except SettingsError as error:
         raise Refused(f"the environment: {error}; a table is written as JSON, or a variable for each field.") from None
+
+
+def _check_format() -> None:
+    asked = os.environ.get(diagnostics.VARIABLE, diagnostics.TEXT)
+    if asked not in diagnostics.FORMATS:
+        raise Refused(f"{diagnostics.VARIABLE} is {asked!r}: give {' or '.join(diagnostics.FORMATS)}.")
 
 
 def _check_names(given: list[str], model: type[BaseModel]) -> None:

@@ -3,14 +3,14 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.running.kafka_access import Kafka
 
-from jobs.running import memory_faults, mistakes, python_errors, spark_errors
+from jobs.running import diagnostics, memory_faults, mistakes, python_errors, spark_errors
 
 _KNOWN = (
     ("No space left on device", "the disk is full. Make room and run again: it goes on where the tables stand"),
@@ -89,15 +89,15 @@ class Mistake(Refused, ValueError):
 
 
 @contextmanager
-def one_line_errors(kafka: "Kafka | None" = None) -> Iterator[None]:
-    """Turn what went wrong into one line on standard error and exit code 1; `kafka` as in `explain`."""
+def one_line_errors(kafka: "Kafka | None" = None, say: Callable[[str], None] = diagnostics.complain) -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1, by `say`; `kafka` as in `explain`."""
     try:
         yield
     except KeyboardInterrupt:
-        print("headrace: stopped", file=sys.stderr)
+        say("stopped")
         sys.exit(130)
     except Exception as error:
-        print(f"headrace: {explain(error, kafka)}", file=sys.stderr)
+        say(explain(error, kafka))
         if os.environ.get("HEADRACE_DEBUG") and (isinstance(error, Mistake) or not isinstance(error, Refused)):
             raise
         sys.exit(1)

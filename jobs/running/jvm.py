@@ -4,8 +4,9 @@ Private attributes of pyspark (`_jvm`, `_jsc`, `_gateway`) and of Spark's SparkE
 not there under Spark Connect.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -17,6 +18,33 @@ def process(spark: "SparkSession") -> "Popen[bytes]":
     """The process of Java, if this one has started it."""
     java: Popen[bytes] = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     return java
+
+
+class _SignalHandler:
+    """A sun.misc.SignalHandler of Java's."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+
+    def handle(self, _signal: Any) -> None:
+        self._act()
+
+    class Java:
+        implements: ClassVar = ["sun.misc.SignalHandler"]
+
+
+def hand_over_signals(spark: "SparkSession", act_on_sigterm: Callable[[], None]) -> None:
+    """Let Java live on when it gets a signal: SIGINT it ignores, as a terminal sends that to Python, too; for SIGTERM
+    Python acts, which may not have got it: a scheduler sends it to spark-submit, which is Java.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.java_gateway import ensure_callback_server_started
+
+    misc = _java(spark).sun.misc
+    ensure_callback_server_started(spark.sparkContext._gateway)  # type: ignore[no-untyped-call]
+    with suppress(Py4JJavaError):  # Java was started with -Xrs, and leaves signals to the system
+        misc.Signal.handle(misc.Signal("INT"), misc.SignalHandler.SIG_IGN)
+        misc.Signal.handle(misc.Signal("TERM"), _SignalHandler(act_on_sigterm))
 
 
 def pin_locale(spark: "SparkSession") -> None:
@@ -32,6 +60,11 @@ def pin_locale(spark: "SparkSession") -> None:
 def system_property(spark: "SparkSession", name: str) -> str:
     """A property of Java's, such as sun.jnu.encoding; "None" if it is not set."""
     return str(_java(spark).java.lang.System.getProperty(name))
+
+
+def set_system_property(spark: "SparkSession", name: str, value: str) -> None:
+    """Set a property of Java's for the rest of its life."""
+    _java(spark).java.lang.System.setProperty(name, value)
 
 
 def default_file_system(spark: "SparkSession") -> str:

@@ -6,21 +6,29 @@ has the secret; the file or the variable has to be on the executors too.
 """
 
 import ipaddress
-import os
 import re
-from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
-REFERENCE = re.compile(r"\$\{(?:env:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<path>[^:}]+):(?P<name>[^:}]+))\}")
+from jobs.running import kafka_options
+from jobs.running.references import absolute_reference, absolute_references, below, resolve_reference
+
 PROVIDERS = {
     "config.providers": "file,env",
     "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
     "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
 }
-MODULES = {"PLAIN": "plain.PlainLoginModule"}
-SCRAM = "scram.ScramLoginModule"
+_SECURITY = "org.apache.kafka.common.security"
+MODULES = {
+    "PLAIN": f"{_SECURITY}.plain.PlainLoginModule",
+    "OAUTHBEARER": f"{_SECURITY}.oauthbearer.OAuthBearerLoginModule",
+}
+SCRAM = f"{_SECURITY}.scram.ScramLoginModule"
+TOKEN_HANDLER = f"{_SECURITY}.oauthbearer.OAuthBearerLoginCallbackHandler"
+ALLOWED_URLS = "org.apache.kafka.sasl.oauthbearer.allowed.urls"
+"""The property of Java that names the addresses from which its client may fetch tokens: without it, none."""
 
 
 class Kafka(BaseModel):
@@ -32,12 +40,16 @@ class Kafka(BaseModel):
     """host:port, several with commas."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. Without SSL only on this machine; see `allow_plaintext`."""
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """How to log in with SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
+    """How to log in with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, or OAUTHBEARER with client credentials."""
     username: str | None = None
-    """Needed with SASL."""
+    """Needed with SASL; of OAUTHBEARER the client's id."""
     password: str | None = None
-    """Needed with SASL: a reference, ${file:PATH:NAME} or ${env:NAME}."""
+    """Needed with SASL: a reference, ${file:PATH:NAME} or ${env:NAME}; of OAUTHBEARER the client's secret."""
+    token_endpoint: str | None = None
+    """Needed with OAUTHBEARER: the address that gives tokens, https://..., on this machine also http://."""
+    scope: str | None = None
+    """Of the token, if its endpoint asks for one."""
     authorities: str | None = None
     """PEM file with the certificates that sign the broker's; None: those that the system trusts."""
     certificate: str | None = None
@@ -46,6 +58,30 @@ class Kafka(BaseModel):
     """Of the key in `certificate`, if it has one: a reference."""
     allow_plaintext: bool = False
     """Whether records may cross a network without TLS."""
+    options: dict[str, str] = {}
+    """More options of Kafka's clients, by the names of Kafka's documentation: a table [kafka.options]. Secrets in it
+    are references, too."""
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _flatten_options(cls, options: Any) -> Any:
+        return kafka_options.flatten(options) if isinstance(options, dict) else options
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        kafka_options.check(options)
+        return {name: absolute_references(value, info) for name, value in options.items()}
+
+    @field_validator("token_endpoint")
+    @classmethod
+    def _check_token_endpoint(cls, address: str | None) -> str | None:
+        parts = urlsplit(address or "https://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise ValueError("give https://HOST/..., without a user or a password")
+        if parts.scheme == "http" and not is_loopback(f"{parts.hostname}:0"):
+            raise ValueError(f"{parts.hostname} is another machine and http is not encrypted: use https")
+        return address
 
     @field_validator("servers")
     @classmethod
@@ -63,12 +99,16 @@ class Kafka(BaseModel):
     @field_validator("authorities", "certificate")
     @classmethod
     def _absolute(cls, path: str | None, info: ValidationInfo) -> str | None:
-        return None if path is None else _below(info, path)
+        return None if path is None else below(info, path)
 
     @model_validator(mode="after")
     def _check_login(self) -> "Kafka":
         if self.security.startswith("SASL") and not (self.username and self.password):
             raise ValueError(f"{self.security} needs a username and a password")
+        if (self.mechanism == "OAUTHBEARER") != (self.token_endpoint is not None):
+            raise ValueError('mechanism = "OAUTHBEARER" and token_endpoint = "https://..." go together')
+        if any(re.search(r'["\\\n]', text or "") for text in (self.username, self.scope)):
+            raise ValueError("username and scope have no quotation marks, backslashes or ends of lines")
         if not self.security.endswith("SSL") and not self.allow_plaintext:
             away = [server.strip() for server in self.servers.split(",") if not is_loopback(server)]
             if away:
@@ -82,16 +122,27 @@ class Kafka(BaseModel):
         """Options of Java's client, with references for secrets."""
         options = {"bootstrap.servers": self.servers, "security.protocol": self.security}
         if self.security.startswith("SASL"):
-            module = f"org.apache.kafka.common.security.{MODULES.get(self.mechanism, SCRAM)}"
-            options["sasl.mechanism"] = self.mechanism
-            options["sasl.jaas.config"] = f'{module} required username="{self.username}" password="{self.password}";'
+            options |= {"sasl.mechanism": self.mechanism, "sasl.jaas.config": self._login_module()}
+        if self.token_endpoint:
+            options |= {"sasl.login.callback.handler.class": TOKEN_HANDLER}
+            options |= {"sasl.oauthbearer.token.endpoint.url": self.token_endpoint}
         if self.authorities:
             options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.authorities}
         if self.certificate:
             options |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": self.certificate}
             if self.certificate_password:
                 options["ssl.key.password"] = self.certificate_password
+        options |= kafka_options.for_java(self.options)
         return options | (PROVIDERS if "${" in "".join(options.values()) else {})
+
+    def _login_module(self) -> str:
+        """The login as Java's client takes it."""
+        if self.mechanism == "OAUTHBEARER":
+            login = f'clientId="{self.username}" clientSecret="{self.password}"'
+            login += f' scope="{self.scope}"' if self.scope else ""
+        else:
+            login = f'username="{self.username}" password="{self.password}"'
+        return f"{MODULES.get(self.mechanism, SCRAM)} required {login};"
 
     def for_python(self) -> dict[str, Any]:
         """Options of confluent-kafka, with the secrets. Raises OSError, KeyError if one is not where it should be."""
@@ -100,7 +151,13 @@ class Kafka(BaseModel):
             "security.protocol": self.security,
             "log_level": 0,
         }
-        if self.security.startswith("SASL"):
+        if self.token_endpoint:
+            options |= {"sasl.mechanism": self.mechanism, "sasl.oauthbearer.method": "oidc"}
+            options |= {"sasl.oauthbearer.token.endpoint.url": self.token_endpoint}
+            options |= {"sasl.oauthbearer.client.id": self.username}
+            options |= {"sasl.oauthbearer.client.secret": resolve_reference(self.password)}
+            options |= {"sasl.oauthbearer.scope": self.scope} if self.scope else {}
+        elif self.security.startswith("SASL"):
             options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
             options["sasl.password"] = resolve_reference(self.password)
         if self.authorities:
@@ -109,41 +166,7 @@ class Kafka(BaseModel):
             options |= {"ssl.key.location": self.certificate, "ssl.certificate.location": self.certificate}
             if self.certificate_password:
                 options["ssl.key.password"] = resolve_reference(self.certificate_password)
-        return options
-
-
-def resolve_reference(reference: str | None) -> str:
-    """The secret that a reference names. Raises OSError or KeyError, with the name of the file or variable alone."""
-    found = REFERENCE.fullmatch(reference or "")
-    if not found:
-        raise KeyError("no reference")
-    if found["variable"]:
-        if found["variable"] not in os.environ:
-            raise KeyError(f"the environment has no variable {found['variable']}")
-        return os.environ[found["variable"]]
-    for line in Path(found["path"]).read_text(encoding="utf-8").splitlines():
-        name, sign, value = line.partition("=")
-        if sign and name.strip() == found["name"]:
-            return value.strip()
-    raise KeyError(f"{found['path']} has no line {found['name']}=...")
-
-
-def absolute_reference(secret: str, info: ValidationInfo) -> str:
-    """The reference with the absolute path of its file. Raises ValueError if it is none."""
-    found = REFERENCE.fullmatch(secret)
-    if not found:
-        raise ValueError("a secret does not belong into this file: give ${file:PATH:NAME} or ${env:NAME}")
-    if not found["path"]:
-        return secret
-    path = _below(info, found["path"])
-    if re.search("[:}]", path):
-        raise ValueError(f"the path {path!r} has a colon or a brace, and Kafka ends it there: move it elsewhere")
-    return f"${{file:{path}:{found['name']}}}"
-
-
-def _below(info: ValidationInfo, path: str) -> str:
-    folder = (info.context or {}).get("folder", ".")
-    return str((Path(folder) / path).resolve())
+        return options | kafka_options.for_python(self.options)
 
 
 def is_loopback(server: str) -> bool:

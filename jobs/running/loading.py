@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from jobs.running import mistakes, python_errors
+from jobs.running import diagnostics, mistakes, python_errors
 from jobs.running.errors import Mistake, Refused
 
 STARTERS = ("start", "job")
@@ -61,10 +61,12 @@ def watch() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         message = None if os.environ.get("HEADRACE_DEBUG") else fault(error)
+        if isinstance(error, KeyboardInterrupt):
+            message = "stopped before anything was read"
         if message is None:
             before(kind, error, traceback)
         else:
-            print(f"headrace: {message}", file=sys.stderr)
+            diagnostics.complain(message)
 
     sys.excepthook = hook
 

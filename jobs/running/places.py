@@ -18,6 +18,7 @@ from jobs.running.database_access import DatabasePlace
 from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
+from jobs.running.registry_access import SchemaRegistry
 
 SCHEMES = ("s3", "gs", "abfss", "hdfs")
 """Schemes that Spark, deltalake and pyarrow all know."""
@@ -40,6 +41,8 @@ class Places(BaseModel):
     """The home of the log."""
     kafka: Kafka | None = None
     """How the broker is reached, if one is used."""
+    schema_registry: SchemaRegistry | None = None
+    """Where the schemas are of topics that are encoded by a registry: a table [schema_registry]."""
     deliveries: dict[str, DeliveryPlace] = {}
     """Where results deliver to: a table [deliveries.NAME] for each Webhook("NAME") and File("NAME")."""
     databases: dict[str, DatabasePlace] = {}

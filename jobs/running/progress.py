@@ -1,8 +1,9 @@
 """How far a run is, as lines on standard error."""
 
-import sys
 import time
 from typing import Any
+
+from jobs.running import diagnostics
 
 NONE_GOOD = "none of the"
 """Beginning of the note in the ledger of a batch without a good record."""
@@ -25,23 +26,30 @@ class Progress:
         if time.monotonic() - self._reported >= 1 and row.kind == "batch":
             self._reported = time.monotonic()
             left = "" if lag is None else f", lag {lag:,} records"
-            print(f"{name}: {self.words()}{left}", file=sys.stderr, flush=True)
+            diagnostics.inform(f"{name}: {self.words()}{left}", **self._fields(name), lag=lag)
 
     def words(self) -> str:
         """What has been read so far."""
-        seconds = time.monotonic() - self._start
         batches = "1 batch" if self._batches == 1 else f"{self._batches} batches"
-        return f"{self._records:,} records, {self._records / seconds:,.0f} records/s, {batches}"
+        return f"{self._records:,} records, {self._per_second():,.0f} records/s, {batches}"
 
     @property
     def none_good(self) -> bool:
         """Whether records were read, and all are in quarantine."""
         return self._records > 0 and self._good == 0
 
-    def end(self, name: str) -> None:
-        """The last line."""
-        print(f"{name}: {self.words() if self._batches else 'nothing new in the log'}", file=sys.stderr, flush=True)
+    def end(self, name: str, is_early: bool = False) -> None:
+        """The last line; `is_early`: the run was stopped before the end of the log."""
+        words = self.words() if self._batches else "no batch" if is_early else "nothing new in the log"
+        end = "; stopped before the end of the log, the next run goes on from there" if is_early else ""
+        diagnostics.inform(f"{name}: {words}{end}", **self._fields(name))
         if self.none_good:
-            print(
-                f"headrace: {self._reasons or 'no record was good'}. See headrace doctor.", file=sys.stderr, flush=True
-            )
+            diagnostics.warn(f"{self._reasons or 'no record was good'}. See headrace doctor.")
+
+    def _per_second(self) -> float:
+        return self._records / (time.monotonic() - self._start)
+
+    def _fields(self, name: str) -> dict[str, Any]:
+        """What the line says, for those who take it apart."""
+        numbers = {"records": self._records, "records_per_second": round(self._per_second(), 1)}
+        return {"name": name, **numbers, "batches": self._batches}

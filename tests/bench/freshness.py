@@ -1,4 +1,4 @@
-"""How old is a record when it can be seen? 5,000 records a second into Kafka, the benchmark's job in continuous mode.
+"""How old is a record when it can be seen? 5,000 records a second into the log, the benchmark's job in continuous mode.
 
 A record is seen in the panes (and so in windows merged on read) when the commit of its batch is in the table's Delta
 log, and in the published windows when the first commit of windows is there that holds its batch: times of the log's
@@ -6,6 +6,7 @@ files, less the record's timestamp. The flow begins before it is counted, until 
 killed with SIGKILL and started again, and the time to its next commit taken.
 
 python tests/bench/freshness.py --seconds 60 --publish "2 seconds"
+python tests/bench/freshness.py --home archive      records in commits of a quarter of a second; else Kafka
 python tests/bench/freshness.py --before FOLDER     an earlier checkout first, then this one, and both in one table
 """
 
@@ -15,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from bench_broker import broker
-from bench_input import PARTITIONS, ROOT, Input
+from bench_input import ARCHIVE, KAFKA, PARTITIONS, ROOT, Input
 from confluent_kafka.admin import AdminClient, NewTopic
 from freshness_figures import Figures, ages, beside, lines
 from freshness_flow import TOPIC, record_times
@@ -41,20 +44,30 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--every", default="0 seconds", help="trigger of the job")
     parser.add_argument("--profile", type=Path, help="Spark's settings (default: the checkout's local ones)")
     parser.add_argument("--burst", type=int, default=0, help="records sent at once at the end of what counts")
+    parser.add_argument("--home", choices=(ARCHIVE, KAFKA), default=KAFKA, help="of the log")
     parser.add_argument("--before", type=checkout, help="checkout of an earlier commit, to be measured first")
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace, servers: str, out: Path, root: Path) -> Figures:
-    """Measure the code of one checkout, with a broker that has nothing yet."""
-    admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(TOPIC, PARTITIONS)])[TOPIC].result()
+def create_topic(servers: str | None, archive: str) -> None:
+    """Without records, in Kafka or the archive."""
+    if servers:
+        admin = AdminClient({"bootstrap.servers": servers})
+        admin.create_topics([NewTopic(TOPIC, PARTITIONS)])[TOPIC].result()
+    else:
+        import_module("jobs.log.archive.writer").append_to_partitions(archive, TOPIC, PARTITIONS, [])
+
+
+def run(args: argparse.Namespace, servers: str | None, out: Path, root: Path) -> Figures:
+    """Measure the code of one checkout, with a log that has nothing yet."""
+    create_topic(servers, str(out / "archive"))
+    home = servers or str(out / "archive")
     log = Input(str(out / "archive"), TOPIC, PARTITIONS, 0, 0, 0, 2, servers)
     panes, windows = out / "tables" / f"{TABLE}_panes", out / "tables" / TABLE
     job = Job(log, out, args.publish, args.every, args.profile, root).start()
     length, counted = args.warm + args.seconds + AFTER_SECONDS, args.warm + args.seconds
     numbers = [str(number) for number in (args.rate, length, counted, args.burst)]
-    flow = [sys.executable, str(Path(__file__).with_name("freshness_flow.py")), servers, *numbers]
+    flow = [sys.executable, str(Path(__file__).with_name("freshness_flow.py")), home, *numbers]
     begun = time.time()
     try:
         with subprocess.Popen(flow) as producer:
@@ -65,7 +78,7 @@ def run(args: argparse.Namespace, servers: str, out: Path, root: Path) -> Figure
             job.start()
             again = wait_for(panes, before, 120) - killed
             producer.wait()
-        times, first = record_times(servers), begun + args.warm
+        times, first = record_times(home), begun + args.warm
         for table in (panes, windows):
             wait_for_the_end(table, times, 300)
         job.end(signal.SIGINT)
@@ -104,11 +117,15 @@ def whether_it_grows(
 def main() -> None:
     """Measure this checkout, after an earlier one if it is given; print."""
     args = arguments()
-    print(f"{args.rate:,} records a second, publishing every {args.publish}")
+    sys.path.append(str(ROOT))
+    print(f"{args.rate:,} records a second into the {args.home} home, publishing every {args.publish}")
     found = []
     for root in (args.before, ROOT) if args.before else (ROOT,):
-        with broker() as load, tempfile.TemporaryDirectory(prefix="headrace-fresh-") as place:
-            found.append(run(args, load.servers, Path(place), root))
+        with (
+            broker() if args.home == KAFKA else nullcontext() as load,
+            tempfile.TemporaryDirectory(prefix="headrace-fresh-") as place,
+        ):
+            found.append(run(args, load.servers if load else None, Path(place), root))
         print("\n".join([f"\n{root}", *lines(found[-1])]), flush=True)
     if args.before:
         print("\n".join(["", *beside(*found)]))

@@ -1,5 +1,6 @@
 """The archive of a topic in Kafka has each committed record once, whatever happens; the audit sees what is not so."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jobs.log.archive import file_writer, transaction, writer
 from jobs.log.audit import audit
 from jobs.log.kafka import producer
 from jobs.running.errors import Refused
+from jobs.running.stop import Stop
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import keep, make, named, send
 from tests.jobs.admin import command
@@ -83,7 +85,7 @@ def test_what_it_says_at_its_end_is_what_it_has_done(
         progress = run.Progress()
         copy(spark, places, topic, closed=progress.count)
         progress.end("done")
-        last = capsys.readouterr().err.splitlines()[-1]
+        last = capsys.readouterr().err.splitlines()[-1].partition(" INFO ")[2]
         assert last.startswith(f"done: {count} records, " if count else "done: nothing new in the log")
 
 
@@ -98,6 +100,18 @@ def test_a_run_that_is_stopped_copies_nothing_twice(
     copy(spark, places, topic)
     assert everything(in_archive(places), topic) == everything(places, topic)
     assert [(one.records, one.whole) for one in audit(places, topic)] == [(9, True)]
+
+
+def test_a_run_that_is_asked_to_stop_ends_between_two_commits(
+    spark: SparkSession, broker: Broker, places: run.Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["jobs.log.kafka_to_archive"], "FILE_RECORDS", 4)
+    topic, stop = make(broker, "asked-to-stop", 1), Stop()
+    send(broker, topic, 0, 9)
+    copy(spark, places, topic, stop=stop, continuous="1 hour", closed=lambda *_: stop.ask(signal.SIGTERM))
+    assert stop.is_obeyed and len(everything(in_archive(places), topic)) == 4
+    copy(spark, places, topic)
+    assert everything(in_archive(places), topic) == everything(places, topic)
 
 
 def test_a_job_goes_on_from_the_copy_where_it_stopped_in_kafka(

@@ -222,4 +222,4 @@ def test_executors_without_the_project_are_told(
     lines = [f'{name} = "{tmp_path}/{name}"' for name in ("tables", "checkpoints")]
     (tmp_path / "places.toml").write_text("\n".join([f'archive = "{local.archive}"', *lines]))
     said = submit(cluster, None, job, "--places", str(tmp_path / "places.toml"), path=ROOT).end(code=1)
-    assert "headrace: the executors have not got the project: build the zip" in said
+    assert "ERROR the executors have not got the project: build the zip" in said

@@ -28,7 +28,7 @@ from jobs import (
 from jobs.admin import demo_flights
 from jobs.log.archive import writer
 from jobs.log.partitioner import partitions_of
-from jobs.publishing import results
+from jobs.publishing import results, window_views
 from jobs.run import Run
 from schemas import arrival, departure
 from tests.altered import altered
@@ -83,6 +83,28 @@ def test_departure_delay_equals_pandas(job_run: Run, departures: pd.DataFrame) -
     lengths = (day["window_end"] - day.index) / timedelta(hours=1)
     assert lengths[pd.Timestamp("2013-03-10 05:00", tz="UTC")] == 23
     assert lengths[pd.Timestamp("2013-03-11 04:00", tz="UTC")] == 24
+    check_views_in_spark(job_run, departures)
+
+
+def check_views_in_spark(job_run: Run, departures: pd.DataFrame) -> None:
+    """Spark takes the statements of headrace views; dates are those of New York in a session of any other zone."""
+    spark, times = job_run.spark, {"tumbling 1 hour": 1, "hopping 1 hour every 5 minutes": 12, f"day {ZONE}": 1}
+    views = window_views.of_result(job_run.places, "departure_delay_v1")
+    assert [view.label for view in views] == list(times)
+    for view in views:
+        for statement in view.statements("spark", view.table, job_run.places.table(view.table)):
+            spark.sql(statement)
+        [(counted,)] = spark.sql(f"select sum(departures) from {view.name}").collect()
+        assert counted == times[view.label] * len(departures)
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Kolkata")
+    try:
+        rows = spark.sql(f"select window_date, sum(departures) as n from {views[-1].name} group by 1").collect()
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+        for name in ("departure_delay_v1", *(view.name for view in views)):
+            spark.sql(f"drop view {name}")
+    expected = departures.groupby(departures["scheduled_time"].dt.tz_convert(ZONE).dt.date).size()
+    assert {row.window_date: row.n for row in rows} == expected.to_dict()
 
 
 def test_unique_aircraft_are_exact_when_few_and_close_when_many(job_run: Run, departures: pd.DataFrame) -> None:

@@ -55,14 +55,15 @@ def backtest(
     from jobs.admin.job_check import search_path_of
     from jobs.run import LOCAL_PROFILE, session
     from jobs.running.errors import one_line_errors
-    from jobs.running.java import profile
+    from jobs.running.java import check_java, profile
     from jobs.running.places import read_places
 
     where, span, given = read_places(places), _span(start, end), _files(records or ())
     with search_path_of(job), one_line_errors(where.kafka):
+        check_java()  # before records are copied, which may take long
         result = job_constants.load(job, settings or ())
         at = _folder(where, folder, result.name)
-        own = backtest_run.prepare(at)
+        own = backtest_run.prepare(at, where.schema_registry)
         try:
             copied = backtest_run.copy_records(where, result, span, own, given)
             backtest_run.compute(

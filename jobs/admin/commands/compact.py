@@ -28,6 +28,7 @@ def compact(
     from jobs.admin import readers
     from jobs.log.archive import compaction, rewrite
     from jobs.log.archive.snapshot import Snapshot
+    from jobs.running import work_progress
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
@@ -48,11 +49,14 @@ def compact(
             "topic it would count less. Keep the topic whole, or move the tables of the result away."
         )
     now = int(time.time() * 1000)
-    parts = compaction.plan(home.archive, topic, readers.read_by_all(topic_readers, log.ends), now, wait)
+    until = readers.read_by_all(topic_readers, log.ends)
+    with work_progress.show(f"{topic}: reading keys", sum(file.records for file in log.files)) as advance:
+        parts = compaction.plan(home.archive, topic, until, now, wait, advance)
     if dry_run:
         _show(parts, log.ends)
         return
-    compaction.compact(home.archive, topic, log.firsts(), parts, now)
+    with work_progress.show(f"{topic}: writing anew", sum(part.rewritten_records for part in parts)) as advance:
+        compaction.compact(home.archive, topic, log.firsts(), parts, now, advance)
     deleted = len(rewrite.vacuum(home.archive))
     superseded, dead = sum(part.superseded for part in parts), sum(part.tombstones for part in parts)
     typer.echo(

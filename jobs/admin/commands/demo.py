@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+from jobs.running import diagnostics
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ def demo(
     from jobs import departure_delay, first_sighting, unique_aircraft
     from jobs.run import LOCAL_PROFILE, Run, session
     from jobs.running.errors import Refused, one_line_errors
-    from jobs.running.java import profile
+    from jobs.running.java import check_java, profile
     from jobs.running.places import read_places
     from jobs.running.progress import Progress
 
@@ -73,6 +74,7 @@ def demo(
         if _is_filled(places) and _is_all_read(places, list(QUESTIONS)):
             print("Nothing new in the log since the last run: the tables are as they were.")
         else:
+            check_java()  # before the log is filled, which takes long
             spark = session(profile(Path(places_file).parent / LOCAL_PROFILE))
             for evening in (True, False):
                 _fill(places, evening)
@@ -104,11 +106,11 @@ def _fill(places: "Places", evening: bool) -> None:
     if _is_filled(places, evening):
         return
     part = "until the last evening" if evening else "of the last night"
-    print(f"Filling topic {departure.TOPIC} with the departures of 2013 {part} ...", file=sys.stderr, flush=True)
+    diagnostics.inform(f"filling topic {departure.TOPIC} with the departures of 2013 {part}")
     departures = demo_flights.departures(demo_flights.table())
     departures = departures[(departures["departure_time"] < EVENING) == evening]
     done = writer.append(places.archive, departure.TOPIC, 4, demo_flights.records(departures))
-    print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+    diagnostics.inform(f"{done.records:,} records in {len(done.ranges)} partitions")
 
 
 def _fill_arrivals(places: "Places") -> None:
@@ -120,10 +122,10 @@ def _fill_arrivals(places: "Places") -> None:
 
     if extents(places.archive, arrival.TOPIC):
         return
-    print(f"Filling topic {arrival.TOPIC} with the arrivals of 2013 ...", file=sys.stderr, flush=True)
+    diagnostics.inform(f"filling topic {arrival.TOPIC} with the arrivals of 2013")
     frame = demo_flights.arrivals(demo_flights.table())
     done = writer.append(places.archive, arrival.TOPIC, 4, demo_flights.arrival_records(frame))
-    print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+    diagnostics.inform(f"{done.records:,} records in {len(done.ranges)} partitions")
 
 
 def _fill_tables(places: "Places") -> None:
@@ -142,9 +144,9 @@ def _fill_tables(places: "Places") -> None:
         (scheduled.TOPIC, _last_evening),
     ):
         if not extents(places.archive, topic):
-            print(f"Filling topic {topic} ...", file=sys.stderr, flush=True)
+            diagnostics.inform(f"filling topic {topic}")
             done = writer.append(places.archive, topic, 2, [records()])
-            print(f"{done.records:,} records in {len(done.ranges)} partitions.", file=sys.stderr)
+            diagnostics.inform(f"{done.records:,} records in {len(done.ranges)} partitions")
 
 
 def _last_evening() -> "pa.RecordBatch":

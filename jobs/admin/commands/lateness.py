@@ -33,20 +33,22 @@ def lateness(
     decoded without Spark are counted and left out. Seconds are rounded up, and percentiles are exact.
     """
     from jobs.admin import lateness_report, terminal
-    from jobs.events import topic_schema
-    from jobs.log import home
+    from jobs.events import event_time, topic_schema
+    from jobs.events.encodings.encoding import encoded_topic
+    from jobs.log import home, schema_registry
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
     where = read_places(places)
     held = home.topic(where, topic)
-    declared = _schema(topic, schema)
-    file = topic_schema.file_name(declared)
+    declared = encoded_topic(_schema(topic, schema))
+    schema_registry.connect(where, [declared])
+    file, time = topic_schema.file_name(declared), event_time.of_topic(declared)
     if by is not None and by not in declared.COLUMNS.fieldNames():
         raise Refused(f"{file} has no column {by}; it has {', '.join(declared.COLUMNS.fieldNames())}.")
     measured = _measure(where, topic, declared, by, _span(where, topic, held, start, end))
     console = terminal.console()
-    for part in lateness_report.parts(measured, f"{topic}, by {declared.EVENT_TIME} of {file}", by):
+    for part in lateness_report.parts(measured, f"{topic}, by {time.name} of {file}", by):
         console.print(part, soft_wrap=isinstance(part, str))
 
 

@@ -19,19 +19,27 @@ def new(
     key: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Of the primary key; may be repeated.")
     ] = None,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Its values are Avro or Protobuf of the schema registry.")
+    ] = False,
+    subject: Annotated[str | None, typer.Option(help="Of the registry; none: TOPIC-value.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the files; none: that of the table.")] = None,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Write schemas/NAME.py and jobs/NAME.py into the current folder: a job that keeps the latest rows of a table.
 
     With the schema beside the records (schemas.enable) the types are those of the database; without, they are guessed.
-    Each guess is said in a line. No file is overwritten.
+    Each guess is said in a line. No file is overwritten. With --registry only the schema file is written, from the
+    latest schema of the topic's values.
     """
     from jobs.admin.new import columns, files
     from jobs.admin.new import sample as samples
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
+    if registry:
+        _of_registry(topic, subject or f"{topic}-value", name, places)
+        return
     if not debezium:
         raise Refused("say how the records are written: --debezium. Other topics: docs/topics.md says what a file has.")
     if (sample is None) != from_log:
@@ -56,3 +64,24 @@ def new(
     typer.echo(
         f"wrote {' and '.join(map(str, texts))}, of {found.records:,} records; next: headrace check jobs/{called}.py"
     )
+
+
+def _of_registry(topic: str, subject: str, name: str | None, places: Path) -> None:
+    """Write the schema file from the subject's latest schema. Raises Refused if there is none, or the file is there."""
+    from jobs.admin.new import files, registry_file
+    from jobs.log import schema_registry
+    from jobs.running.errors import Refused
+    from jobs.running.places import read_places
+
+    access = read_places(places).schema_registry
+    if access is None:
+        raise Refused(f'the places file {places} has no table [schema_registry] with url = "https://HOST:PORT".')
+    path = Path("schemas", f"{name or files.module_name(topic)}.py")
+    if path.exists():
+        raise Refused(f"{path} is there already, and is not overwritten: give another --name.")
+    text, guesses = registry_file.schema_file(topic, subject, schema_registry.latest(access, subject))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    for line in guesses:
+        typer.echo(f"guessed: {line}")
+    typer.echo(f"wrote {path}, of the latest schema of subject {subject}; next: a job file, docs/tutorial.md")

@@ -1,5 +1,6 @@
 """headrace produce: records from files or the standard input into a topic."""
 
+import sys
 import time
 from collections.abc import Iterator
 from enum import StrEnum
@@ -75,9 +76,13 @@ def produce(
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
     """Append records to a topic of the log: newline-delimited JSON, CSV or raw lines."""
+    from contextlib import nullcontext
+
+    from jobs.admin.input.files import STANDARD_INPUT
     from jobs.admin.input.records import Fields, batches
     from jobs.log.archive.writer import append
     from jobs.log.kafka import producer
+    from jobs.running import work_progress
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
@@ -96,19 +101,26 @@ def produce(
     def record_batches() -> "Iterator[pa.RecordBatch]":
         return batches(_records(names, formats, fields, reading, keep_bad))
 
+    is_typed = STANDARD_INPUT in names and sys.stdin.buffer.isatty()
+    shown = nullcontext(lambda _: None) if is_typed else work_progress.show(f"{topic}: producing")
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
             raise Refused("--commit-every is for the archive; Kafka takes each record by itself.")
         is_rereadable = timestamp is not None and all(Path(name).is_file() for name in names)
         oldest = (lambda: _oldest_ms(record_batches())) if is_rereadable else None
-        done = producer.append(home.kafka, topic, partitions, record_batches(), _retention_ms(retention), oldest)
+        kept_ms = _retention_ms(retention)
+        with shown as advance:
+            records = work_progress.count_rows(record_batches(), advance)
+            done = producer.append(home.kafka, topic, partitions, records, kept_ms, oldest)
     else:
         if retention is not None:
             raise Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
-        done = append(home.archive, topic, partitions, record_batches(), commit_every)
+        with shown as advance:
+            records = work_progress.count_rows(record_batches(), advance)
+            done = append(home.archive, topic, partitions, records, commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
-    typer.echo(f"{topic}: {done.records} records into {len(done.ranges)} partitions of {where}")
+    typer.echo(f"{topic}: {done.records:,} records into {len(done.ranges)} partitions of {where}")
 
 
 def _retention_ms(words: str | None) -> int | None:

@@ -32,6 +32,7 @@ def replay(
     """
     from jobs.log import replay as log_replay
     from jobs.log.kafka import producer, topic_retention, topics
+    from jobs.running import work_progress
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
@@ -45,14 +46,16 @@ def replay(
             f"topic {topic} holds records in Kafka, and its readers would see them twice: name another with --into."
         )
     retention_ms = topic_retention.FOREVER if target is None else None
-    done = producer.append(
-        home.kafka,
-        into or topic,
-        len(ends),
-        log_replay.records(home, topic, starts, ends, speed),
-        retention_ms,
-        lambda: log_replay.oldest_ms(home, topic, starts, ends),
-    )
+    total = sum(end - starts[partition] for partition, end in ends.items())
+    with work_progress.show(f"{into or topic}: sending", total) as advance:
+        done = producer.append(
+            home.kafka,
+            into or topic,
+            len(ends),
+            work_progress.count_rows(log_replay.records(home, topic, starts, ends, speed), advance),
+            retention_ms,
+            lambda: log_replay.oldest_ms(home, topic, starts, ends),
+        )
     note = "" if target else "; the topic is new and keeps its records forever (retention.ms=-1, retention.bytes=-1)"
     where = f"{len(done.ranges)} partitions of {home.kafka.servers}"
     typer.echo(f"{into or topic}: {done.records:,} records into {where}{note}")

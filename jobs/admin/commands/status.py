@@ -93,6 +93,8 @@ def _parts(
     if name is not None:
         yield from _pointer_lines(pointers, [name])
         yield from details.tables(assessments[0])
+        if assessments[0].last_run:
+            yield f"the last run: {assessments[0].last_run}"
         return
     if assessments:
         yield from overview.parts(assessments, out)

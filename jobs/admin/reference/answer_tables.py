@@ -15,7 +15,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.answers.enriched import Enriched
-from jobs.answers.event_answer import EventAnswer
+from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.latest import Latest
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.answers.result import Reads, Result

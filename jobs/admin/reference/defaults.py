@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from jobs.admin import findings
 from jobs.admin.input import csv_rows, times
 from jobs.admin.reference.markdown import attributes, path, render_default, table
-from jobs.answers import days, sliding, windows
+from jobs.answers import sliding, windows
 from jobs.answers.delivery import File, Topic, Webhook
 from jobs.answers.enriched import Enriched
 from jobs.answers.latest import Latest
@@ -24,6 +24,7 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.top import Top
 from jobs.answers.versions import Versions
 from jobs.answers.views.view import View
+from jobs.answers.windows import days
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.membership import Membership
 from jobs.events import event_time, fast_decoder, gate
@@ -52,6 +53,7 @@ from jobs.running.delivery_access import DeliveryPlace
 from jobs.running.java import profile
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
+from jobs.running.registry_access import SchemaRegistry
 
 MIB = 2**20
 Row = tuple[str, str, str]
@@ -83,6 +85,7 @@ SCHEMA_FILE = """All words are in [topics.md](topics.md#what-a-schema-file-may-s
 KEYS = (
     ("Relative paths start at the folder of the file. Unknown keys are refused.\n\n{}", Places),
     ("In the table `[kafka]`:\n\n{}", Kafka),
+    ("In the table `[schema_registry]`:\n\n{}", SchemaRegistry),
     ("In a table `[deliveries.NAME]`:\n\n{}", DeliveryPlace),
     ("In a table `[databases.NAME]`:\n\n{}", DatabasePlace),
 )

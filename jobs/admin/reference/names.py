@@ -5,6 +5,10 @@ They are written out here, so that renaming a constant does not rename them in t
 
 REASONS = {
     "not_a_change": "The form that Reads names cannot read it as a change, or it lacks a column of the key.",
+    "no_schema_id": "Its value does not begin as a schema registry has it: a zero, then the id of a schema.",
+    "unknown_schema": "The registry has no schema of the id that the field names.",
+    "schema_mismatch": "The schema that the field names is of another kind, or cannot be read as READER_SCHEMA.",
+    "not_decodable": "Its bytes are not what the schema that the field names says.",
     "null_value": "The record has no value.",
     "null_key": "It has no key, and the schema file names one.",
     "too_large": "Its value is longer than a value may be.",
@@ -142,6 +146,7 @@ NAMES = {
             "NAME/generation-00001.aside-1": "One that was moved aside: nothing reads it.",
             "NAME.lock": "In the folder of checkpoints: held by a run's Python.",
             "NAME.java.lock": "The same, held by its Java.",
+            "_last_run.json": "In the folder of the ledger: when the last run began, and how it ended.",
             "topic=TOPIC/partition=PARTITION": "In the archive: the folder of a partition's files.",
             "_producers.lock": "In the archive: held by a producer while it commits.",
             "headrace.covers": "In the footer of a file copied from Kafka: FROM-TO, the offsets [FROM, TO) it covers.",

@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any
 
 import jobs.answers
-from jobs.answers import rule_report, table_names
-from jobs.answers.change_answer import ChangeAnswer
+from jobs.answers import table_names
+from jobs.answers.changes.change_answer import ChangeAnswer
 from jobs.answers.result import WINDOWS
+from jobs.answers.rules import rule_report
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.windows import KEYS
 from jobs.running.errors import Refused

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql.types import StructType
 
-from jobs.answers import anchors
+from jobs.answers.event_rows import anchors
 from jobs.running.errors import Mistake
 
 HIDDEN = ("change_carried", "revision", "updated_time")

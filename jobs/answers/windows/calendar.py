@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from jobs.answers import days
-from jobs.answers.days import Period
+from jobs.answers.windows import days
+from jobs.answers.windows.days import Period
 from jobs.answers.windows.side_by_side import SideBySide
 from jobs.running import durations
 from jobs.running.errors import Mistake

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jobs.answers.days import Period
 from jobs.answers.windows.calendar import Calendar
+from jobs.answers.windows.days import Period
 
 
 @dataclass(frozen=True)

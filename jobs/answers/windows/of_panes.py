@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jobs.answers import days
+from jobs.answers.windows import days
 from jobs.answers.windows.calendar import Calendar
 from jobs.answers.windows.calendar_month import CalendarMonth
 from jobs.answers.windows.calendar_week import CalendarWeek

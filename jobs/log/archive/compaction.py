@@ -8,7 +8,7 @@ time; a later one removes it, once every reader, even an unknown one, has had lo
 measured by the clock: the record's timestamp may be the time of an event of years ago.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -51,11 +51,24 @@ class PartitionPlan:
         """How many records leave."""
         return self.superseded + self.tombstones
 
+    @property
+    def rewritten_records(self) -> int:
+        """How many records the files hold that are written anew."""
+        return sum(file.records for file, leaving in self.files if leaving is not None)
 
-def plan(path: str, topic: str, until: Mapping[int, int], now_ms: int, tombstones_ms: int) -> list[PartitionPlan]:
+
+def plan(
+    path: str,
+    topic: str,
+    until: Mapping[int, int],
+    now_ms: int,
+    tombstones_ms: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> list[PartitionPlan]:
     """What there is to do, by partition. Reads every key; keeps the keys of one partition in memory.
 
-    `until` has, by partition, the offset below which records may leave. Raises ArchiveError, OSError, and DeltaError of
+    `until` has, by partition, the offset below which records may leave. `advance` is told of so many more records whose
+    keys are read. Raises ArchiveError, OSError, and DeltaError of
     deltalake.
     """
     log = Snapshot(path, topic).refresh()
@@ -67,12 +80,18 @@ def plan(path: str, topic: str, until: Mapping[int, int], now_ms: int, tombstone
         is_over = met_ms is not None and now_ms >= met_ms + tombstones_ms
         tombstones_until = min(met, bound) if is_over else 0
         marks_tombstones = (is_over or met_ms is None) and bound > met
-        plans.append(_plan_partition(list(files), bound, tombstones_until, marks_tombstones))
+        plans.append(_plan_partition(list(files), bound, tombstones_until, marks_tombstones, advance))
     return plans
 
 
-def _plan_partition(files: list[DataFile], until: int, tombstones_until: int, marks_tombstones: bool) -> PartitionPlan:
-    latest = _latest_offsets(files)
+def _plan_partition(
+    files: list[DataFile],
+    until: int,
+    tombstones_until: int,
+    marks_tombstones: bool,
+    advance: Callable[[int], None],
+) -> PartitionPlan:
+    latest = _latest_offsets(files, advance)
     planned: list[tuple[DataFile, pa.Array | None]] = []
     superseded = tombstones = 0
     for file in files:
@@ -92,7 +111,7 @@ def _plan_partition(files: list[DataFile], until: int, tombstones_until: int, ma
     )
 
 
-def _latest_offsets(files: list[DataFile]) -> pa.Table:
+def _latest_offsets(files: list[DataFile], advance: Callable[[int], None]) -> pa.Table:
     """The last offset of each key, as a table of key and offset."""
     latest = pa.schema([SCHEMA.field("key"), SCHEMA.field("offset")]).empty_table()
     for file in files:
@@ -100,6 +119,7 @@ def _latest_offsets(files: list[DataFile]) -> pa.Table:
         rows = pa.concat_tables([latest, rows.filter(pc.is_valid(rows["key"]))])
         grouped = rows.group_by("key").aggregate([("offset", "max")])
         latest = grouped.rename_columns(["key", "offset"]).cast(rows.schema)
+        advance(file.records)
     return latest
 
 
@@ -120,8 +140,16 @@ def _leaving_offsets(file: DataFile, latest: pa.Table, until: int, tombstones_un
     return offsets.filter(old), offsets.filter(dead)
 
 
-def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[PartitionPlan], now_ms: int) -> None:
-    """Do what was planned, in one commit; nothing if there is nothing to do. `firsts` are the topic's first offsets.
+def compact(
+    path: str,
+    topic: str,
+    firsts: Mapping[int, int],
+    plans: list[PartitionPlan],
+    now_ms: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Do what was planned, in one commit; nothing if there is nothing to do. `firsts` are the topic's first offsets;
+    `advance` is told of so many more records that were read and written anew.
 
     Raises Refused when another run was faster, ArchiveError, OSError and deltalake's DeltaError from the store.
     """
@@ -137,6 +165,7 @@ def compact(path: str, topic: str, firsts: Mapping[int, int], plans: list[Partit
                     change.new.append(PartitionFiles(path, topic, step.partition, 0))
                     rewrite.copy(old, change.new[-1], partial(_is_staying, pa.chunked_array(leaving)))
                     change.new[-1].close()
+                    advance(sum(file.records for file in old))
         removed = {str(step.partition): step.removed_records for step in plans}
         rewrite.commit(path, topic, change, {"compaction": removed})
 

@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from jobs.log.kafka import patience
+from jobs.running import kafka_options
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -32,8 +33,25 @@ def connect(kafka: Kafka, make: Callable[[dict[str, Any]], Any], **options: Any)
         reason = error.strerror if isinstance(error, OSError) else error.args[0]
         raise Unreachable(f"a secret of [kafka] cannot be read: {reason}.") from None
     except KafkaException as error:
-        raise refusal(kafka, error, client_errors) from None
+        raise _wrong_option(kafka, error) or refusal(kafka, error, client_errors) from None
     return made_client, client_errors
+
+
+def _wrong_option(kafka: Kafka, error: KafkaException) -> Refused | None:
+    """That an option of [kafka.options] is none, or has no such value; None if it is something else. librdkafka's own
+    words may hold the value.
+    """
+    if error.args[0].code() not in (KafkaError._INVALID_ARG, KafkaError._CONFLICT):
+        return None
+    words = str(error.args[0].str())
+    names = {kafka_options.FOR_PYTHON.get(name, name): name for name in kafka.options}
+    for name in sorted(names, key=len, reverse=True):
+        if f'"{name}"' in words:
+            what = "has no such option" if words.startswith("No such configuration") else "takes no such value"
+            return Refused(
+                f"[kafka.options] {names[name]}: librdkafka, Kafka's client in Python, {what}. Mend it there."
+            )
+    return None
 
 
 def refusal(kafka: Kafka, error: KafkaException, client_errors: list[KafkaError]) -> Refused:

@@ -12,9 +12,9 @@ from jobs.log.kafka import topics
 from jobs.log.kafka.range_reader import KafkaRanges
 from jobs.log.offsets import Offsets, kafka_json
 from jobs.log.topic import Extent, Topic
-from jobs.running import kafka_tools
+from jobs.running import jvm, kafka_tools
 from jobs.running.errors import Refused
-from jobs.running.kafka_access import Kafka
+from jobs.running.kafka_access import ALLOWED_URLS, Kafka
 from jobs.running.places import Places
 
 UNBOUNDED_MS = 2**53
@@ -70,6 +70,7 @@ def open_transactions(places: Places, name: str) -> list[Extent]:
 
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic: only committed records, with headers; it fails where records are missing."""
+    _allow_token_endpoint(spark, places)
     return spark.readStream.format("kafka").options(**_options(places, name, group))
 
 
@@ -80,6 +81,7 @@ def range_reader(places: Places, name: str, group: str) -> KafkaRanges:
 
 def read_range(spark: SparkSession, places: Places, name: str, starts: Offsets, ends: Offsets) -> DataFrame:
     """The committed records with an offset in [start, end) of their partition, in order; a task for each partition."""
+    _allow_token_endpoint(spark, places)
     reader = spark.read.format("kafka").options(**_options(places, name, f"headrace-{name}"))
     span = {"startingOffsets": kafka_json(name, starts), "endingOffsets": kafka_json(name, ends)}
     return reader.options(**span).load()
@@ -89,6 +91,13 @@ def _options(places: Places, name: str, group: str) -> dict[str, str]:
     options = {"subscribe": name, "groupIdPrefix": group, "includeHeaders": "true", "failOnDataLoss": "true"} | RETRIES
     broker = _access(places).for_java() | {"isolation.level": "read_committed"}
     return options | {f"kafka.{option}": value for option, value in broker.items()}
+
+
+def _allow_token_endpoint(spark: SparkSession, places: Places) -> None:
+    """Let Java's client fetch tokens there. Executors of a cluster have the property from their own options."""
+    address = _access(places).token_endpoint
+    if address:
+        jvm.set_system_property(spark, ALLOWED_URLS, address)
 
 
 def _access(places: Places) -> Kafka:

@@ -28,7 +28,13 @@ TOPIC = SimpleNamespace(
     EVENT_TIME="at",
     COLUMNS=StructType([StructField("at", TimestampType(), False), StructField("sensor", StringType(), True)]),
 )
-BAD = (b"garbage", None, b'{"at":"soon","sensor":"a"}', b'{"sensor":"a"}', b'{"at":"2024-03-01T00:00:00Z","x":[1]}')
+BAD = (
+    b"garbage",
+    None,
+    b'{"at":"soon","sensor":"a"}',
+    b'{"sensor":"a"}',
+    b'{"at":"2024-03-01T00:00:00Z","sensor":["a"]}',
+)
 Record = tuple[int, str | None, int] | bytes | None
 """Event time and record timestamp in tenths of a second after START, with the sensor between; or a bad value."""
 RECORDS = st.lists(

@@ -14,9 +14,8 @@ import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
-from jobs.answers import merging
-from jobs.answers.open_windows import CHANGED, OpenWindows
-from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Window
+from jobs.answers.windows import CalendarDay, Hopping, Tumbling, Window, merging
+from jobs.answers.windows.open_windows import CHANGED, OpenWindows
 from jobs.facts.panes import Panes
 from jobs.facts.partials import PaneColumn
 

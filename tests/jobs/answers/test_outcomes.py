@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers.event_answer import SHOWN
+from jobs.answers.event_rows.event_answer import SHOWN
 from jobs.answers.outcomes import Before, Outcomes, Then
 from jobs.running.errors import Mistake
 from tests.jobs.answers import outcome_walk as walk

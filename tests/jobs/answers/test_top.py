@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-from jobs.answers import merging
 from jobs.answers.top import Top
+from jobs.answers.windows import merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake

@@ -1,6 +1,7 @@
 """When an event happened: however a topic writes it, the quick way, the gate and Python tell the same instant."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -36,6 +37,12 @@ SECONDS = int(EIGHT.timestamp())
 BERLIN = EIGHT - timedelta(hours=2)
 """8 o'clock there."""
 FUTURE, PAST, WRONG, MISSING = "time_after_record", "time_before_1970", "wrong_type", "missing_field"
+
+
+TWICE, ON_SUMMER_TIME = '"2012-10-28T02:30:00"', datetime(2012, 10, 28, 0, 30, tzinfo=UTC)
+"""A time that clocks in Berlin show twice that night: it is the first of the two."""
+NEVER, NOT_SET_YET = '"2013-03-31T02:30:00"', datetime(2013, 3, 31, 1, 30, tzinfo=UTC)
+"""One that they do not show, as they are set forward."""
 
 
 def a_topic(kind: DataType, **more: Any) -> Any:
@@ -101,15 +108,20 @@ KINDS: dict[str, tuple[Any, Cases]] = {
     ),
     "text in a zone": (
         a_topic(StringType(), ZONE="Europe/Berlin"),
-        [('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01"', BERLIN - timedelta(hours=8))],
+        [('"2013-03-31T01:59:59"', datetime(2013, 3, 31, 0, 59, 59, tzinfo=UTC)), (TWICE, ON_SUMMER_TIME), (NEVER, NOT_SET_YET),
+         ('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01"', BERLIN - timedelta(hours=8))],
     ),
     "timestamp in a zone": (
         a_topic(TimestampType(), ZONE="Europe/Berlin"),
-        [('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01T08:00:00.5+00:00"', EIGHT + micro(500_000))],
+        [('"2013-06-01T08:00:00.25"', BERLIN + micro(250_000)), (TWICE, ON_SUMMER_TIME), (NEVER, NOT_SET_YET),
+         ('"2013-06-01T08:00:00"', BERLIN), ('"2013-06-01T08:00:00Z"', EIGHT), ('"2013-06-01T08:00:00.5+00:00"', EIGHT + micro(500_000))],
     ),
     "date": (
         a_topic(DateType()),
         [('"2013-06-01"', EIGHT.replace(hour=0)), ('"2013-06-03"', FUTURE), ('"1969-12-31"', PAST), ("5", WRONG), ("null", MISSING)],
+    ),
+    "date without a midnight": (
+        a_topic(DateType(), ZONE="America/Sao_Paulo"), [('"2012-10-21"', datetime(2012, 10, 21, 3, tzinfo=UTC))],
     ),
     "date in a zone": (a_topic(DateType(), ZONE="Europe/Berlin"), [('"2013-06-01"', BERLIN - timedelta(hours=8))]),
     "ahead of the record by a week": (
@@ -124,7 +136,7 @@ KINDS: dict[str, tuple[Any, Cases]] = {
 }  # fmt: skip
 
 
-SLOW = ("decimal seconds", "decimal nanoseconds", "text in a zone", "date in a zone")
+SLOW = ("decimal seconds", "decimal nanoseconds")
 """Only the gate can tell these."""
 
 
@@ -161,13 +173,76 @@ def test_the_gate_and_python_tell_the_same_instant(name: str, judged: dict[str, 
 def test_the_quick_way_tells_the_same_instant_or_leaves_the_record_to_the_gate(name: str) -> None:
     schema, cases = KINDS[name]
     good = [case for case in cases if isinstance(case[1], datetime)]
-    plain = good[1 if name == "timestamp in a zone" else 0]  # with a zone
-    cases = [*cases, *[plain] * 64]  # blocks of their own
+    cases = [*cases, *[good[0]] * 64]  # blocks of their own
     certain = 0
     for (text, due), found in zip(cases, at_a_look(json_of(cases), schema), strict=True):
         assert found in (None, due), text
         certain += found is not None
     assert certain >= 32 if name not in SLOW else not certain, "what is written as it should be is read the quick way"
+
+
+def test_the_records_own_timestamp(spark: SparkSession) -> None:
+    columns = StructType([StructField("v", IntegerType(), False)])
+    schema = SimpleNamespace(TOPIC="t", KEY=None, EVENT_TIME=None, COLUMNS=columns)
+    values = [(None, b'{"v":1}')] * 32 + [(None, b'{"v":"x"}')] * 32
+    certain = same(spark, values, schema)
+    assert [row["event_time"] for row in certain] == [NOW.strftime("%Y-%m-%d %H:%M:%S")] * 32
+    old = records(spark, [(None, b'{"v":1}')]).withColumn("timestamp", F.timestamp_millis(F.lit(-1)))
+    [row] = gate.bad_records(gate.decode(old, schema), "t").collect()
+    assert (row.reason, row.field) == (PAST, "record_timestamp")
+    assert event_time.of_topic(schema).definition() == "record_timestamp"
+
+
+INSIDE = StructType(
+    [
+        StructField("at", StringType()),
+        StructField("when", TimestampType()),
+        StructField("n", StructType([StructField("x", DoubleType()), StructField("day", DateType())])),
+        StructField("id", LongType()),
+    ]
+)
+SECONDS_INSIDE = {"EVENT_TIME": "m.id", "EVENT_TIME_UNIT": "seconds"}
+
+
+@pytest.mark.parametrize("more", [{"EVENT_TIME": "m.at", "ZONE": "America/New_York"}, {"EVENT_TIME": "m.when"},
+                                  SECONDS_INSIDE, {"EVENT_TIME": None}], ids=str)  # fmt: skip
+def test_random_objects_are_the_same_on_the_quick_way_as_on_the_gates(spark: SparkSession, more: Any) -> None:
+    dice = random.Random(11)
+    ends = ["", "Z", "+02:00", ".5", ".000001Z"]
+
+    def time() -> Any:
+        moment = datetime(2012, 10, 28) + timedelta(minutes=30 * dice.randrange(-400, 400))
+        return dice.choice([f"{moment:%Y-%m-%dT%H:%M:%S}{dice.choice(ends)}"] * 8 + [None, 5, "noon", ""])
+
+    def value() -> bytes:
+        inner = {"x": dice.choice([1.5, 2, -0.0, 0.0, None, 1e300, "3"]), "day": dice.choice(["2012-02-29", None, "x"])}
+        inside: Any = {"at": time(), "when": time(), "n": dice.choice([inner, inner, inner, None, {}, []])}
+        inside |= {"id": dice.choice([SECONDS, SECONDS, -1, None, "7", 10**12])}
+        if dice.random() < 0.1:
+            inside = dice.choice([None, {}, 5, [inside], {**inside, "n": {"x": {"y": 1}}}])
+        made = {"m": inside, "v": dice.choice([1, 1, None, "1"]), "more": dice.choice([1, {"a": [{"b": "}{"}]}, [[]]])}
+        text = json.dumps(made, separators=dice.choice([(",", ":"), (", ", ": ")]))
+        return dice.choice([text] * 20 + [text * 2, text + "}", text[:-1], text.replace("}", "}}", 1)]).encode()
+
+    columns = StructType([StructField("m", INSIDE, False), StructField("v", IntegerType())])
+    schema = SimpleNamespace(**({"TOPIC": "t", "KEY": None, "COLUMNS": columns, "MAX_AHEAD": None} | more))
+    schema.MAX_AHEAD = None
+    values = [(None, value()) for _ in range(300)]
+    plain = {"at": "2012-11-05T00:30:00Z", "when": "2012-11-05T00:30:00Z", "n": {"x": 1.5, "day": None}, "id": SECONDS}
+    good = json.dumps({"m": plain, "v": 1, "more": {"a": [1, {"b": "}"}]}}).encode()
+    assert len(same(spark, [*values, *[(None, good)] * 64], schema)) >= 32
+
+
+def test_a_line_break_in_a_text_does_not_make_two_records_of_one() -> None:
+    schema = a_topic(
+        StringType(), COLUMNS=StructType([StructField("at", StringType()), StructField("a", StringType())])
+    )
+    values = [
+        b'{"at":"2013-06-01T08:00:00Z","a":"}',
+        b'{"}',
+        b'{"at":"2013-06-01T08:00:00Z"}{"at":"2013-06-01T08:00:00Z"}',
+    ]
+    assert at_a_look(values * 16, schema) == [None] * 48
 
 
 def test_an_event_time_inside_of_a_column(spark: SparkSession) -> None:
@@ -183,7 +258,8 @@ def test_an_event_time_inside_of_a_column(spark: SparkSession) -> None:
         ('{"meta":{"dt":"2113-06-01T08:00:00Z"},"wiki":"de"}', FUTURE),
     ]
     values = [(None, value.encode()) for value, _ in cases]
-    assert same(spark, values, schema) == []
+    same(spark, values, schema)
+    assert None not in at_a_look([cases[0][0].encode(), cases[1][0].encode()] * 32, schema)
     rows = gate.decode(records(spark, values), schema).orderBy("record_offset").collect()
     assert [row["__fault"] and tuple(row["__fault"]) for row in rows] == [due and (due, "meta.dt") for _, due in cases]
     assert {row.event_time.replace(tzinfo=UTC) for row in rows[:2]} == {EIGHT}
@@ -208,6 +284,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "names when, which is not in COLUMNS; there are at, v",
     ),
     "a way that leads nowhere": (a_topic(LongType(), EVENT_TIME="at.dt"), "names at.dt, which is not in COLUMNS"),
+    "a column with fields": (
+        a_topic(StructType([StructField("dt", TimestampType())])),
+        r'at is struct<dt:timestamp>; .*; name a field inside it: "at.dt"',
+    ),
+    "a unit of the record's timestamp": (
+        a_topic(LongType(), EVENT_TIME=None, EVENT_TIME_UNIT="seconds"),
+        "EVENT_TIME is None, .* leave EVENT_TIME_UNIT out",
+    ),
     "a length that is none": (a_topic(LongType(), MAX_AHEAD="a day"), "not a duration"),
 }
 

@@ -76,7 +76,7 @@ def test_a_block_in_which_no_record_has_a_time_or_a_day_is_certain() -> None:
 
 LEFT_TO_THE_GATE = {
     "decimal(9,2)": (DecimalType(9, 2), "1.25"),
-    "struct<a:int>": (StructType([StructField("a", IntegerType())]), '{"a":1}'),
+    "struct<a:array<int>>": (StructType([StructField("a", ArrayType(IntegerType()))]), '{"a":[1]}'),
     "array<int>": (ArrayType(IntegerType()), "[1,2]"),
 }
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import DataType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers import merging
-from jobs.answers.windows import Tumbling, Window
+from jobs.answers.windows import Tumbling, Window, merging
 from jobs.facts import aggregation, pane_table
 from jobs.facts.panes import Panes
 

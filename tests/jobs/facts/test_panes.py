@@ -9,8 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.answers import merging
-from jobs.answers.windows import Tumbling
+from jobs.answers.windows import Tumbling, merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from sketches import hyperloglog

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers.event_answer import SHOWN
+from jobs.answers.event_rows.event_answer import SHOWN
 from jobs.answers.result import Late, Reads, Result
 from jobs.log.archive import writer
 from jobs.log.partitioner import partitions_of

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from jobs.answers.event_answer import SHOWN
+from jobs.answers.event_rows.event_answer import SHOWN
 from jobs.answers.outcomes import Outcomes, Then
 from jobs.facts.kept_events import group_hashes
 from jobs.publishing import event_plan

@@ -15,9 +15,8 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import LongType, StringType, StructType, TimestampType
 
-from jobs.answers import merging
 from jobs.answers.result import Result
-from jobs.answers.windows import CalendarDay, CalendarMonth, Hopping, Tumbling, Window
+from jobs.answers.windows import CalendarDay, CalendarMonth, Hopping, Tumbling, Window, merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables

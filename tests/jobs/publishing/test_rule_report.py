@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-from jobs.answers import rule_report
+from jobs.answers.rules import rule_report
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import Versions
 from jobs.events.changes import change_form

@@ -136,7 +136,7 @@ def test_no_value_reaches_standard_error_or_output(tmp_path: Path) -> None:
     command = [sys.executable, str(file), "--places", str(tmp_path / "conf" / "local.toml")]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert SECRET not in ended.stdout + ended.stderr
-    [few, many], python = ended.stdout.splitlines(), ended.stderr.splitlines()[-1].removeprefix("headrace: ")
+    [few, many], python = ended.stdout.splitlines(), ended.stderr.splitlines()[-1].partition(" ERROR ")[2]
     lines = [job_files.line_of(file, text) for text in ("def by_spark", "def by_spark", "return int(")]
     for said, line in zip((few, many, python), lines, strict=True):
         assert said.startswith(f"{file}, line {line}: the transform cannot compute a record among those of topic ")

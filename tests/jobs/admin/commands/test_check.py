@@ -68,6 +68,31 @@ def test_a_file_that_python_cannot_read_or_that_is_not_there(
     assert "there is no job file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (
+            ('"begun"\n', '"meta.begun"\n'),
+            "EVENT_TIME names meta.begun, which is not in COLUMNS; there are begun, bike",
+        ),
+        (
+            ('"begun"\n', '"begun"\nEVENT_TIME_UNIT = "ms"\n'),
+            "EVENT_TIME_UNIT is ms; take one of seconds, milliseconds",
+        ),
+        (('"begun"\n', '"begun"\nZONE = "Berlin"\n'), "ZONE names Berlin; there is no time zone of this name"),
+        (('"begun"\n', '"begun"\nENCODING = "thrift"\n'), "ENCODING is 'thrift'; take one of avro, protobuf"),
+        (('"begun"\n', '"begun"\nENCODING = "avro"\nREADER_SCHEMA = "{}"\n'), "READER_SCHEMA: it is no schema of Avro"),
+    ],
+    ids=["path", "unit", "zone", "encoding", "reader"],
+)
+def test_a_wrong_declaration_is_told_with_its_line(schema: tuple[str, str], said: str, tmp_path: Path) -> None:
+    file = job_files.write(tmp_path, schema=schema)
+    [fault] = job_check.check(file, no_session).faults
+    word = said.partition(" ")[0].rstrip(":")
+    line = job_files.line_of(tmp_path / "rides_schema.py", f"{word} =")
+    assert f"{tmp_path}/rides_schema.py, line {line}: {said}" in fault
+
+
 def test_a_mistake_in_the_schema_file_and_one_in_the_job_file(tmp_path: Path) -> None:
     file = job_files.write(tmp_path, change=("every=", "evry="), schema=("KEY = None", "KEY = Non"))
     found = job_check.check(file, no_session)

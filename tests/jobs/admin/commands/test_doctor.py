@@ -100,14 +100,16 @@ def test_a_checkpoint_needs_nobody(folder: Path, harm: Callable[[Path], None], s
 
 
 def test_a_run_that_stopped_in_mid_batch_is_explained_and_the_next_run_finishes_it(
-    folder: Path, spark: SparkSession
+    folder: Path, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer.append(f"{folder}/archive", "readings", readings.PARTITIONS, [readings.batch(LOG[9:])])
     job = run.Run(spark, places_in(folder), step=stopping_at("after panes"), say=lambda _: None)
     with pytest.raises(Stopped):
         microbatch.keep(job, RESULT)
-    [(wrong, what)] = look(folder)
+    [(has_failed, end), (wrong, what)] = look(folder)
     assert not wrong and "stopped in mid-batch: panes, quarantine written" in what
+    assert has_failed and re.search(r"last run failed at [\d-]+ [\d:]+ UTC: .*: Stopped\..* -> mend that, and run", end)
+    assert typed(folder) == 1 and f"{NAME}: WRONG: {end}" in capsys.readouterr().out
     keep(spark, folder)
     assert look(folder) == []
     assert counted(folder) == expected(LOG)

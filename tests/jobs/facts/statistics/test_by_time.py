@@ -28,8 +28,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.answers import contract, merging
-from jobs.answers.windows import Hopping, Tumbling
+from jobs.answers import contract
+from jobs.answers.windows import Hopping, Tumbling, merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql.types import ByteType, DataType, DecimalType, DoubleType, FloatType, IntegerType, LongType, StringType
 
-from jobs.answers import contract, merging
-from jobs.answers.windows import Hopping
+from jobs.answers import contract
+from jobs.answers.windows import Hopping, merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ByteType, DataType, DecimalType, DoubleType, FloatType, IntegerType, LongType, StringType
 
-from jobs.answers import contract, merging
-from jobs.answers.windows import Hopping, Tumbling
+from jobs.answers import contract
+from jobs.answers.windows import Hopping, Tumbling, merging
 from jobs.facts import aggregation, pane_table
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake

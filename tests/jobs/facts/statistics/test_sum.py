@@ -20,8 +20,7 @@ from pyspark.sql.types import (
     StringType,
 )
 
-from jobs.answers import merging
-from jobs.answers.windows import Hopping, Tumbling
+from jobs.answers.windows import Hopping, Tumbling, merging
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes
 from jobs.running.errors import Mistake

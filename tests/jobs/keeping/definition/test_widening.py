@@ -26,8 +26,8 @@ from pyspark.sql.types import (
 )
 
 from jobs import run
-from jobs.answers import merging
 from jobs.answers.result import Reads, Result
+from jobs.answers.windows import merging
 from jobs.decisions.membership import Membership
 from jobs.facts import aggregation
 from jobs.facts.panes import Panes

@@ -1,0 +1,1 @@
+"""Answers of changes of rows: which change is the last one, which versions there were, which one was valid when."""
