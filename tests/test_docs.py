@@ -72,6 +72,9 @@ def test_the_tutorial_does_what_it_says(project: Path, tmp_path: Path) -> None:
     assert (bad["reason"], bad["field"], bad["key"]) == ("wrong_type", "duration_minutes", b"b9")
     assert "wrong_type" in output and "duration_minutes" in output
     check_late_trip(tables, output)
+    promised = re.search(r"^trip_duration_v1: quarantine: (.|\n)+?^```$", page("docs/operate.md"), re.MULTILINE)
+    shown = run("bash", "-c", "headrace quarantine trip_duration_v1")
+    assert promised and set(re.findall(r"[\w:.-]+", promised[0])) <= set(re.findall(r"[\w:.-]+", shown))
     for line in [line for _, language, content in blocks(again) if language == "sh" for line in content.splitlines()]:
         output = run("bash", "-c", line)
     assert not [name for name in FILES if (project / name).exists()]

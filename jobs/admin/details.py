@@ -17,6 +17,8 @@ def tables(assessment: Assessment) -> Iterator[Table]:
     facts, state = assessment.facts, assessment.state
     first = Table("", printable(assessment.name), show_header=True, title_justify="left")
     first.add_row("state", Text(str(state), style=STYLES.get(state, "")))
+    if assessment.reason and assessment.reason not in [finding.what for finding in assessment.findings]:
+        first.add_row("", Text(printable(assessment.reason)))
     for finding in assessment.findings:
         remedy = f" -> {finding.remedy}" if finding.remedy else ""
         first.add_row("", Text(printable(f"{finding.what}{remedy}")))

@@ -9,6 +9,7 @@ import typer
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 
 if TYPE_CHECKING:
+    from jobs.admin.fitting import Column
     from jobs.log.topic import Extent
     from jobs.log.topic_summary import TopicSummary
     from jobs.running.errors import Refused
@@ -53,34 +54,40 @@ def _topics(places: "Places") -> "tuple[list[TopicSummary], Refused | None]":
 
 
 def _show_topics(topics: "list[TopicSummary]", places: "Places", *, as_json: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from jobs.admin import fitting, terminal
 
-    from jobs.admin import terminal
-
-    for each in topics if as_json else ():
-        typer.echo(json.dumps(_topic_record(each)))
     if as_json:
+        for each in topics:
+            typer.echo(json.dumps(_topic_record(each)))
         return
     out = terminal.console()
     if not topics:
         where = f" or on {places.kafka.servers}" if places.kafka else ""
         terminal.say(out, f"no topics in {places.archive}{where} yet: fill one with `headrace produce TOPIC FILE`.")
-        return
-    table = Table("topic", "home", title="headrace log TOPIC shows the partitions of a topic", title_justify="left")
-    for heading in ("partitions", "records", "ends at offset"):
-        table.add_column(heading, justify="right")
-    for heading in ("first record (UTC)", "last record (UTC)", "kept"):
-        table.add_column(heading)
-    for each in topics:
-        ends = sorted(set(each.ends.values()))
-        span = " to ".join(f"{end:,}" for end in dict.fromkeys((ends[0], ends[-1]))) if ends else "-"
-        numbers = (str(len(each.ends)), f"{each.records:,}", span)
-        times = (_time(each.first_time), _time(each.last_time))
-        table.add_row(
-            Text(terminal.printable(each.name), overflow="fold"), each.home, *numbers, *times, _retention(each)
-        )
-    out.print(table)
+    else:
+        for part in fitting.parts(topics, _columns(), out):
+            out.print(part)
+
+
+def _columns() -> "list[Column[TopicSummary]]":
+    from jobs.admin.fitting import Column
+
+    return [
+        Column("topic", lambda topic: topic.name, 0, is_text=True),
+        Column("home", lambda topic: topic.home, 0, is_text=True),
+        Column("partitions", lambda topic: str(len(topic.ends)), 2),
+        Column("records", lambda topic: f"{topic.records:,}", 0),
+        Column("ends at offset", _ends, 4),
+        Column("first record (UTC)", lambda topic: _time(topic.first_time), 3, is_text=True),
+        Column("last record (UTC)", lambda topic: _time(topic.last_time), 0, is_text=True),
+        Column("kept", _retention, 1, is_text=True),
+    ]
+
+
+def _ends(topic: "TopicSummary") -> str:
+    """The offset at which its partitions end, or the least and the greatest of them."""
+    ends = sorted(topic.ends.values())
+    return " to ".join(f"{end:,}" for end in dict.fromkeys((ends[0], ends[-1]))) if ends else "-"
 
 
 def _topic_record(topic: "TopicSummary") -> dict[str, Any]:

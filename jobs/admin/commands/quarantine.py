@@ -57,7 +57,7 @@ def _show_reasons(out: "Console", name: str, reasons: "list[Reason]", last: "Row
 
     waiting = [(reason, field) for reason, field, count, _ in reasons if count]
     total, requeued = sum(each[2] for each in reasons), sum(each[3] for each in reasons)
-    terminal.say(out, f"{name}: {total:,} records wait in quarantine, {requeued:,} were requeued")
+    terminal.say(out, f"{name}: quarantine: {total:,} waiting, {requeued:,} requeued")
     if reasons:
         table = Table("reason", "field")
         for heading in ("waiting", "requeued"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.admin import terminal
 from jobs.log.kafka import patience
 from jobs.running.places import Places
 from tests.jobs.admin.command import run
@@ -17,7 +18,9 @@ def cells(shown: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
 
 
-def test_the_topics_of_the_archive(laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_topics_of_the_archive(
+    laptop: Path, places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("log") == 0
     assert f"no topics in {places.archive} yet: fill one with" in capsys.readouterr().out
     fill(places, "searches", {0: 60, 1: 150})
@@ -26,6 +29,12 @@ def test_the_topics_of_the_archive(laptop: Path, places: Places, capsys: pytest.
     assert cells(capsys.readouterr().out) == [
         ["clicks", "archive", "2", "2", "0 to 2", "2024-05-01 12:29:00", "2024-05-01 12:30:00", "for ever"],
         ["searches", "archive", "2", "8", "4", "2024-05-01 12:57:00", "2024-05-01 14:30:00", "for ever"],
+    ]
+    monkeypatch.setattr(terminal, "WIDTH", 80)
+    assert run("log") == 0
+    assert [row[:-1] for row in cells(capsys.readouterr().out)] == [
+        ["clicks", "archive", "2", "2", "2024-05-01 12:30:00"],
+        ["searches", "archive", "2", "8", "2024-05-01 14:30:00"],
     ]
     assert run("log", "--json") == 0
     first = json.loads(capsys.readouterr().out.splitlines()[0])

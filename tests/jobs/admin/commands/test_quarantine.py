@@ -66,7 +66,7 @@ def cells(shown: str) -> list[list[str]]:
 
 def test_counts_by_reason_and_field_records_and_what_to_do(shown: Callable[..., str]) -> None:
     said = shown(NAME)
-    assert "visits_v1: 3 records wait in quarantine, 1 were requeued" in said
+    assert "visits_v1: quarantine: 3 waiting, 1 requeued" in said
     assert cells(said) == [
         ["invalid_utf8", "-", "1", "0"],
         ["wrong_type", "minutes", "2", "1"],
