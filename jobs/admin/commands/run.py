@@ -27,8 +27,9 @@ def run(
 ) -> None:
     """Run job files one after another on this machine: each reads the log to its end. Java is started once.
 
-    Ends with exit code 1 and one line if something is wrong, and 3 if of a job no record was good. A cluster takes the
-    same job files by spark-submit.
+    Ends with exit code 1 and one line if something is wrong, and 3 if of a job no record was good. Ctrl-C or SIGTERM
+    stop it after the batch at work: 130 or 143, of a continuous run 0. A cluster takes the same job files by
+    spark-submit.
     """
     from jobs.admin import catalogue
     from jobs.run import NONE_GOOD, run_all
