@@ -65,7 +65,7 @@ OWN = {
     "value.serializer": "",
 }
 """Options that are headrace's: by name, the field of [kafka] that sets it; "" if no field may."""
-_SECRET = re.compile(r"(password|secret|passphrase|credentials|assertion\.(file|private)|\.pem$|keystore\.key$|token$)")
+_SECRET = re.compile(r"(password|secret|passphrase|credentials|assertion\.(file|private)|key(\.pem)?$|token$)")
 """In the names of options whose value is a secret."""
 _SECRET_IN_TEXT = re.compile(r"""(?i)(password|secret|token)\w*\s*=\s*["']?(?!\$\{)[^\s"';$]""")
 """A secret that stands in a text such as sasl.jaas.config."""

@@ -68,7 +68,7 @@ class Encoding:
         schema_id, rest = split(value)
         known = self._decoders.get(schema_id) or unknown.get(schema_id) or self._decoder(schema_id, unknown)
         if isinstance(known, Fault):
-            raise known
+            raise Fault(known.reason, known.field)  # one that is raised again and again keeps every traceback
         try:
             return msgspec.json.encode(json_value(known(rest), self.columns))
         except (ValueError, TypeError, OverflowError, RecursionError):  # msgspec has no JSON for it

@@ -98,6 +98,8 @@ SECURE = ('servers = "b:1"', 'security = "SASL_SSL"', 'username = "u"', 'passwor
         (('"ssl.keystore.password" = "hunter2"',), r"ssl\.keystore\.password: a secret does not belong"),
         (("sasl.jaas.config = 'x required password=\"hunter2\";'",), r"sasl\.jaas\.config: a secret does not belong"),
         (('"ssl.endpoint.identification.algorithm" = ""',), "a broker that nobody has identified"),
+        (('"sasl.oauthbearer.client.secret" = "hunter2"',), "a secret does not belong"),
+        (('"ssl.key.pem" = "hunter2"',), "a secret does not belong"),
         (('"client.id" = ["a"]',), r"client\.id is neither a text nor a number"),
     ],
 )
