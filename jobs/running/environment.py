@@ -13,7 +13,7 @@ from jobs.running import project
 from jobs.running.errors import Refused
 
 PREFIX = "HEADRACE_"
-OTHERS = (project.PLACES_VARIABLE, "HEADRACE_DEBUG")
+OTHERS = (project.PLACES_VARIABLE, "HEADRACE_DEBUG", "HEADRACE_UI_TOKEN")
 """Variables that are no field of the places file."""
 
 
