@@ -104,7 +104,7 @@ def _chart(values: list[Spec], span: tuple[datetime, datetime] | None, title: st
     first, last = span[0], max(span[1], span[0] + timedelta(minutes=1))
     whole = (last - first).total_seconds()
     written = next((text for seconds, text in _WRITTEN if whole < seconds), "%Y-%m-%d")
-    axis = {"title": title, "format": written, "labelOverlap": True, "grid": False}
+    axis = {"title": title, "format": written, "labelOverlap": True, "labelSeparation": 8, "grid": False}
     axis["tickCount"] = {"expr": "max(2, floor(width / 110))"}
     x = {"field": "start", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
     ends = {
@@ -127,12 +127,7 @@ def _numbers(title: str) -> Spec:
 
 
 def _legend(title: str | None = None) -> Spec:
-    return {
-        "title": title,
-        "orient": "bottom",
-        "columns": {"expr": "max(1, floor(width / 150))"},
-        "symbolType": "square",
-    }
+    return {"title": title, "orient": "bottom", "columns": 3, "labelLimit": 80, "symbolType": "square"}
 
 
 def _tip(field: str, title: str) -> Spec:

@@ -14,7 +14,7 @@ from jobs.lake import delta_tables, table_queries
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-MOST_WINDOWS = 400
+MOST_WINDOWS = 120
 """So many windows of a group are drawn, the last ones."""
 MOST_GROUPS = 300
 """So many groups can be chosen, those with the most windows."""

@@ -14,7 +14,7 @@ function theme() {
   };
   return {
     background: null, font, axis, view: { stroke: null },
-    legend: { labelColor: color("--ink"), titleColor: color("--soft"), labelFont: font, titleFont: font, labelLimit: 140 },
+    legend: { labelColor: color("--ink"), titleColor: color("--soft"), labelFont: font, titleFont: font },
     range: { category: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => color(`--series-${number}`)) },
     bar: { color: color("--series-1") }, line: { color: color("--series-1") }, point: { color: color("--series-1") },
   };

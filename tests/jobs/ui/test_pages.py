@@ -194,13 +194,15 @@ def test_a_result_with_its_corrections_charts_and_tables(made: Places) -> None:
     assert (table["name"], table["rows"], table["columns"][4]["comment"]) == ("visits_v1", 12, "Visits of the window.")
 
 
-def test_the_line_for_pandas_reads_the_table(made: Places) -> None:
+def test_the_lines_for_pandas_and_duckdb_read_the_table(made: Places, capsys: pytest.CaptureFixture[str]) -> None:
     with client(made) as browser:
         [table, *_] = browser.get("/api/results/visits_v1.json").json()["described_tables"]
     names: dict[str, object] = {}
-    [line] = [each["line"] for each in table["reading"] if each["tool"] == "pandas"]
-    exec(line, names)
+    lines = {each["tool"]: each["line"] for each in table["reading"]}
+    exec(lines["pandas"], names)
     assert len(names["rows"]) == 12  # type: ignore[arg-type]
+    exec(lines["DuckDB"], names)
+    assert "10 rows" in capsys.readouterr().out
 
 
 def test_what_is_not_there_is_said(made: Places) -> None:
