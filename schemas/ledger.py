@@ -78,7 +78,11 @@ COLUMNS = StructType(
         _column("lateness_p50_seconds", DoubleType(), "Half of the good records are at most this late."),
         _column("lateness_p99_seconds", DoubleType(), "99 % of the good records are at most this late."),
         _column("lateness_max_seconds", DoubleType(), "The latest record."),
-        _column("lateness_sketch", BinaryType(), "KLL sketch (double) of the seconds of records out of order."),
+        _column(
+            "lateness_sketch",
+            BinaryType(),
+            "Logarithmic histogram of the seconds of records out of order; up to version 0.3.0 a KLL sketch (double).",
+        ),
         _column("stream_time", MapType(IntegerType(), TimestampType()), "By partition, the largest event time, UTC."),
         _column("record_time", TimestampType(), "Latest record timestamp read so far, UTC."),
         _column("filter_fill", DoubleType(), "Fullest Bloom filter that the batch wrote, fraction of its bits."),

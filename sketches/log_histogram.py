@@ -56,6 +56,19 @@ def histogram_groups(values: Doubles, groups: Numbers, count: int) -> list[bytes
     return _encode(codes[begins], np.diff(begins, append=len(codes)), count)
 
 
+def histogram_counts(values: Doubles, counts: Numbers) -> bytes | None:
+    """The histogram of values that count for so many each."""
+    bins, places = np.unique(_bins(values), return_inverse=True)
+    sums = np.zeros(len(bins), np.int64)
+    np.add.at(sums, places, counts)
+    return _encode(bins, sums, 1)[0]
+
+
+def count_values(histogram: bytes | None) -> int:
+    """How many values are in it. Raises NotALogHistogram."""
+    return int(_decode([histogram])[1].sum())
+
+
 def merge_groups(histograms: Sequence[bytes | None], starts: Numbers) -> list[bytes | None]:
     """The histograms of each group in one. The groups, none of them empty, begin at `starts`.
 

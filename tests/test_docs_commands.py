@@ -65,7 +65,7 @@ def test_options_that_are_not_there_are_noticed() -> None:
     with pytest.raises(Exception, match="No such option"):
         typed("headrace log trips --no-such-option")
     with pytest.raises(Exception, match="Missing parameter: topic"):
-        typed("headrace log")
+        typed("headrace read")
 
 
 def test_messages_name_commands_that_there_are() -> None:

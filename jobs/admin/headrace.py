@@ -13,7 +13,7 @@ import typer
 COMMANDS = (
     *("jars", "demo", "new", "check", "run"),
     *("produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *("status", "doctor", "ui", "query", "drift", "accuracy", "verify", "rules"),
+    *("status", "doctor", "ui", "quarantine", "query", "drift", "accuracy", "verify", "rules"),
     *("requeue", "complete", "restate", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )

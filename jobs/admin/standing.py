@@ -20,8 +20,8 @@ from jobs.running.places import Places
 from sketches import quantiles
 
 COLUMNS = (
-    "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, record_time, notes, "
-    "committed_time"
+    "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, lateness_max_seconds, "
+    "record_time, notes, committed_time"
 )
 
 
@@ -127,6 +127,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
     sketches = [row["lateness_sketch"] for row in rows if row["lateness_sketch"]]
     # Those that were requeued have no lateness: it is measured when the log is read.
     good, behind = records - sum(row["quarantined"] for row in batches), quantiles.merge(sketches)
+    latest = max((row["lateness_max_seconds"] or 0.0 for row in rows), default=0.0)
     topics = (last.definition.get("topic", ""), *last.further_topics)
     extents, fault = _extents(places, topics)
     is_behind = has_publications(last)
@@ -144,7 +145,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         sum(row["out_of_order"] for row in rows),
         sum(row["late"] for row in rows),
         _stragglers(places, name),
-        (behind.quantile(0.5, good), behind.quantile(0.99, good), behind.maximum()),
+        (min(behind.quantile(0.5, good), latest), min(behind.quantile(0.99, good), latest), latest),
         batches[-1]["committed_time"] if batches else None,
         max(filter(None, published), default=None),
         len(unpublished) if is_behind else 0,

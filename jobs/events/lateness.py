@@ -28,7 +28,8 @@ MEASURES = StructType(
             "stream_micros", LongType(), True, {"comment": "Stream time after them, µs since 1970; null: none."}
         ),
         StructField("record_micros", LongType(), True, {"comment": "Largest record timestamp, µs since 1970."}),
-        StructField("lateness_sketch", BinaryType(), True, {"comment": "KLL sketch of the seconds behind, if any."}),
+        StructField("lateness_sketch", BinaryType(), True, {"comment": "Sketch of the seconds behind, if any."}),
+        StructField("lateness_max_micros", LongType(), True, {"comment": "How far the latest record is behind, µs."}),
         StructField("in_order", BooleanType(), True, {"comment": "Whether the records came in order of offset."}),
     ]
 )
@@ -50,6 +51,7 @@ class Lateness:
         self._late: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         """Offsets, event times and stream times of late records, block by block."""
         self._sketch = QuantileSketch()
+        self._latest_micros = 0
 
     @property
     def first_offset(self) -> int:
@@ -77,7 +79,9 @@ class Lateness:
         if not len(times):
             return is_good
         self._out_of_order += int((behind > 0).sum())
-        self._sketch.add(behind[behind > 0] / 1e6)
+        if behind.max() > 0:
+            self._sketch.add(behind[behind > 0] / 1e6)
+            self._latest_micros = max(self._latest_micros, int(behind.max()))
         is_late = self._rule.is_late(behind, times)
         if not is_late.any():
             return is_good
@@ -113,6 +117,7 @@ class Lateness:
             "stream_micros": self._stream.micros,
             "record_micros": self._record_micros,
             "lateness_sketch": self._sketch.to_bytes(),
+            "lateness_max_micros": self._latest_micros,
             "in_order": self._stream.in_order,
         }
 

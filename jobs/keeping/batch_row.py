@@ -38,6 +38,7 @@ def add_facts(row: Row, facts_by_topic: Mapping[str, list[dict[str, Any]]]) -> R
     facts = [fact for measures in facts_by_topic.values() for fact in measures]
     records, bad = sum(f["records"] for f in facts), sum(f["quarantined"] for f in facts)
     behind = quantiles.merge(bytes(f["lateness_sketch"]) for f in facts if f["out_of_order"])
+    latest = max((f["lateness_max_micros"] for f in facts), default=0) / 1e6
     moments = [from_micros(fact["record_micros"]) for fact in facts]
     return replace(
         row.with_positions(positions),
@@ -47,8 +48,8 @@ def add_facts(row: Row, facts_by_topic: Mapping[str, list[dict[str, Any]]]) -> R
         late=sum(f["late"] for f in facts),
         dropped=sum(f["dropped"] for f in facts),
         lateness_sketch=behind.to_bytes(),
-        lateness_p50_seconds=behind.quantile(0.5, records - bad),
-        lateness_p99_seconds=behind.quantile(0.99, records - bad),
-        lateness_max_seconds=behind.maximum(),
+        lateness_p50_seconds=min(behind.quantile(0.5, records - bad), latest),
+        lateness_p99_seconds=min(behind.quantile(0.99, records - bad), latest),
+        lateness_max_seconds=latest,
         record_time=max([*moments, *([row.record_time] if row.record_time else [])], default=None),
     )

@@ -1,12 +1,16 @@
 """A topic of the log, in whichever home: what it holds, and the rules for its name and its number of partitions."""
 
+import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.running.errors import Refused
 
 DEFAULT_PARTITIONS = 4
+MOST_NAMES = 5
+"""So many topics are named in a message."""
 NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -54,3 +58,13 @@ def partition_count(topic: str, place: str, wanted: int | None, existing: int) -
             f"Leave the number out or give {existing}."
         )
     return wanted or existing or DEFAULT_PARTITIONS
+
+
+def others(topic: str, known: Sequence[str]) -> str:
+    """What to do about a topic that is not there, where there are these: it may be misspelled."""
+    if not known:
+        return f"fill it with `headrace produce {topic} FILE`."
+    alike = difflib.get_close_matches(topic, known, 1)
+    begin = f"did you mean {alike[0]}? There" if alike else "there"
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    return f"{begin} are {', '.join(known[:MOST_NAMES])}{more}; `headrace produce {topic} FILE` fills a new one."

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from jobs.admin.states import State
 from jobs.answers import table_names
+from jobs.running.errors import Refused
 from jobs.ui.overview import Overview
 from jobs.ui.rendering import page
 from jobs.ui.result_overview import ResultOverview
@@ -54,7 +55,11 @@ def quarantine(request: Request) -> Response:
 def log(request: Request) -> Response:
     """The topics of the log."""
     facts = _facts(request)
-    return page("log.html", "/log", topics=facts.topics(), places=facts.places, overview=facts.overview())
+    try:
+        topics, fault = facts.topics(), None
+    except Refused as error:
+        topics, fault = [], str(error)
+    return page("log.html", "/log", topics=topics, fault=fault, places=facts.places)
 
 
 def doctor(request: Request) -> Response:

@@ -1,13 +1,12 @@
-"""The topics of the log: what each partition holds, for how long it is kept, and who reads it."""
+"""The topics of the log, as `headrace log` lists them, and who reads them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobs.log import home
-from jobs.log.kafka import topic_retention
-from jobs.log.kafka import topics as kafka_topics
-from jobs.log.topic import Extent
-from jobs.running.errors import explain
+from jobs.admin.commands.log import retention_text
+from jobs.log.archive import listing as archive_listing
+from jobs.log.kafka import listing as kafka_listing
+from jobs.log.topic_summary import TopicSummary
 from jobs.running.places import Places
 from jobs.ui.result_overview import ResultOverview
 
@@ -19,36 +18,27 @@ class TopicOverview:
     name: str
     readers: tuple[str, ...]
     """The results that read it."""
-    partitions: tuple[Extent, ...]
-    retention: str
+    summary: TopicSummary | None
+    """What the log holds of it; None: nothing."""
+    kept: str
     """For how long it keeps a record, in words."""
-    fault: str | None
-    """Why it cannot be looked at."""
-
-    @property
-    def records(self) -> int:
-        """Records of all partitions; in Kafka offsets, of which some may be gone."""
-        return sum(each.records for each in self.partitions)
 
 
 def read(places: Places, results: Iterable[ResultOverview]) -> list[TopicOverview]:
-    """The topics that results read, by name."""
+    """The topics that there are, and those that results read, by name. Raises Refused if a broker does not answer."""
     readers: dict[str, list[str]] = {}
     for result in results:
         for topic in result.topics:
             readers.setdefault(topic, []).append(result.name)
-    return [_topic(places, name, tuple(of_topic)) for name, of_topic in sorted(readers.items())]
+    found = {each.name: each for each in _summaries(places)}
+    return [_topic(name, tuple(readers.get(name, ())), found.get(name)) for name in sorted(readers.keys() | found)]
 
 
-def _topic(places: Places, name: str, readers: tuple[str, ...]) -> TopicOverview:
-    try:
-        return TopicOverview(name, readers, tuple(home.extents(places, name)), _retention(places, name), None)
-    except Exception as error:  # of the broker, or of deltalake, which raises many kinds for a damaged table
-        return TopicOverview(name, readers, (), "unknown", explain(error))
+def _summaries(places: Places) -> list[TopicSummary]:
+    if places.log == "kafka" and places.kafka is not None:
+        return kafka_listing.summaries(places.kafka)
+    return archive_listing.summaries(places.archive)
 
 
-def _retention(places: Places, name: str) -> str:
-    if places.kafka is None or places.log != "kafka":
-        return "until headrace retain removes them"
-    age_ms = topic_retention.deletion_age_ms(dict(kafka_topics.settings(places.kafka, name)))
-    return "forever" if age_ms is None else topic_retention.words(age_ms)
+def _topic(name: str, readers: tuple[str, ...], summary: TopicSummary | None) -> TopicOverview:
+    return TopicOverview(name, readers, summary, "-" if summary is None else retention_text(summary))

@@ -57,7 +57,8 @@ def publication(facts: Facts) -> str:
 
 def remedy(facts: Facts, reason: str, field: str | None) -> str:
     """What to do about records that wait for this reason."""
-    return remedies.advice(facts.name, facts.last.definition, [(reason, field)]).partition("; then: ")[0]
+    advice = remedies.advice(facts.name, facts.last.definition, [(reason, field)])
+    return advice.partition("; then: ")[0].removeprefix(f"{reason}: ")
 
 
 def to_deliver(result: ResultOverview) -> str:

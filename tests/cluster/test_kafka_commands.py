@@ -80,10 +80,24 @@ def test_produce_log_read_and_status(
     assert command.run("log", "said", *at) == 0
     shown = capsys.readouterr().out
     assert all(f"│ {size - 1} " in shown for size in sizes)
+    make(broker, "unfilled", 3, retention_ms=str(3 * 86_400_000), cleanup_policy="compact,delete")
+    assert command.run("log", "--json", *at) == 0
+    listed = {row["topic"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    ends = {str(part): size for part, size in enumerate(sizes)}
+    assert {name: listed["said"][name] for name in ("home", "records", "end_offsets")} == {
+        "home": "kafka", "records": 20, "end_offsets": ends,
+    }  # fmt: skip
+    times = sorted(row["timestamp"] for row in read)
+    spans = [datetime.fromisoformat(listed["said"][name]) for name in ("first_time", "last_time")]
+    assert spans == [datetime.fromisoformat(time) for time in (times[0], times[-1])]
+    unfilled = [listed["unfilled"][name] for name in ("records", "first_time", "retention_ms", "is_compacted")]
+    assert unfilled == [0, None, 3 * 86_400_000, True]
+    assert command.run("log", *at) == 0
+    assert "3.0 d, last of each key" in capsys.readouterr().out
     assert command.run("produce", "said", str(tmp_path / "some.ndjson"), "--partitions", "3", *at) == 1
     assert "has 2 partitions, not 3" in capsys.readouterr().err
     assert command.run("read", "unsaid", *at) == 1
-    assert "there is no topic unsaid" in capsys.readouterr().err
+    assert "did you mean said?" in capsys.readouterr().err
 
 
 OLD = [json.dumps({"who": f"w{n}", "at": f"2025-05-05T08:00:{n:02}Z"}) for n in range(20)]

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 WORST = 5.0
 """Standard errors; by chance alone an estimate is further off once in two million times."""
-WIDTH = 130
-"""Columns of the output when it goes to no terminal."""
 
 
 def accuracy(
@@ -34,11 +32,8 @@ def accuracy(
     command refuses. Exit code 1 if an estimate is more than 5 standard errors off. Needs no Java.
     """
     import random
-    import sys
 
-    from rich.console import Console
-
-    from jobs.admin import exact_counts
+    from jobs.admin import exact_counts, terminal
     from jobs.admin.catalogue import find
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
@@ -49,7 +44,7 @@ def accuracy(
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     sampled = exact_counts.sample(home, result, windows, random.Random(seed))
     exact_counts.count(home, result, sampled)
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal.console()
     assert result.panes
     worst = max(_report(console, column, sampled, result.panes.lg_k) for column in result.panes.uniques)
     console.print(f"{len(sampled)} windows of {name}, drawn with --seed {seed}")

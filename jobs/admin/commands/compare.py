@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from jobs.admin.versions.equal_offsets import Equal
     from jobs.admin.versions.table_comparison import Comparison
 
-WIDTH = 130
-"""Columns of the output when it goes to no terminal."""
 EXAMPLES = {"missing": "in {old} only", "added": "in {new} only", "different": "different"}
 """What a title says of examples, by what is the matter with their rows."""
 
@@ -38,10 +36,7 @@ def compare(
     at these offsets, so both jobs may go on meanwhile. revision, updated_time and sequence are not compared: they say
     how a row came about. Exit code 0: equal; 1: different.
     """
-    import sys
-
-    from rich.console import Console
-
+    from jobs.admin import terminal
     from jobs.admin.versions import result_comparison
     from jobs.answers import table_names
     from jobs.lake import pointers
@@ -55,7 +50,7 @@ def compare(
         raise Refused(f"both are {old}: name two results.")
     columns = tuple(filter(None, (name.strip() for name in key.split(","))))
     found = result_comparison.compare(home, old, new, columns, tolerance, show_keys)
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal.console()
     _show_moment(console, found.at)
     for answer, comparison in found.answers.items():
         tables = table_names.part(old, answer), table_names.part(new, answer)

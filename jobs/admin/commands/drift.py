@@ -9,8 +9,6 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDTH = 150
-"""Columns of the output when it goes to no terminal."""
 SECONDS = ("median_offset_seconds", "first_offset_seconds", "last_offset_seconds", "drift_seconds_per_day")
 HEADINGS = ("records", "refusals", "median offset", "first", "last", "drift a day")
 
@@ -28,15 +26,11 @@ def drift(
     many seconds the offset grows in a day: above zero its clock is slow. Takes about 250 bytes of memory for each row
     of the result.
     """
-    import sys
-
-    from rich.console import Console
-
-    from jobs.admin import clock_table
+    from jobs.admin import clock_table, terminal
     from jobs.running.places import read_places
 
     rows = clock_table.drift(read_places(places), name, by).to_pylist()
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal.console()
     if rows:
         console.print(_table(rows, by))
     else:

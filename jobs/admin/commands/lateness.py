@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from jobs.log.topic import Topic
     from jobs.running.places import Places
 
-WIDTH = 150
-"""Columns of the output when it goes to no terminal."""
-
 
 def lateness(
     topic: Annotated[str, typer.Argument(help="Topic of the log, with a file in schemas/.")],
@@ -35,11 +32,7 @@ def lateness(
     Stream time of a partition is the largest event time at any earlier offset that is read. Records that cannot be
     decoded without Spark are counted and left out. Seconds are rounded up, and percentiles are exact.
     """
-    import sys
-
-    from rich.console import Console
-
-    from jobs.admin import lateness_report
+    from jobs.admin import lateness_report, terminal
     from jobs.events import topic_schema
     from jobs.log import home
     from jobs.running.errors import Refused
@@ -52,7 +45,7 @@ def lateness(
     if by is not None and by not in declared.COLUMNS.fieldNames():
         raise Refused(f"{file} has no column {by}; it has {', '.join(declared.COLUMNS.fieldNames())}.")
     measured = _measure(where, topic, declared, by, _span(where, topic, held, start, end))
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal.console()
     for part in lateness_report.parts(measured, f"{topic}, by {declared.EVENT_TIME} of {file}", by):
         console.print(part, soft_wrap=isinstance(part, str))
 

@@ -1,6 +1,5 @@
 """headrace query: SQL over the tables of results."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -20,9 +19,7 @@ def query(
     The SQL is that of Apache DataFusion. On a terminal the answer is a table with rounded fractions; --json and --csv
     have all digits.
     """
-    from rich.console import Console
-
-    from jobs.admin import row_table
+    from jobs.admin import row_table, terminal
     from jobs.publishing import results
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
@@ -34,5 +31,5 @@ def query(
         for line in row_table.lines(rows, as_csv=as_csv):
             typer.echo(line)
         return
-    Console(width=None if sys.stdout.isatty() else 200).print(row_table.table(rows))
+    terminal.console().print(row_table.table(rows))
     typer.echo(f"{len(rows):,} rows")

@@ -1,6 +1,5 @@
 """headrace read: records of a topic, one JSON object a line."""
 
-import base64
 import json
 import sys
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
+from jobs.admin.record_texts import texts
 
 
 def read(
@@ -36,11 +36,4 @@ def read(
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     time = row["timestamp"].isoformat().replace("+00:00", "Z")
     place = {"topic": row["topic"], "partition": row["partition"], "offset": row["offset"], "timestamp": time}
-    return place | _bytes("key", row["key"]) | _bytes("value", row["value"])
-
-
-def _bytes(name: str, content: bytes | None) -> dict[str, str | None]:
-    try:
-        return {name: None if content is None else content.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}_base64": base64.b64encode(content or b"").decode()}
+    return place | texts("key", row["key"]) | texts("value", row["value"])

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from jobs.admin.rule_table import Rule, Trial
 
-WIDTH = 150
-"""Columns of the output when it goes to no terminal."""
 SHOWN = 50
 """Rules that are listed."""
 
@@ -36,15 +34,13 @@ def rules(
     """
     import sys
 
-    from rich.console import Console
-
-    from jobs.admin import rule_table
+    from jobs.admin import rule_table, terminal
     from jobs.admin.catalogue import find
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
     home, result = read_places(places), find(name, job)
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal.console()
     if explain is None and predicate is None:
         found = rule_table.rules(home, result, every_version)
         console.print(_table(found[:SHOWN], rule_table.answer_of(result).rules.key))

@@ -77,7 +77,8 @@ def _look(places: "Places", name: str | None, announce: "Callable[[str], None]")
         meant = known.targets.get(name, name)
         if meant not in names:
             there = f"there are {', '.join(names)}" if names else "there are none yet"
-            raise Refused(f"no result {meant} in {places.tables}; {there}.")
+            of_name = "" if meant == name else f", to which {name} points,"
+            raise Refused(f"no result {meant}{of_name} in {places.tables}; {there}.")
         names = [meant]
     with patience.ask_once(announce):
         return [assessment.assess(places, each) for each in names], known

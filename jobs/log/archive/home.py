@@ -6,12 +6,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from jobs.log.archive import snapshot
+from jobs.log.archive import listing, snapshot
 from jobs.log.archive.range_reader import ArchiveRanges
 from jobs.log.archive.snapshot import Snapshot
 from jobs.log.archive.stream import FORMAT, ArchiveSource
 from jobs.log.offsets import Offsets
-from jobs.log.topic import Extent, Topic
+from jobs.log.topic import Extent, Topic, others
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -67,5 +67,6 @@ def range_reader(places: Places, name: str, group: str) -> ArchiveRanges:
 def _snapshot(places: Places, name: str) -> Snapshot:
     log = Snapshot(places.archive, name).refresh()
     if not log.ends:
-        raise Refused(f"topic {name} has no records in {places.archive}: fill it with `headrace produce {name} FILE`.")
+        known = listing.names(places.archive)
+        raise Refused(f"topic {name} has no records in {places.archive}: {others(name, known)}")
     return log

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
+from jobs.log.kafka import listing
 from jobs.log.kafka.client import connect, refusal, wait
 from jobs.log.kafka.patience import remember, timeout_seconds
-from jobs.log.topic import Topic
+from jobs.log.topic import Topic, others
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -79,10 +80,8 @@ def require(kafka: Kafka, name: str) -> Topic:
     """The topic. Raises Refused if there is none."""
     topic = describe(kafka, name)
     if topic is None:
-        raise Refused(
-            f"there is no topic {name} on {kafka.servers}, or this user may not see it. Make it, or fill it with "
-            f"`headrace produce {name} FILE`."
-        )
+        hint = others(name, listing.names(kafka))
+        raise Refused(f"there is no topic {name} on {kafka.servers}, or this user may not see it: {hint}")
     return topic
 
 

@@ -37,12 +37,26 @@ def keep(places: Places, name: str, generation: int = 1) -> None:
     row = row.next("start", generation=generation + 1, definition=definition, notes=("the checkpoint is missing",))
     ledger.write(places, name, row)
     behind = sketch(*[60.0] * 5)
-    counts = {"records": 12, "quarantined": 2, "out_of_order": 5, "late": 1, "lateness_sketch": behind}
+    counts = {
+        "records": 12,
+        "quarantined": 2,
+        "out_of_order": 5,
+        "late": 1,
+        "lateness_sketch": behind,
+        "lateness_max_seconds": 60.0,
+    }
     row = row.next("batch", batch_id=0, end_offsets={0: 7, 1: 5}, **counts)
     ledger.write(places, name, row)
     row = row.next("requeue", records=1, quarantined=-1, published_sequence=row.sequence + 1)
     ledger.write(places, name, row)
-    counts = {"records": 8, "quarantined": 2, "out_of_order": 1, "late": 1, "lateness_sketch": sketch(7200.0)}
+    counts = {
+        "records": 8,
+        "quarantined": 2,
+        "out_of_order": 1,
+        "late": 1,
+        "lateness_sketch": sketch(7200.0),
+        "lateness_max_seconds": 7200.0,
+    }
     rates = {"filter_fill": 0.25, "filter_false_positive_rate": 0.004}
     read = visits.START + 19 * 7 * visits.MINUTE
     row = row.next("batch", batch_id=1, end_offsets={0: 11, 1: 9}, record_time=read, **counts, **rates)

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from jobs.log import home
 from jobs.log.kafka import patience
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
@@ -173,7 +174,7 @@ def test_what_is_in_a_record_is_shown_only_on_request(made: Places) -> None:
         ("not_json", None, 1),
         ("wrong_type", "site", 0),
     ]
-    assert first["value_bytes"] == len(made_results.BAD) and "value" not in first
+    assert not {"key", "value"} & first.keys()
     with client(made, show_values=True) as browser:
         assert "secret-value" in browser.get(paths[2]).text and "secret-value" in browser.get(paths[3]).text
         only = browser.get(paths[3], params={"reason": "wrong_type"}).json()["records"]
@@ -192,6 +193,18 @@ def test_a_result_with_its_corrections_charts_and_tables(made: Places) -> None:
     assert "corrected 1 time" in page and "Where &lt;b&gt;it&lt;/b&gt; was." in page
     [table, *_] = known["described_tables"]
     assert (table["name"], table["rows"], table["columns"][4]["comment"]) == ("visits_v1", 12, "Visits of the window.")
+
+
+def test_the_log_says_what_there_is_and_who_reads_it(made: Places) -> None:
+    ends = home.topic(made, "visits").ends
+    made_results.make(made, "other_v1", topic="nothing")
+    with client(made) as browser:
+        nothing, visits = browser.get("/api/log.json").json()["topics"]
+        page = browser.get("/log").text
+    assert (visits["name"], visits["readers"], visits["summary"]["records"]) == ("visits", ["visits_v1"], 20)
+    assert visits["summary"]["ends"] == {str(partition): end for partition, end in ends.items()}
+    assert (nothing["name"], nothing["readers"], nothing["summary"]) == ("nothing", ["other_v1"], None)
+    assert "; ".join(f"{partition}: {end}" for partition, end in sorted(ends.items())) in page
 
 
 def test_the_lines_for_pandas_and_duckdb_read_the_table(made: Places, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,7 +250,8 @@ def test_a_broker_that_is_away_is_said_and_what_the_ledgers_know_is_shown(
     with TestClient(app.make(facts, None, ("localhost",)), HOST) as browser:
         page = browser.get("/").text
         metrics = samples(browser.get("/metrics").text)
-    assert "127.0.0.1:1 does not answer" in page
+        log = browser.get("/log").text
+    assert "127.0.0.1:1 does not answer" in page and "127.0.0.1:1 does not answer" in log
     assert cells(page, "visits_v1")[4:7] == ["unknown", "20", "2"]
     assert metrics["headrace_log_up",] == 0
     assert ("headrace_result_lag_records", "visits_v1") not in metrics

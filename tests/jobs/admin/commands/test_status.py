@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jobs.admin import standing, terminal
@@ -14,7 +15,7 @@ from jobs.log.kafka import patience
 from jobs.running.places import Places
 from tests.jobs import visits
 from tests.jobs.admin.command import run
-from tests.jobs.admin.ledgers import HOUR, NOON, joined, keep
+from tests.jobs.admin.ledgers import HOUR, NOON, joined, keep, sketch
 from tests.jobs.log.kafka.silent_brokers import KINDS, away
 
 
@@ -27,7 +28,7 @@ def test_facts_of_a_result_add_up_its_ledger_and_its_quarantine(places: Places) 
     assert (found.out_of_order, found.late, found.unpublished) == (6, 2, 1)
     assert found.published_state == "1 batch behind"
     # 16 good records when they were read: 10 in order, 5 a minute late, 1 two hours
-    assert found.lateness == (0.0, 7200.0, 7200.0)
+    assert found.lateness == pytest.approx((0.0, 7200.0, 7200.0), rel=0.01)
     assert found.notes == ("the checkpoint is missing",)
     assert found.reasons == [("missing_field", "site", 1, 1), ("not_json", None, 2, 0)]
     ends = {partition: end for (_, partition), (_, end) in found.lag.offsets.items()}
@@ -144,6 +145,26 @@ def test_the_longest_name_at_80_columns(
     shown = capsys.readouterr().out
     assert shown.splitlines()[0] == name
     assert re.search(r"^ *lag +unknown *$", shown, re.MULTILINE)
+
+
+def test_two_looks_at_the_same_tables_print_the_same(
+    laptop: Path, places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also if their lateness is that of many batches with many records."""
+    joined(places)
+    keep(places, "visits_v1")
+    last = ledger.last(places, "visits_v1")
+    assert last
+    rng = np.random.default_rng(5)
+    for _ in range(8):
+        values = rng.lognormal(6, 2, 5_000).tolist()
+        last = last.next("batch", records=6_000, out_of_order=5_000, lateness_sketch=sketch(*values))
+        ledger.write(places, "visits_v1", last)
+    looks = set()
+    for arguments in (("status",), ("status", "visits_v1"), ("status", "--json")) * 3:
+        run(*arguments)
+        looks.add((arguments, capsys.readouterr().out))
+    assert len(looks) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)

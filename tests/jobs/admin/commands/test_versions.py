@@ -67,7 +67,7 @@ def test_a_name_goes_to_and_fro_and_status_shows_it(places: Places, capsys: pyte
     assert output(capsys) == "planes points to planes_v1, a new name"
     assert run("promote", "planes", "--to", "planes_v2") == 0
     assert output(capsys) == "planes points to planes_v2, instead of planes_v1"
-    assert run("status") == 0
+    assert run("status") == 1, "there is no log"
     said = output(capsys)
     assert "planes points to planes_v2 since 20" in said and "; before: planes_v1" in said
     assert run("rollback", "planes") == 0
@@ -81,8 +81,10 @@ def test_a_result_that_somebody_took_away_is_noticed(places: Places, capsys: pyt
     run("promote", "planes", "--to", "planes_v1")
     shutil.rmtree(places.table("planes_v1_ledger"))
     shutil.rmtree(places.table("planes_v1"))
-    assert run("status") == 0
+    assert run("status") == 1, "there is no log"
     assert "planes points to planes_v1, which is GONE, since" in output(capsys)
+    assert run("status", "planes") == 1
+    assert "no result planes_v1, to which planes points, in" in capsys.readouterr().err
     with pytest.raises(Refused, match=r"no table planes in .* \(the name points to planes_v1\)"):
         results.pandas(places, "planes")
 
