@@ -24,7 +24,7 @@ $(VENV)/demo.ready: pyproject.toml conf/constraints.txt
 	@touch $@
 
 $(VENV)/dev.ready: $(VENV)/demo.ready
-	@echo "installing 60 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
+	@echo "installing 80 more packages, for tests, lint and notebooks: 0.3 GB, about a minute the first time"
 	$(INSTALL) -e '.[demo,notebook,dev]'
 	@touch $@
 

@@ -96,6 +96,11 @@ ROOMS = {
         *("jobs.testing", "jobs.admin.input", "jobs.keeping", "jobs.publishing", "jobs.answers", "jobs.events"),
         *("jobs.log", "jobs.run", "jobs.running", "pandas", "pytest", *FLOOR),
     ),
+    # The pages of headrace ui, which starts them.
+    "jobs/ui": (
+        *("jobs.ui", "jobs.admin", "jobs.keeping", "jobs.publishing", "jobs.answers", "jobs.lake", "jobs.log"),
+        *("jinja2", "starlette", "prometheus_client", "uvicorn", "vl_convert", "deltalake", *GROUND),
+    ),
 }
 """The map: each room, from the ground up, and all that it may import. Nothing imports a room above it."""
 

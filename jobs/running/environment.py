@@ -13,7 +13,7 @@ from jobs.running import diagnostics, project
 from jobs.running.errors import Refused
 
 PREFIX = "HEADRACE_"
-OTHERS = (project.PLACES_VARIABLE, diagnostics.VARIABLE, "HEADRACE_DEBUG")
+OTHERS = (project.PLACES_VARIABLE, diagnostics.VARIABLE, "HEADRACE_DEBUG", "HEADRACE_UI_TOKEN")
 """Variables that are no field of the places file."""
 
 

@@ -80,7 +80,7 @@ def _columns() -> "list[Column[TopicSummary]]":
         Column("ends at offset", _ends, 4),
         Column("first record (UTC)", lambda topic: _time(topic.first_time), 3, is_text=True),
         Column("last record (UTC)", lambda topic: _time(topic.last_time), 0, is_text=True),
-        Column("kept", _retention, 1, is_text=True),
+        Column("kept", retention_text, 1, is_text=True),
     ]
 
 
@@ -105,7 +105,7 @@ def _topic_record(topic: "TopicSummary") -> dict[str, Any]:
     }
 
 
-def _retention(topic: "TopicSummary") -> str:
+def retention_text(topic: "TopicSummary") -> str:
     """How long the home keeps its records."""
     from jobs.admin.units import length
 

@@ -1,0 +1,101 @@
+"""All results, looked up again while somebody asks: a page waits neither for 200 results nor for a broker."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.admin import assessment
+from jobs.admin.states import State
+from jobs.keeping import ledger
+from jobs.log.kafka import patience
+from jobs.running.places import Places
+from jobs.ui import result_overview
+from jobs.ui.result_overview import ResultOverview
+
+Take = Callable[[Places, str], ResultOverview]
+"""Looks a result up."""
+FRESH_SECONDS = 3.0
+"""What was looked up is shown for so long before it is looked up again, and for as long as that has taken."""
+PATIENCE_SECONDS = 1.0
+"""A page waits so long for what is being looked up; then it shows what is known."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is known of all results in a folder of tables."""
+
+    taken_time: datetime
+    tables: str
+    """The folder."""
+    results: tuple[ResultOverview, ...]
+    """By name."""
+    unseen: tuple[str, ...]
+    """Results that were not looked up yet."""
+    fault: str | None
+    """Why the folder of tables cannot be read."""
+
+    @property
+    def log_fault(self) -> str | None:
+        """Why the broker gives no answer; None if it does, or if there is none."""
+        found = (each for result in self.results for each in result.assessment.findings)
+        return next((each.what for each in found if each.state == State.UNKNOWN), None)
+
+    def counts(self) -> dict[State, int]:
+        """How many results have each state, the worst first."""
+        return assessment.counts(each.assessment for each in self.results)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "taken_time": self.taken_time.isoformat(),
+            "tables": self.tables,
+            "fault": self.fault,
+            "log_fault": self.log_fault,
+            "states": {str(state): count for state, count in self.counts().items()},
+            "unseen": list(self.unseen),
+            "results": [each.record() for each in self.results],
+        }
+
+
+class Results:
+    """Looks all results up, in a thread of its own, when somebody asks and what is known is too old."""
+
+    def __init__(self, places: Places, take: Take = result_overview.take) -> None:
+        self._places, self._take = places, take
+        self._known: dict[str, ResultOverview] = {}
+        self._names: list[str] = []
+        self._fault: str | None = None
+        self._lock = threading.Lock()
+        self._is_idle = threading.Event()
+        self._is_idle.set()
+        self._due = 0.0
+        """When all are looked up again."""
+
+    def now(self, patience_seconds: float = PATIENCE_SECONDS) -> Overview:
+        """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds` comes the next time."""
+        with self._lock:
+            if self._is_idle.is_set() and time.monotonic() > self._due:
+                self._is_idle.clear()
+                threading.Thread(target=self._look_up, daemon=True).start()
+        self._is_idle.wait(patience_seconds)
+        known, names = dict(self._known), list(self._names)
+        seen = tuple(known[name] for name in names if name in known)
+        unseen = tuple(name for name in names if name not in known)
+        return Overview(datetime.now(UTC), self._places.tables, seen, unseen, self._fault)
+
+    def _look_up(self) -> None:
+        begun = time.monotonic()
+        try:
+            with patience.ask_once(lambda _: None):
+                self._names, self._fault = ledger.results(self._places), None
+                for name in self._names:
+                    self._known[name] = self._take(self._places, name)
+        except OSError as error:
+            self._names, self._fault = [], f"the folder of tables cannot be read: {error.strerror or error}"
+        finally:
+            ended = time.monotonic()
+            self._due = ended + max(FRESH_SECONDS, ended - begun)  # not more than half of a processor
+            self._is_idle.set()
