@@ -11,6 +11,7 @@ from jobs.admin import assessment
 from jobs.admin.states import State
 from jobs.keeping import ledger
 from jobs.log.kafka import patience
+from jobs.running.errors import explain
 from jobs.running.places import Places
 from jobs.ui import result_overview
 from jobs.ui.result_overview import ResultOverview
@@ -95,6 +96,8 @@ class Results:
                     self._known[name] = self._take(self._places, name)
         except OSError as error:
             self._names, self._fault = [], f"the folder of tables cannot be read: {error.strerror or error}"
+        except Exception as error:  # of object storage, which raises kinds of its own
+            self._fault = f"the results cannot be looked up: {explain(error)}"
         finally:
             ended = time.monotonic()
             self._due = ended + max(FRESH_SECONDS, ended - begun)  # not more than half of a processor

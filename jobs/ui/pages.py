@@ -55,10 +55,11 @@ def quarantine(request: Request) -> Response:
 def log(request: Request) -> Response:
     """The topics of the log."""
     facts = _facts(request)
+    topics, fault = [], facts.overview().log_fault
     try:
-        topics, fault = facts.topics(), None
+        topics = [] if fault else facts.topics()
     except Refused as error:
-        topics, fault = [], str(error)
+        fault = str(error)
     return page("log.html", "/log", topics=topics, fault=fault, places=facts.places)
 
 

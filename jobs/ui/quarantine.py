@@ -31,9 +31,9 @@ class QuarantinedRecord:
 def records(places: Places, name: str, reason: str | None, show_values: bool) -> list[QuarantinedRecord]:
     """The records that wait, for one reason or all, the newest first."""
     rows = waiting_records.records(places, name, reason, MOST_RECORDS, with_content=show_values)
-    return [QuarantinedRecord(**{name: _shown(value) for name, value in row.items()}) for row in rows]
+    return [QuarantinedRecord(**{name: _text(value) for name, value in row.items()}) for row in rows]
 
 
-def _shown(value: Any) -> Any:
+def _text(value: Any) -> Any:
     """Bytes as a text."""
     return value[:SHOWN_BYTES].decode("utf-8", "replace") if isinstance(value, bytes) else value

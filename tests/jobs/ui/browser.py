@@ -37,8 +37,7 @@ def open_browser() -> Chrome:
 @contextmanager
 def serving(places: Places, facts: SiteFacts | None = None, show_values: bool = False) -> Iterator[str]:
     """The address of a server of these places, without the token, until the block ends."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))  # who comes before the server is ready waits
     application = app.make(facts or SiteFacts(places, show_values), TOKEN, ("127.0.0.1",))
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

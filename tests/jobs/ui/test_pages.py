@@ -15,6 +15,7 @@ from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
 from jobs.ui import access, app
+from jobs.ui.result_overview import ResultOverview
 from jobs.ui.site_facts import SiteFacts
 from tests.jobs.ui import made_results
 
@@ -255,6 +256,17 @@ def test_a_broker_that_is_away_is_said_and_what_the_ledgers_know_is_shown(
     assert cells(page, "visits_v1")[4:7] == ["unknown", "20", "2"]
     assert metrics["headrace_log_up",] == 0
     assert ("headrace_result_lag_records", "visits_v1") not in metrics
+
+
+def test_a_fault_that_nobody_expects_is_said(made: Places) -> None:
+    def take(places: Places, name: str) -> ResultOverview:
+        raise RuntimeError
+
+    facts = SiteFacts(made, take=take)
+    with TestClient(app.make(facts, None, ("localhost",)), HOST) as browser:
+        assert "the results cannot be looked up: " in browser.get("/").text
+        answer = browser.get("/results/visits_v1")
+    assert answer.status_code == 500 and "This cannot be shown: " in answer.text
 
 
 def test_a_folder_without_results(places: Places) -> None:
