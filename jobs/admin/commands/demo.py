@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 QUESTIONS = {
     "departure_delay_v1": (
         "Which days were the worst? (windows of one day, New York time)",
-        'select origin, window_start, departures, delay_minutes_mean, delay_minutes_max, revision from "{0}" '
-        "where \"window\" = 'day America/New_York' order by delay_minutes_mean desc limit 5",
+        "select origin, window_date, departures, delay_minutes_mean, delay_minutes_max, revision "
+        'from "{0}_day_america_new_york" order by delay_minutes_mean desc limit 5',
     ),
     "unique_aircraft_v1": (
         "On which days did the most different aircraft leave? (HyperLogLog, with one standard error)",
-        'select origin, window_start, departures, tail_number_estimate, tail_number_standard_error from "{0}" '
-        "where \"window\" = 'day America/New_York' order by tail_number_estimate desc limit 5",
+        "select origin, window_date, departures, tail_number_estimate, tail_number_standard_error "
+        'from "{0}_day_america_new_york" order by tail_number_estimate desc limit 5',
     ),
     "first_sighting_v1": (
         "How many departures were by aircraft not seen in the 30 days before? (Bloom filters)",
@@ -187,6 +187,7 @@ def _next_steps(places: "Places") -> str:
         f"\nThe tables are Delta tables in {here}. What to do next:\n"
         "  source .venv/bin/activate               the command headrace, and spark-submit\n"
         "  headrace status                         how far each job is, what was late, what could not be read\n"
+        "  headrace views                          a view of each kind of window, for headrace query and other SQL\n"
         "  headrace accuracy unique_aircraft_v1    estimates beside exact counts\n"
         "  headrace log departures                 the log itself\n"
         "  make notebook                           explore the tables\n"
