@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.running import diagnostics, java, jvm, project, spark_errors, worker_daemon
+from jobs.running import diagnostics, java, jvm, project, spark_errors, stale_zip, worker_daemon
 from jobs.running.arguments import check_interval, check_start
 from jobs.running.errors import Mistake, Refused, explain, one_line_errors
 from jobs.running.java import check_java, profile
@@ -153,6 +153,7 @@ def run_all(mains: Mapping[str, Callable[[Run], Any]], places_file: Path, **opti
     can mend ends the program in one line. Ctrl-C and SIGTERM end it after the batch at work; see stop.Listener.
     """
     with one_line_errors():
+        stale_zip.check(getattr(sys.modules["__main__"], "__file__", None))
         check_interval(options["continuous"])
         check_start(options["start"])
         where = places(places_file)
