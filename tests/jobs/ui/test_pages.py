@@ -196,6 +196,19 @@ def test_a_result_with_its_corrections_charts_and_tables(made: Places) -> None:
     assert (table["name"], table["rows"], table["columns"][4]["comment"]) == ("visits_v1", 12, "Visits of the window.")
 
 
+def test_how_the_last_run_ended_is_said(made: Places) -> None:
+    beside_the_ledger = Path(made.table("visits_v1_ledger"), "_last_run.json")
+    times = '"start_time": "2026-11-23T05:10:00+00:00", "end_time": "2026-11-23T05:10:03+00:00"'
+    beside_the_ledger.write_text(
+        f'{{"host": "h", "process": 1, {times}, "end": "failed", "error": "the disk is full"}}'
+    )
+    with client(made) as browser:
+        page = browser.get("/results/visits_v1").text
+        [row] = browser.get("/api/overview.json").json()["results"]
+    assert row["last_run"] == "failed at 2026-11-23 05:10:03 UTC: the disk is full"
+    assert f"the last run: {row['last_run']}" in page and row["state"] == "wrong"
+
+
 def test_the_log_says_what_there_is_and_who_reads_it(made: Places) -> None:
     ends = home.topic(made, "visits").ends
     made_results.make(made, "other_v1", topic="nothing")
