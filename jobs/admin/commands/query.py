@@ -32,4 +32,4 @@ def query(
             typer.echo(line)
         return
     terminal.console().print(row_table.table(rows))
-    typer.echo(f"{len(rows):,} rows")
+    typer.echo(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")

@@ -77,7 +77,7 @@ def test_as_csv_any_reader_finds_the_cells(ask: Callable[..., str]) -> None:
 
 def test_a_table_for_people(ask: Callable[..., str]) -> None:
     said = ask('with a as (select * from "Odd name") select at, mean, sketch, Site from a where mean > 1')
-    assert all(word in said for word in ("2025-05-05 08:00 UTC", "1,234.6", "2 bytes", "Bern, [bold]", "1 rows"))
+    assert all(word in said for word in ("2025-05-05 08:00 UTC", "1,234.6", "2 bytes", "Bern, [bold]", "1 row"))
 
 
 @pytest.mark.parametrize(
