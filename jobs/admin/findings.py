@@ -44,7 +44,10 @@ def examine(places: Places, name: str) -> list[Finding]:
             )
         ]
     if last is None:
-        return [Finding(False, "it has no rows in its ledger yet", "run its job", State.NEW)]
+        return [
+            *_of_last_run(places, name),
+            Finding(False, "it has no rows in its ledger yet", "run its job", State.NEW),
+        ]
     holder = locks.holder(places.checkpoints, name)
     if holder:
         return [
@@ -124,6 +127,10 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
 
 def _last_run(places: Places, name: str, last: Row) -> Iterator[Finding]:
     """The last run failed, or was killed."""
+    yield from _of_last_run(places, name)
+
+
+def _of_last_run(places: Places, name: str) -> Iterator[Finding]:
     if found := run_end.examine(places, name):
         yield Finding(found.wrong, found.what, found.remedy)
 

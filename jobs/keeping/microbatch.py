@@ -81,6 +81,8 @@ def _write_batches(run: Run, result: Result, record_begin: Callable[[], None]) -
         raise error from None
     finally:
         writer.close()
+        # Java's query holds the writer, whose batches it calls. If the writer held the query, neither would ever go.
+        ledger_writer.query = None
     return ledger_writer.last
 
 

@@ -117,8 +117,8 @@ def test_status_shows_it(places: Places, tmp_path: Path, capsys: pytest.CaptureF
     file.write_text('archive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n')
     with pytest.raises(RuntimeError), last_run.record(a_run(places), NAME):
         raise RuntimeError("No space left on device")
-    assert command.run("status", "--places", str(file)) == 0
-    assert f"{NAME}: the last run failed at " in capsys.readouterr().out
+    assert command.run("status", "--places", str(file)) == 1
+    assert f"{NAME}: wrong: the last run failed at " in capsys.readouterr().out
 
 
 def test_housekeeping_of_the_ledger_leaves_it_alone(places: Places) -> None:

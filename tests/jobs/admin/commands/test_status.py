@@ -3,13 +3,13 @@
 import json
 import re
 import shutil
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from jobs.admin import standing, terminal
+from jobs.admin import standing, terminal, watching
 from jobs.keeping import ledger
 from jobs.log.kafka import patience
 from jobs.running.places import Places
@@ -221,7 +221,7 @@ def test_watching_shows_what_has_changed_and_ends_in_one_line(
             raise KeyboardInterrupt
         keep(places, "visits_v1")
 
-    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(watching, "time", SimpleNamespace(sleep=wait))  # threads of other tests may sleep, too
     assert run("status", "--watch", "--every", "7") == 0
     shown = capsys.readouterr().out.splitlines()
     headings = [line.partition(" UTC, ")[2] for line in shown if " UTC, " in line and "results" in line]
