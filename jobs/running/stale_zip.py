@@ -21,14 +21,14 @@ def check(script: str | None, path: Iterable[str] | None = None) -> None:
     if root is None or not (root / _MARK).is_file():
         return
     for entry in sys.path if path is None else path:
-        if entry.endswith(".zip") and (changed := next(_changed(Path(entry), root), None)):
+        if entry.endswith(".zip") and (changed := next(_changed_files(Path(entry), root), None)):
             raise Refused(
                 f"{entry} was built before {changed} was changed, and Spark would run what it has: build it anew with "
                 "`make zip`."
             )
 
 
-def _changed(archive: Path, root: Path) -> Iterator[str]:
+def _changed_files(archive: Path, root: Path) -> Iterator[str]:
     """Source files that the zip has not, or has otherwise; none if it is no zip of the project."""
     try:
         with ZipFile(archive) as packed:
