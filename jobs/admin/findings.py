@@ -45,7 +45,7 @@ def examine(places: Places, name: str) -> list[Finding]:
         ]
     if last is None:
         return [
-            *_of_last_run(places, name),
+            *_last_run(places, name, last),
             Finding(False, "it has no rows in its ledger yet", "run its job", State.NEW),
         ]
     holder = locks.holder(places.checkpoints, name)
@@ -125,14 +125,10 @@ def _tables(places: Places, name: str, last: Row) -> Iterator[Finding]:
             yield Finding(True, what, remedy)
 
 
-def _last_run(places: Places, name: str, last: Row) -> Iterator[Finding]:
-    """The last run failed, or was killed."""
-    yield from _of_last_run(places, name)
-
-
-def _of_last_run(places: Places, name: str) -> Iterator[Finding]:
+def _last_run(places: Places, name: str, last: Row | None) -> Iterator[Finding]:
+    """The last run failed, or was killed; a first one may have left no row."""
     if found := run_end.examine(places, name):
-        yield Finding(found.wrong, found.what, found.remedy)
+        yield found
 
 
 def _half_done_batch(places: Places, name: str, last: Row) -> Iterator[Finding]:

@@ -1,28 +1,21 @@
 """How the last run of a result ended, in words, for status and doctor."""
 
 import socket
-from dataclasses import dataclass
 from datetime import datetime
 
+from jobs.admin.states import Finding
 from jobs.keeping import last_run, locks
 from jobs.keeping.last_run import LastRun, RunEnd
 from jobs.running.places import Places
 
 
-@dataclass(frozen=True)
-class RunFinding:
-    """What is to be said of a run, as a finding of doctor's."""
-
-    wrong: bool
-    what: str
-    remedy: str
-
-
 def text(places: Places, name: str) -> str | None:
     """One line, such as: failed at 2026-11-23 05:10:03 UTC: the disk is full. None if nothing is known of it."""
     last = last_run.read(places, name)
-    if last is None:
-        return None
+    return None if last is None else _text(places, name, last)
+
+
+def _text(places: Places, name: str, last: LastRun) -> str:
     if last.end_time is None:
         return _open_text(places, name, last)
     ended = {
@@ -36,19 +29,24 @@ def text(places: Places, name: str) -> str | None:
 def trouble(places: Places, name: str) -> str | None:
     """The same of a run that failed or was killed; None of one that is at work or ended as it should."""
     last = last_run.read(places, name)
-    if last is None or (last.end_time and last.end is not RunEnd.FAILED) or _is_running(places, name, last):
+    return None if last is None else _trouble(places, name, last)
+
+
+def _trouble(places: Places, name: str, last: LastRun) -> str | None:
+    if (last.end_time and last.end is not RunEnd.FAILED) or _is_running(places, name, last):
         return None
-    return text(places, name)
+    return _text(places, name, last)
 
 
-def examine(places: Places, name: str) -> RunFinding | None:
+def examine(places: Places, name: str) -> Finding | None:
     """What `headrace doctor` says of a run that failed or was killed. Killed: the next run goes on by itself."""
-    last, words = last_run.read(places, name), trouble(places, name)
+    last = last_run.read(places, name)
+    words = None if last is None else _trouble(places, name, last)
     if last is None or words is None:
         return None
     has_failed = last.end is RunEnd.FAILED
     remedy = f"{'mend that, and ' if has_failed else ''}run its job: it goes on from the ledger"
-    return RunFinding(has_failed, f"the last run {words}", remedy)
+    return Finding(has_failed, f"the last run {words}", remedy)
 
 
 def _open_text(places: Places, name: str, last: LastRun) -> str:

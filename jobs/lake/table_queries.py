@@ -61,6 +61,11 @@ def literal(micros: int) -> str:
     return sql_literal(from_micros(min(max(micros, 0), LAST_MICROS)))
 
 
+def identifier(name: str, sign: str = '"') -> str:
+    """The name of a table or a column in SQL. `sign`: what stands around it, which Spark writes as `."""
+    return sign + name.replace(sign, sign * 2) + sign
+
+
 def days(path: str, column: str, where: str) -> list[int]:
     """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
 

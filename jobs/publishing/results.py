@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.answers.result import Result
 from jobs.answers.windows import merging
 from jobs.lake import delta_tables, pointers
+from jobs.lake.table_queries import identifier
 from jobs.publishing import named_tables, window_views
 from jobs.publishing.window_views import View
 from jobs.running.errors import Refused
@@ -70,7 +71,7 @@ def query(places: Places, sql: str, *names: str) -> pa.Table:
     for name, table in registered.items():
         builder = builder.register(name, table)
     for name, view in views.items():
-        builder.execute(f'create view "{name}" as {view.select("datafusion", _in_quotes(view.table))}').read_all()
+        builder.execute(f'create view "{name}" as {view.select("datafusion", identifier(view.table))}').read_all()
     return _plain(pa.table(builder.execute(sql).read_all()))
 
 
@@ -82,13 +83,9 @@ def pandas(places: Places, name: str, window: str | None = None) -> "pd.DataFram
     Raises Refused if there is no such table or window.
     """
     if window is None:
-        return query(places, f"select * from {_in_quotes(name)}", name).to_pandas()
+        return query(places, f"select * from {identifier(name)}", name).to_pandas()
     view = window_views.choose(places, _own_name(places, name), window)
-    return query(places, f"select * from {_in_quotes(view.name)}", view.name).to_pandas()
-
-
-def _in_quotes(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return query(places, f"select * from {identifier(view.name)}", view.name).to_pandas()
 
 
 def table_path(places: Places, name: str) -> str:

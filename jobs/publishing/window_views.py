@@ -14,12 +14,14 @@ from deltalake import DeltaTable
 
 from jobs.answers import table_names
 from jobs.answers.result import WINDOWS, WITHOUT_UNIQUES
+from jobs.answers.windows import KEYS
 from jobs.lake import delta_tables, table_queries
+from jobs.lake.table_queries import identifier
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-KIND = "window"
-"""The column that has the label of the kind of window."""
+KIND, _, END = KEYS
+"""The columns that have the label of the kind of window, and its end."""
 DATE = "window_date"
 """In a view of days, weeks, months or years of a zone: the date there on which the window begins."""
 _DATED = ("day", "week", "month", "year")
@@ -69,15 +71,15 @@ class View:
         date = _LOCAL_DATES[dialect].format(zone=_text(zone)) if period in _DATED else ""
         columns = []
         for column in self.columns:
-            columns += [] if column == KIND else [_quote(column, sign)]
-            columns += [f"{date} as {DATE}"] if date and column == "window_end" else []
-        return f"select {', '.join(columns)} from {source} where {_quote(KIND, sign)} = '{_text(self.label)}'"
+            columns += [] if column == KIND else [identifier(column, sign)]
+            columns += [f"{date} as {DATE}"] if date and column == END else []
+        return f"select {', '.join(columns)} from {source} where {identifier(KIND, sign)} = '{_text(self.label)}'"
 
     def statements(self, dialect: Dialect, table: str, path: str) -> list[str]:
         """What makes the view in an engine, as one of the table that is called `table` there and lies at `path`. DuckDB
         reads the path by its extension delta; Spark's views are those of a session; Trino has to know the table.
         """
-        name, known = (_quote(each, _SIGNS.get(dialect, _STANDARD)) for each in (f"{table}_{self.suffix}", table))
+        name, known = (identifier(each, _SIGNS.get(dialect, _STANDARD)) for each in (f"{table}_{self.suffix}", table))
         if dialect == "spark":
             return [
                 f"create or replace temporary view {known} using delta options (path '{_text(path)}');",
@@ -85,10 +87,6 @@ class View:
             ]
         source = f"delta_scan('{_text(path)}')" if dialect == "duckdb" else known
         return [f"create or replace view {name} as {self.select(dialect, source)};"]
-
-
-def _quote(name: str, sign: str) -> str:
-    return sign + name.replace(sign, sign * 2) + sign
 
 
 def _text(value: str) -> str:

@@ -11,6 +11,7 @@ from jobs.admin.versions import answer_keys
 from jobs.answers.windows import KEYS
 from jobs.keeping import ledger
 from jobs.lake import delta_tables, table_queries
+from jobs.lake.table_queries import identifier
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -118,9 +119,9 @@ def _groups(places: Places, name: str) -> tuple[str, ...] | None:
 
 def _rows(table: DeltaTable, kind: str, by: tuple[str, ...], columns: tuple[str, ...]) -> pa.Table:
     """The last rows of a kind, in these columns, the newest first."""
-    names = ", ".join(_quote(column) for column in dict.fromkeys(columns)) or f'"{START}"'
+    names = ", ".join(identifier(column) for column in dict.fromkeys(columns)) or f'"{START}"'
     literal = _literal(kind)
-    order = ", ".join([f'"{START}" desc', *(_quote(column) for column in by)])
+    order = ", ".join([f'"{START}" desc', *(identifier(column) for column in by)])
     sql = f'select {names} from it where "{KIND}" = {literal} order by {order} limit {MOST_ROWS}'
     return table_queries.query(table, sql)
 
@@ -129,7 +130,7 @@ def _groups_of(table: DeltaTable, kind: str, by: tuple[str, ...]) -> tuple[str, 
     """The groups of windows of a kind, those with the most windows first."""
     if not by:
         return (ONE_GROUP,)
-    names, literal = ", ".join(map(_quote, by)), _literal(kind)
+    names, literal = ", ".join(map(identifier, by)), _literal(kind)
     sql = (
         f'select {names}, count(*) as "__rows" from it where "{KIND}" = {literal} group by {names} '
         f'order by "__rows" desc, {names} limit {MOST_GROUPS}'
@@ -145,10 +146,6 @@ def _group_texts(rows: pa.Table, by: tuple[str, ...]) -> list[str]:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _is_number(kind: pa.DataType) -> bool:

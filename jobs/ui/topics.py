@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobs.admin.commands.log import retention_text
+from jobs.admin.retention_text import retention_text
 from jobs.log.archive import listing as archive_listing
 from jobs.log.kafka import listing as kafka_listing
 from jobs.log.topic_summary import TopicSummary

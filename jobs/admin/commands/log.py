@@ -71,6 +71,7 @@ def _show_topics(topics: "list[TopicSummary]", places: "Places", *, as_json: boo
 
 def _columns() -> "list[Column[TopicSummary]]":
     from jobs.admin.fitting import Column
+    from jobs.admin.retention_text import retention_text
 
     return [
         Column("topic", lambda topic: topic.name, 0, is_text=True),
@@ -103,16 +104,6 @@ def _topic_record(topic: "TopicSummary") -> dict[str, Any]:
         "retention_bytes": topic.retention_bytes,
         "is_compacted": topic.is_compacted,
     }
-
-
-def retention_text(topic: "TopicSummary") -> str:
-    """How long the home keeps its records."""
-    from jobs.admin.units import length
-
-    limits = [] if topic.retention_ms is None else [length(topic.retention_ms / 1000)]
-    limits += [] if topic.retention_bytes is None else [f"{topic.retention_bytes / 2**20:,.1f} MiB a partition"]
-    kept = " and ".join(limits) or "for ever"
-    return f"{kept}, last of each key" if topic.is_compacted else kept
 
 
 def _show_partitions(partitions: "list[Extent]", *, as_json: bool) -> None:

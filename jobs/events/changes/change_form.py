@@ -126,10 +126,12 @@ class ChangeForm(Protocol):
         """Whether the order of the changes of a key is that of its records in their partition. Then a key must stay in
         its partition, and the last record of a key is enough.
         """
+        return False
 
     @property
     def transaction_topic(self) -> str:
         """The topic that tells of the transactions of the database, if they are followed; else empty."""
+        return ""
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """For each record one JSON object in UTF-8, of these columns of the row and of COLUMNS; null if it is no record

@@ -21,6 +21,7 @@ from jobs.events.changes.change_form import (
     TRUNCATE,
     UPDATE,
     WHOLE_SNAPSHOT,
+    ChangeForm,
     change_members,
     json_object,
 )
@@ -101,7 +102,7 @@ class _Schema(msgspec.Struct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Debezium:
+class Debezium(ChangeForm):
     """A form of Debezium's. Where no schema is beside the payload, a column of the schema file says what its numbers
     stand for: metadata={"debezium": "io.debezium.time.MicroTimestamp"}.
     """
@@ -133,11 +134,6 @@ class Debezium:
         kind = "debezium-flattened" if self.is_flat else "debezium"
         kind = kind if self.decimals == "precise" else f"{kind} decimals={self.decimals}"
         return f"{kind} transactions={self.transactions}" if self.transactions else kind
-
-    @property
-    def is_by_offset(self) -> bool:
-        """See ChangeForm."""
-        return False
 
     @property
     def transaction_topic(self) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
-from jobs.events.changes.change_form import instant, json_object, json_text
+from jobs.events.changes.change_form import ChangeForm, instant, json_object, json_text
 
 BEGIN, END = "BEGIN", "END"
 COLUMNS = StructType(
@@ -48,7 +48,7 @@ class _Wrapper(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Transactions:
+class Transactions(ChangeForm):
     """The form of the topic."""
 
     @property
@@ -60,11 +60,6 @@ class Transactions:
     def is_by_offset(self) -> bool:
         """See ChangeForm: transactions stand in the order of their commits."""
         return True
-
-    @property
-    def transaction_topic(self) -> str:
-        """See ChangeForm."""
-        return ""
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm. `columns` are COLUMNS."""

@@ -11,14 +11,14 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql.types import StringType, StructType
 
-from jobs.events.changes.change_form import DELETE, UPDATE, change_members, json_object, json_text
+from jobs.events.changes.change_form import DELETE, UPDATE, ChangeForm, change_members, json_object, json_text
 
 Fields = dict[str, msgspec.Raw]
 """JSON values as they are written, by column."""
 
 
 @dataclass(frozen=True)
-class KeyedRows:
+class KeyedRows(ChangeForm):
     """The form: a value is a JSON object of the row's columns; a key one of its key columns, or the value of the only
     one. The key of the record counts where the row names another.
     """
@@ -32,11 +32,6 @@ class KeyedRows:
     def is_by_offset(self) -> bool:
         """See ChangeForm."""
         return True
-
-    @property
-    def transaction_topic(self) -> str:
-        """See ChangeForm."""
-        return ""
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm."""

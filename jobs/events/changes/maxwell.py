@@ -19,6 +19,7 @@ from jobs.events.changes.change_form import (
     NONE,
     SNAPSHOT,
     UPDATE,
+    ChangeForm,
     change_members,
     json_object,
     json_text,
@@ -52,7 +53,7 @@ class _Record(msgspec.Struct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Maxwell:
+class Maxwell(ChangeForm):
     """The form. Maxwell has to be set to output_binlog_position=true and output_xoffset=true, and MySQL to
     binlog_row_image=FULL.
     """
@@ -64,16 +65,6 @@ class Maxwell:
     def name(self) -> str:
         """As the ledger has it."""
         return f"maxwell table={self.table}" if self.table else "maxwell"
-
-    @property
-    def is_by_offset(self) -> bool:
-        """See ChangeForm."""
-        return False
-
-    @property
-    def transaction_topic(self) -> str:
-        """See ChangeForm."""
-        return ""
 
     def plain_values(self, records: pa.RecordBatch, columns: StructType) -> pa.Array:
         """See ChangeForm. A tombstone, a change of a table's columns, and the marks of a bootstrap change no row."""
