@@ -374,7 +374,7 @@ PANES = {
 }
 """In the types of WIDER."""
 WINDOWS = {
-    "window": "string",
+    "window_kind": "string",
     "window_start": "timestamp",
     "window_end": "timestamp",
     "site": "string",
@@ -442,7 +442,7 @@ def test_table_properties(stored: run.Places) -> None:
 def test_reasons_and_labels(stored: run.Places) -> None:
     found = delta.rows(table(stored, "stored_v1_quarantine"))
     assert {(row["reason"], row["field"]) for row in found} == {("wrong_type", "reading"), ("missing_field", "site")}
-    labels = {row["window"] for row in delta.rows(table(stored, "stored_v1"))}
+    labels = {row["window_kind"] for row in delta.rows(table(stored, "stored_v1"))}
     assert labels == {"tumbling 1 hour", "hopping 1 hour every 30 minutes", "day Europe/Berlin"}
 
 

@@ -25,6 +25,7 @@ from jobs.admin import published_values
 from jobs.answers.result import Result
 from jobs.events import event_time
 from jobs.events.encodings import encoding
+from jobs.publishing import window_column
 from jobs.publishing.results import query
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -73,10 +74,11 @@ def sample(places: Places, result: Result, number: int, rng: random.Random) -> l
     """At most `number` windows of the table, drawn by `rng`. Raises Refused if it has none with distinct counts."""
     assert result.panes
     groups, uniques = result.panes.by, result.panes.uniques
-    columns = ["window", "window_start", "window_end", *groups, result.panes.count]
+    kind = window_column.as_stored(places, result).window_column
+    columns = [kind, "window_start", "window_end", *groups, result.panes.count]
     estimates = [f"{name}_estimate" for name in uniques]
     wanted = ", ".join(f'"{column}"' for column in [*columns, *estimates])
-    order = ", ".join(f'"{column}"' for column in ("window", "window_start", *groups))
+    order = ", ".join(f'"{column}"' for column in (kind, "window_start", *groups))
     sql = f'select {wanted} from "{result.name}" where "{estimates[0]}" is not null order by {order}'
     rows = query(places, sql, result.name)
     if not len(rows):
@@ -84,7 +86,7 @@ def sample(places: Places, result: Result, number: int, rng: random.Random) -> l
     chosen = sorted(rng.sample(range(len(rows)), min(number, len(rows))))
     return [
         SampledWindow(
-            row["window"],
+            row[kind],
             row["window_start"],
             row["window_end"],
             tuple(row[name] for name in groups),

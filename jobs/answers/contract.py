@@ -22,7 +22,7 @@ from jobs.answers import table_names
 from jobs.answers.event_rows.event_answer import EventAnswer
 from jobs.answers.sessions import Sessions
 from jobs.answers.top import Top
-from jobs.answers.windows import Windows, merging
+from jobs.answers.windows import EARLIER_KIND, Windows, merging
 from jobs.decisions.decision import Decision
 from jobs.events.topic_schema import PRIVATE
 from jobs.facts import aggregation, kept_events, spells
@@ -32,8 +32,8 @@ from jobs.running import spark_plan
 from jobs.running.errors import Mistake
 
 OWN = ("sequence", "revision", "updated_time", "seen_before", "due_time", "final")
-"""Columns that headrace adds to tables of results, beside those of panes and windows: pane_start, window, window_start,
-window_end, lg_k, and a statistic's such as delay_mean."""
+"""Columns that headrace adds to tables of results, beside those of panes and windows: pane_start, window_kind,
+window_start, window_end, lg_k, and a statistic's such as delay_mean."""
 NEVER = ' ,;{}()\n\t=.`"'
 """Characters that the name of a column must not have in a table: Delta refuses most of them, or has to quote them."""
 
@@ -69,7 +69,8 @@ def check_panes(name: str, panes: Panes, kinds: StructType | None = None) -> Non
     """
     kinds = kinds or StructType([StructField(column, LongType()) for column in panes.columns])
     partials = aggregation.output(kinds, panes)
-    for table, added in ((partials.names, OWN[:1]), (merging.output(partials, panes).names, OWN[1:3])):
+    windows = merging.output(partials, panes).names
+    for table, added in ((partials.names, OWN[:1]), (windows, (*OWN[1:3], EARLIER_KIND))):
         _check_columns(name, [*table, *added], (*panes.columns, panes.count))
 
 

@@ -21,7 +21,7 @@ from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.table_names import TableKind
 from jobs.answers.top import Top
 from jobs.answers.views.view import View
-from jobs.answers.windows import KEYS, CalendarDay, Window, Windows
+from jobs.answers.windows import EARLIER_KIND, KEYS, KIND, CalendarDay, Window, Windows
 from jobs.answers.windows.calendar import Calendar
 from jobs.decisions.clocks import Clocks
 from jobs.decisions.corrected_times import CorrectedTimes
@@ -135,6 +135,9 @@ class Result:
     """A continuous run makes batches of so many records as take about this long; a scheduled run takes the bound."""
     min_records_per_batch: int = 1_000
     """A continuous run does not make its batches smaller, however long they take."""
+    window_column: str = KIND
+    """The column of windows with the label of their kind: window_kind, or window. Tables that version 0.3.0
+    or an earlier one made have it as window, and keep it without being told here."""
 
     def __new__(cls, *args: Any, **options: Any) -> "Result":
         """Raises Mistake for the form that version 0.2.0 took."""
@@ -154,6 +157,8 @@ class Result:
             durations.seconds(duration)
         if self.min_records_per_batch < 1:
             raise Mistake(f"{self.name}: min_records_per_batch must be 1 or more")
+        if self.window_column not in (KIND, EARLIER_KIND):
+            raise Mistake(f'{self.name}: window_column={self.window_column!r} is neither "{KIND}" nor "{EARLIER_KIND}"')
         if not self.answers and not self.decision:
             raise Mistake(f"{self.name}: has neither answers nor a decision: say what is to be kept")
         for reads in self.all_reads:
@@ -357,6 +362,11 @@ class Result:
         return self._windows.windows if self._windows else ()
 
     @property
+    def window_key(self) -> tuple[str, ...]:
+        """The columns that tell one window from another, together with its group."""
+        return (self.window_column, *KEYS[1:])
+
+    @property
     def windows_from_panes(self) -> tuple[Window, ...]:
         """Those that are merged from panes."""
         return self._windows.from_panes if self._windows else ()
@@ -459,7 +469,8 @@ class Result:
     def answer_keys(self) -> dict[str, tuple[str, ...]]:
         """By the name of each answer whose rows are corrected, the columns that tell one row from another."""
         if self.panes:
-            return {"": (*KEYS, *self.panes.by)} | {ranking.name: ranking.key for ranking in self.rankings}
+            of_rankings = {each.name: (self.window_column, *each.key[1:]) for each in self.rankings}
+            return {"": (*self.window_key, *self.panes.by)} | of_rankings
         if self.sessions:
             return {self.sessions.name: self.sessions.key}
         if self.change_answers:

@@ -9,7 +9,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import BooleanType, IntegerType, NumericType, StructField, StructType, TimestampType
 
 from jobs.answers.event_rows import anchors
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import KEYS, KIND
 from jobs.events import equality
 from jobs.facts import partials
 from jobs.facts.statistics import total
@@ -55,7 +55,7 @@ class Top:
     @property
     def key(self) -> tuple[str, ...]:
         """The window, `each`, and the item."""
-        return ("window", "window_start", *self.each, self.item)
+        return (KIND, "window_start", *self.each, self.item)
 
     def check(self, kinds: StructType, groups: tuple[str, ...]) -> None:
         """Raises Mistake unless windows of the columns `kinds`, with a row for each of `groups`, can be ranked."""
@@ -105,7 +105,7 @@ class Top:
 
     def _ranks(self, windows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """The rows that are among the n, and the rank of each, from 1."""
-        groups = partials.group_keys(windows, ("window", "window_start", *self.each))
+        groups = partials.group_keys(windows, (KIND, "window_start", *self.each))
         order = np.lexsort((_places(windows[self.item]), -_places(windows[self.by]), groups))
         places, groups = np.arange(len(order)), groups[order]
         is_first = np.ones(len(order), bool)

@@ -12,6 +12,7 @@ from jobs.keeping import ledger, locks, recovery
 from jobs.keeping.ledger import Row
 from jobs.keeping.manual_change import ManualChange
 from jobs.keeping.steps import Kind
+from jobs.publishing import window_column
 from jobs.run import Run
 from jobs.running import mistakes
 from jobs.running.errors import Refused
@@ -31,6 +32,7 @@ def complete(run: Run, result: Result, until: datetime) -> Row:
             f"{result.name} has no ledger in {run.places.tables}: nothing can be complete before its first run."
         )
     with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
+        result = window_column.as_stored(run.places, result)
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")

@@ -18,6 +18,7 @@ from jobs.keeping.publish_schedule import PublishSchedule
 from jobs.keeping.start import start
 from jobs.keeping.steps import Kind
 from jobs.log import home, schema_registry
+from jobs.publishing import window_column
 from jobs.run import Run
 from jobs.running import jvm, mistakes, shared_folder
 from jobs.running.errors import Refused
@@ -47,7 +48,7 @@ def keep(run: Run, result: Result) -> Row:
     ):
         shared_folder.check_executors_see(run.spark, "tables", run.places.tables)
         schema_registry.connect(run.places, [reads.topic for reads in result.all_reads])
-        begun = datetime.now(UTC)
+        begun, result = datetime.now(UTC), window_column.as_stored(run.places, result)
         try:
             return _write_batches(run, result, record_begin)
         except Refused:

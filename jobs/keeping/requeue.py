@@ -29,6 +29,7 @@ from jobs.keeping.manual_change import ManualChange
 from jobs.keeping.steps import Kind, Step, announce
 from jobs.lake import delta_tables
 from jobs.log import schema_registry
+from jobs.publishing import window_column
 from jobs.run import Run
 from jobs.running import mistakes
 from jobs.running.errors import Refused
@@ -62,6 +63,7 @@ def requeue(run: Run, result: Result) -> Row:
         )
     with mistakes.note_location(result.transform), locks.exclusive_run(run.spark, run.places.checkpoints, result.name):
         schema_registry.connect(run.places, [reads.topic for reads in result.all_reads])
+        result = window_column.as_stored(run.places, result)
         start = recovery.resume(run.spark, run.places, result, finish=False, step=run.step)
         for note in start.notes:
             run.say(f"{result.name}: {note}")

@@ -16,7 +16,7 @@ from jobs.answers.result import Result
 from jobs.answers.rules import rule_report
 from jobs.answers.stored_queries import StoredQueries
 from jobs.answers.versions import INTERVAL
-from jobs.answers.windows import merging
+from jobs.answers.windows import EARLIER_KIND, KIND, merging
 from jobs.events import fast_decoder
 from jobs.facts import aggregation, kept_events, spells
 from jobs.facts.statistics.statistic import Statistic
@@ -32,7 +32,8 @@ REVISION = (
 
 
 OWN = {
-    "window": "Which kind of window.",
+    KIND: "Which kind of window.",
+    EARLIER_KIND: "Which kind of window.",
     "window_start": "First instant of the window, UTC.",
     "window_end": "First instant after the window, UTC.",
     "session_start": "Time of the first event of the session, UTC.",
@@ -191,14 +192,15 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             sentence = f"Days of {result.name}, of which its weeks, months and years are merged."
             day_columns = calendar_days.columns(partials)
             tables.append(Table(result.table("calendar_days"), day_columns, (), sentence, housekeeping.SETTINGS))
-        merged = merging.output(partials, result.panes)
-        commented = StructType(
-            [*_with_comments(merged, result.panes.by, result.panes.statistics, [result.topic]), *REVISION]
+        merged, meanings = (
+            merging.output(partials, result.panes),
+            (result.panes.by, result.panes.statistics, [result.topic]),
         )
+        commented = StructType([*_with_comments(_as_stored(merged, result), *meanings), *REVISION])
         tables.append(Table(result.name, commented, (), f"Published windows of {result.name}."))
         for ranking in result.rankings:
             contract.check_ranking(result.name, ranking, merged, result.panes.by)
-            ranked = _with_comments(ranking.columns(merged), result.panes.by, result.panes.statistics, [result.topic])
+            ranked = _with_comments(_as_stored(ranking.columns(merged), result), *meanings)
             ranked = StructType([*ranked, *REVISION])
             tables.append(Table(result.answer_table(ranking), ranked, (), f"A ranking of windows: {result.name}."))
     else:
@@ -207,6 +209,12 @@ def _tables_of_records(result: Result, columns: StructType) -> list[Table]:
             Table(result.name, StructType([*rows.fields, SEQUENCE]), (), f"One row for each record: {result.name}.")
         )
     return tables
+
+
+def _as_stored(columns: StructType, result: Result) -> StructType:
+    """Columns of windows, with the label of their kind under the name that it has in the tables of `result`."""
+    names = [result.window_column if name == KIND else name for name in columns.names]
+    return StructType([StructField(name, column.dataType) for name, column in zip(names, columns, strict=True)])
 
 
 def _with_comments(

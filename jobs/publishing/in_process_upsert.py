@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from jobs.answers.result import Result
-from jobs.answers.windows import KEYS, Window, merging
+from jobs.answers.windows import Window, merging
 from jobs.answers.windows.open_windows import Completed
 from jobs.facts.panes import Panes
 from jobs.lake import commits, delta_tables, table_queries
@@ -50,7 +50,7 @@ def upsert_windows(
     table = DeltaTable(path)
     spans = {name: span for source in sources for name, span in _spans(result, source).items()}
     has_old, turns = bool(spans) and _may_hold(path, spans), _turns(table, finality)
-    where = " or ".join([*([_condition(spans)] if spans else []), *([turns] if turns else [])])
+    where = " or ".join([*([_condition(spans, result.window_column)] if spans else []), *([turns] if turns else [])])
     if not where:
         return
     if (has_old or turns) and _count(table, where) > MOST_WINDOWS:
@@ -98,15 +98,15 @@ def _pieces(
     """
     assert result.panes
     columns, now = pa.schema(table.schema().to_arrow()), datetime.now(UTC)
-    keys = (*KEYS, *result.panes.by)
+    keys = (*result.window_key, *result.panes.by)
     for step in (step for source in sources for step in _steps(result, source, since_sequence, finality, columns)):
         changed = pa.concat_tables([completed.rows for completed in step])
         parts = _completed_spans(step, spans) if has_old else {}
-        old = table_queries.rows_where(table, _condition(parts)) if parts else columns.empty_table()
+        old = table_queries.rows_where(table, _condition(parts, keys[0])) if parts else columns.empty_table()
         old = _with_finality(old, finality, now)
         yield _corrected_rows(changed, old, keys, result.panes.count, now).sort_by("window_start")
     if turns:
-        others = f"{turns} and not ({_condition(spans)})" if spans else turns
+        others = f"{turns} and not ({_condition(spans, keys[0])})" if spans else turns
         yield from _turned_rows(table, others, finality, now)
 
 
@@ -176,10 +176,10 @@ def _completed_spans(step: list[Completed], spans: dict[str, Span]) -> dict[str,
     return parts
 
 
-def _condition(spans: dict[str, Span]) -> str:
-    """SQL that holds for all windows of these kinds which start in these spans."""
+def _condition(spans: dict[str, Span], column: str) -> str:
+    """SQL that holds for all windows of these kinds, whose labels are in `column`, which start in these spans."""
     kinds = (
-        f"(\"window\" = '{name}' and window_start >= {_literal(first)} and window_start <= {_literal(after - 1)})"
+        f"(\"{column}\" = '{name}' and window_start >= {_literal(first)} and window_start <= {_literal(after - 1)})"
         for name, (first, after) in spans.items()
     )
     return " or ".join(kinds)

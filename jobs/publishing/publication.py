@@ -144,8 +144,9 @@ def _upsert_by_spark(
         return
     near = spark.read.format("delta").load(stored).where(_within("pane_start", spans))
     changed = merging.merge(near, result.panes, kinds, to_micros(finality.now or EPOCH), since_sequence)
+    changed = changed.withColumnRenamed(windows.KIND, result.window_column)
     source = changed.withColumns({"revision": F.lit(1), "updated_time": F.lit(datetime.now(UTC))})
-    keys = [f"t.`{key}` <=> s.`{key}`" for key in (*windows.KEYS, *result.panes.by)]
+    keys = [f"t.`{key}` <=> s.`{key}`" for key in (*result.window_key, *result.panes.by)]
     # Literal bounds let Delta leave out the files of other times.
     start, end = (_time(second).isoformat() for second in (spans[0][0], spans[-1][1]))
     bounds = f"t.window_start >= timestamp'{start}' and t.window_start < timestamp'{end}'"

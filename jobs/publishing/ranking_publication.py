@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 
 from jobs.answers.result import Result
 from jobs.answers.top import Top
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import KEYS, KIND
 from jobs.lake import commits, table_queries, version_difference
 from jobs.publishing import event_difference, row_writing
 from jobs.publishing.finality import Finality
@@ -31,20 +31,28 @@ def update(
     complete = tuple(map(to_micros, finality.instants))
     written: dict[str, pa.Table | None] = {}
     for ranking in result.rankings:
-        parts = [_changes(ranking, where, (old, now), complete) for where in slices]
+        parts = [_changes(result, ranking, where, (old, now), complete) for where in slices]
         target = places.table(result.answer_table(ranking))
         changed = pa.concat_tables(parts) if parts else None
         written[ranking.name] = (
-            None if changed is None else row_writing.write(target, changed, ranking.key, "window_start", commit)
+            None
+            if changed is None
+            else row_writing.write(target, changed, result.answer_keys[ranking.name], "window_start", commit)
         )
     return written
 
 
-def _changes(ranking: Top, where: str, versions: tuple[DeltaTable, DeltaTable], complete: tuple[int, ...]) -> pa.Table:
+def _changes(
+    result: Result, ranking: Top, where: str, versions: tuple[DeltaTable, DeltaTable], complete: tuple[int, ...]
+) -> pa.Table:
     """How the rows of a ranking change, of the windows for which `where` holds."""
-    names = ", ".join(f'"{name}"' for name in (*KEYS, *ranking.each, ranking.item, ranking.by))
+    columns = (*KEYS, *ranking.each, ranking.item, ranking.by)
+    names = ", ".join(f'"{name}"' for name in (result.window_column, *columns[1:]))
     earlier, later = (
-        ranking.rows(table_queries.query(table, f"select {names} from it where {where}"), micros)
+        ranking.rows(
+            table_queries.query(table, f"select {names} from it where {where}").rename_columns(columns), micros
+        )
         for table, micros in zip(versions, complete, strict=True)
     )
-    return event_difference.compare(earlier, later, ranking.key)
+    changed = event_difference.compare(earlier, later, ranking.key)
+    return changed.rename_columns({KIND: result.window_column})

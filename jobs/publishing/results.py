@@ -12,10 +12,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.answers.result import Result
-from jobs.answers.windows import merging
+from jobs.answers.windows import KIND, merging
 from jobs.lake import delta_tables, pointers
 from jobs.lake.table_queries import identifier
-from jobs.publishing import named_tables, window_views
+from jobs.publishing import named_tables, window_column, window_views
 from jobs.publishing.window_views import View
 from jobs.running.errors import Refused
 from jobs.running.instants import EPOCH, to_micros
@@ -40,7 +40,9 @@ def fresh(spark: SparkSession, places: Places, result: Result) -> DataFrame:
     if result.panes is None:
         raise Refused(f"{result.name} keeps a row for each record and no panes: its table is always fresh.")
     panes = _load(spark, places, result.table("panes"))
-    return merging.merge(panes, result.panes, result.windows, to_micros(_complete_time(places, result) or EPOCH))
+    complete_micros = to_micros(_complete_time(places, result) or EPOCH)
+    windows = merging.merge(panes, result.panes, result.windows, complete_micros)
+    return windows.withColumnRenamed(KIND, window_column.as_stored(places, result).window_column)
 
 
 def _complete_time(places: Places, result: Result) -> datetime | None:

@@ -14,14 +14,14 @@ from deltalake import DeltaTable
 
 from jobs.answers import table_names
 from jobs.answers.result import WINDOWS, WITHOUT_UNIQUES
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import KEYS, KIND
 from jobs.lake import delta_tables, table_queries
 from jobs.lake.table_queries import identifier
+from jobs.publishing import window_column
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
-KIND, _, END = KEYS
-"""The columns that have the label of the kind of window, and its end."""
+_END = KEYS[2]
 DATE = "window_date"
 """In a view of days, weeks, months or years of a zone: the date there on which the window begins."""
 _DATED = ("day", "week", "month", "year")
@@ -48,9 +48,11 @@ class View:
     table: str
     """Name of the table that has them, among others."""
     label: str
-    """What column `window` says of them, such as "tumbling 1 hour"."""
+    """What column `window_kind` says of them, such as "tumbling 1 hour"."""
     columns: tuple[str, ...]
     """Those of the table."""
+    kind: str = KIND
+    """The one of them that has the label."""
 
     @property
     def suffix(self) -> str:
@@ -64,16 +66,16 @@ class View:
 
     def select(self, dialect: Dialect, source: str) -> str:
         """The query that the view is, over the table that is written `source`. Its columns are those of the table
-        without `window`; after `window_end` stands `window_date`, if the windows have a date.
+        without `kind`; after `window_end` stands `window_date`, if the windows have a date.
         """
         sign = _SIGNS.get(dialect, _STANDARD)
         period, _, zone = self.label.partition(" ")
         date = _LOCAL_DATES[dialect].format(zone=_text(zone)) if period in _DATED else ""
         columns = []
         for column in self.columns:
-            columns += [] if column == KIND else [identifier(column, sign)]
-            columns += [f"{date} as {DATE}"] if date and column == END else []
-        return f"select {', '.join(columns)} from {source} where {identifier(KIND, sign)} = '{_text(self.label)}'"
+            columns += [] if column == self.kind else [identifier(column, sign)]
+            columns += [f"{date} as {DATE}"] if date and column == _END else []
+        return f"select {', '.join(columns)} from {source} where {identifier(self.kind, sign)} = '{_text(self.label)}'"
 
     def statements(self, dialect: Dialect, table: str, path: str) -> list[str]:
         """What makes the view in an engine, as one of the table that is called `table` there and lies at `path`. DuckDB
@@ -114,7 +116,7 @@ def of_result(places: Places, result: str) -> list[View]:
 def of_table(places: Places, table: str) -> list[View]:
     """Those of one table, in the order of the job file; none if it has no windows."""
     opened = delta_tables.find(places.table(table))
-    if opened is None or KIND not in _columns(opened):
+    if opened is None or window_column.column(opened) is None:
         return []
     results = (_tables_and_labels(places, result) for result in _beginnings(table))
     return next((_views(table, opened, labels) for tables, labels in results if table in tables), [])
@@ -165,9 +167,8 @@ def _tables_and_labels(places: Places, result: str) -> tuple[tuple[str, ...], tu
 
 
 def _views(table: str, opened: DeltaTable | None, labels: tuple[str, ...]) -> list[View]:
-    columns = () if opened is None else _columns(opened)
-    return [View(table, label, columns) for label in labels] if KIND in columns else []
-
-
-def _columns(table: DeltaTable) -> tuple[str, ...]:
-    return tuple(field.name for field in table.schema().fields)
+    kind = window_column.column(opened) if opened else None
+    if opened is None or kind is None:
+        return []
+    columns = tuple(field.name for field in opened.schema().fields)
+    return [View(table, label, columns, kind) for label in labels]

@@ -8,10 +8,11 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from jobs.admin.versions import answer_keys
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import EARLIER_KIND, KEYS
 from jobs.keeping import ledger
 from jobs.lake import delta_tables, table_queries
 from jobs.lake.table_queries import identifier
+from jobs.publishing import window_column
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -25,7 +26,7 @@ MOST_ROWS = 50_000
 """So many rows of a kind are read, the last ones."""
 ONE_GROUP = "all"
 """The group of windows without groups."""
-KIND, START, END = KEYS
+_, START, END = KEYS
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,15 @@ def window_choice(places: Places, name: str) -> WindowChoice | None:
     """What can be drawn; None if the result publishes no windows, or none yet."""
     table = delta_tables.find(places.table(name))
     by = _groups(places, name)
-    if table is None or by is None:
+    column = window_column.column(table) if table else None
+    if table is None or by is None or column is None:
         return None
-    found = table_queries.query(table, f'select "{KIND}", count(*) as rows from it group by "{KIND}" order by rows')
-    kinds = tuple(kind for kind in found[KIND].to_pylist() if kind is not None)
+    found = table_queries.query(table, f'select "{column}", count(*) as rows from it group by "{column}" order by rows')
+    kinds = tuple(kind for kind in found[column].to_pylist() if kind is not None)
     if not kinds:
         return None
     schema = pa.schema(table.schema().to_arrow())
-    kept_out = {*KEYS, *by, "revision"}
+    kept_out = {*KEYS, EARLIER_KIND, *by, "revision"}
     measures = tuple(field.name for field in schema if _is_number(field.type) and field.name not in kept_out)
     return WindowChoice(kinds, by, _groups_of(table, kinds[0], by), measures)
 
@@ -120,9 +122,8 @@ def _groups(places: Places, name: str) -> tuple[str, ...] | None:
 def _rows(table: DeltaTable, kind: str, by: tuple[str, ...], columns: tuple[str, ...]) -> pa.Table:
     """The last rows of a kind, in these columns, the newest first."""
     names = ", ".join(identifier(column) for column in dict.fromkeys(columns)) or f'"{START}"'
-    literal = _literal(kind)
     order = ", ".join([f'"{START}" desc', *(identifier(column) for column in by)])
-    sql = f'select {names} from it where "{KIND}" = {literal} order by {order} limit {MOST_ROWS}'
+    sql = f"select {names} from it where {_is_of_kind(table, kind)} order by {order} limit {MOST_ROWS}"
     return table_queries.query(table, sql)
 
 
@@ -130,9 +131,9 @@ def _groups_of(table: DeltaTable, kind: str, by: tuple[str, ...]) -> tuple[str, 
     """The groups of windows of a kind, those with the most windows first."""
     if not by:
         return (ONE_GROUP,)
-    names, literal = ", ".join(map(identifier, by)), _literal(kind)
+    names = ", ".join(map(identifier, by))
     sql = (
-        f'select {names}, count(*) as "__rows" from it where "{KIND}" = {literal} group by {names} '
+        f'select {names}, count(*) as "__rows" from it where {_is_of_kind(table, kind)} group by {names} '
         f'order by "__rows" desc, {names} limit {MOST_GROUPS}'
     )
     return tuple(dict.fromkeys(_group_texts(table_queries.query(table, sql), by)))
@@ -144,8 +145,10 @@ def _group_texts(rows: pa.Table, by: tuple[str, ...]) -> list[str]:
     return [group_text(values) for values in zip(*(rows[column].to_pylist() for column in by), strict=True)]
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _is_of_kind(table: DeltaTable, kind: str) -> str:
+    """SQL that holds for windows of this kind."""
+    literal = kind.replace("'", "''")
+    return f"\"{window_column.column(table)}\" = '{literal}'"
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -61,10 +61,10 @@ def load(out: Path) -> Results:
 
         return pa.table(table.execute(sql).read_all()).to_pandas()
 
-    hopping = "select page, window_start, views as count, ms_mean as mean from rate where \"window\" like 'hopping%'"
-    distinct = "select page, window_start as minute, user_estimate as estimate from rate where \"window\" like 'tumb%'"
+    hopping = "select page, window_start, views as count, ms_mean as mean from rate where window_kind like 'hopping%'"
+    distinct = "select page, window_start as minute, user_estimate as estimate from rate where window_kind like 'tumb%'"
     first = (
         "select window_start as minute, cast(sum(views) - sum(seen_before_count) as bigint) as count "
-        "from rate where \"window\" like 'tumb%' group by window_start having sum(views) > sum(seen_before_count)"
+        "from rate where window_kind like 'tumb%' group by window_start having sum(views) > sum(seen_before_count)"
     )
     return Results(query(hopping), query(distinct), query(first))

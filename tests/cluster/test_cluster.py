@@ -77,7 +77,7 @@ def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> run.
 def same_tables(mine: run.Places, local: run.Places) -> None:
     for ending in ("", "_quarantine"):
         check_same(mine.table(NAME + ending), local.table(NAME + ending), (*CLOCKS, "sequence", "topic"))
-    hours = [row for row in delta.rows(mine.table(NAME)) if row["window"] == "tumbling 1 hour"]
+    hours = [row for row in delta.rows(mine.table(NAME)) if row["window_kind"] == "tumbling 1 hour"]
     assert sum(row["departures"] for row in hours) == RECORDS
     last = [ledger.last(places, NAME) for places in (mine, local)]
     assert last[0] and last[1]

@@ -17,7 +17,7 @@ from jobs.answers.result import Result
 from jobs.keeping import result_tables
 
 OF_A_RECORD = ("record_partition", "record_offset", "record_key", "event_time")
-WINDOW = ["window", "window_start", "window_end", "origin", "departures"]
+WINDOW = ["window_kind", "window_start", "window_end", "origin", "departures"]
 EXPECTED: list[tuple[Result, list[str], set[str]]] = [
     (
         departure_delay.RESULT,

@@ -71,7 +71,7 @@ def test_departure_delay_equals_pandas(job_run: Run, departures: pd.DataFrame) -
     kinds = {"tumbling 1 hour": hours, "hopping 1 hour every 5 minutes": hops, f"day {ZONE}": days}
     for window, rows in kinds.items():
         expected = rows.groupby(["origin", "window_start"])["delay_minutes"].agg(["size", "mean", "min", "max"])
-        of_kind = found[found["window"] == window].set_index(["origin", "window_start"]).sort_index()
+        of_kind = found[found["window_kind"] == window].set_index(["origin", "window_start"]).sort_index()
         assert len(of_kind) == len(expected)
         side = of_kind.join(expected, how="inner")
         assert len(side) == len(expected)
@@ -79,7 +79,7 @@ def test_departure_delay_equals_pandas(job_run: Run, departures: pd.DataFrame) -
         assert ((side["delay_minutes_mean"] - side["mean"]).abs() < 1e-9).all()
         assert (side["delay_minutes_min"] == side["min"]).all() and (side["delay_minutes_max"] == side["max"]).all()
 
-    day = found[found["window"] == f"day {ZONE}"].drop_duplicates("window_start").set_index("window_start")
+    day = found[found["window_kind"] == f"day {ZONE}"].drop_duplicates("window_start").set_index("window_start")
     lengths = (day["window_end"] - day.index) / timedelta(hours=1)
     assert lengths[pd.Timestamp("2013-03-10 05:00", tz="UTC")] == 23
     assert lengths[pd.Timestamp("2013-03-11 04:00", tz="UTC")] == 24
@@ -109,7 +109,7 @@ def check_views_in_spark(job_run: Run, departures: pd.DataFrame) -> None:
 
 def test_unique_aircraft_are_exact_when_few_and_close_when_many(job_run: Run, departures: pd.DataFrame) -> None:
     unique_aircraft.main(job_run)
-    found = results.pandas(job_run.places, "unique_aircraft_v1").set_index(["window", "origin", "window_start"])
+    found = results.pandas(job_run.places, "unique_aircraft_v1").set_index(["window_kind", "origin", "window_start"])
     hours = departures.assign(start=departures["scheduled_time"].dt.floor("h"))
     exact = hours.groupby(["origin", "start"])["tail_number"].nunique()
     for (origin, start), count in exact.items():
@@ -168,7 +168,7 @@ def by_place(found: pd.DataFrame) -> pd.DataFrame:
 
 def test_delay_by_week_equals_pandas(job_run: Run, departures: pd.DataFrame) -> None:
     delay_by_week.main(job_run)
-    found = results.pandas(job_run.places, "delay_by_week_v1").set_index(["window", "origin", "window_start"])
+    found = results.pandas(job_run.places, "delay_by_week_v1").set_index(["window_kind", "origin", "window_start"])
     midnight = departures["scheduled_time"].dt.tz_convert(ZONE).dt.tz_localize(None).dt.normalize()
     monday = midnight - pd.to_timedelta(midnight.dt.dayofweek, unit="D")
     kinds = {

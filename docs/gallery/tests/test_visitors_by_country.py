@@ -24,7 +24,7 @@ def test_visitors_are_counted_once_a_day(run_result: RunResult) -> None:
         found = {
             (f"{row['window_start'].astimezone(BERLIN):%Y-%m-%d}"[:letters], row["country"] or "?"): row
             for row in rows
-            if row["window"] == kind
+            if row["window_kind"] == kind
         }
         assert {key: (row["views"], row["visitor_estimate"]) for key, row in found.items()} == {
             key: tuple(numbers) for key, numbers in zip(expected.index, expected.to_numpy().tolist(), strict=True)

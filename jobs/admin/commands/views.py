@@ -34,7 +34,7 @@ def views(
     that make them elsewhere.
 
     The table of a result has windows of all kinds, so a sum over it counts each record several times. A view has those
-    of one kind, without the column window, whose name is reserved in many engines; days, weeks, months and years have
+    of one kind, without the column window_kind; days, weeks, months and years have
     their own date in window_date. Needs no Java.
     """
     from jobs.running.places import read_places

@@ -10,7 +10,7 @@ from jobs.admin.new.event_time_guess import EventTimeGuess
 from jobs.admin.new.record_fields import Field
 from jobs.admin.new.record_sample import RecordSample
 from jobs.answers.contract import OWN
-from jobs.answers.windows import KEYS
+from jobs.answers.windows import EARLIER_KIND, KEYS
 from jobs.running.errors import Refused
 
 COUNT = "records"
@@ -20,7 +20,7 @@ MOST_GROUPS = 20
 MOST_COLUMNS = 6
 """Of each kind of statistic, for a first look."""
 _ID = re.compile(r"((^|_)(id|uuid|guid|key|no|nr|number|code)$|[a-z](Id|ID|Key)$)")
-_TAKEN = {*OWN, *KEYS, COUNT, "event_time", "window", "window_start", "window_end", "pane_start", "lg_k"}
+_TAKEN = {*OWN, *KEYS, EARLIER_KIND, COUNT, "event_time", "pane_start", "lg_k"}
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from deltalake import DeltaTable
 
 from jobs.admin.versions import column_comparison
 from jobs.admin.versions.column_comparison import Largest
+from jobs.answers.windows import EARLIER_KIND, KIND
 from jobs.facts import partials
 from jobs.lake import table_queries
-from jobs.publishing import event_difference
+from jobs.publishing import event_difference, window_column
 from jobs.running.errors import Refused
 
 OWN = ("revision", "updated_time", "sequence")
@@ -64,11 +65,29 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Side:
-    """Rows of a table."""
+    """Rows of a table. The kind of window is the column window_kind, also of a table that has it as window."""
 
     table: DeltaTable
     where: str = ""
     """SQL that holds for these rows; empty: for all."""
+
+    @property
+    def kind(self) -> str | None:
+        """The column of the table with the kind of window."""
+        return window_column.column(self.table)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        fields = pa.schema(self.table.schema().to_arrow())
+        return pa.schema([field.with_name(KIND) if field.name == self.kind else field for field in fields])
+
+    def batches(self, columns: pa.Schema, reader: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+        """Its rows in these columns, read by `reader`."""
+        names = [self.kind or name if name == KIND else name for name in columns.names]
+        stored = pa.schema([field.with_name(name) for field, name in zip(columns, names, strict=True)])
+        for batch in table_queries.batches(self.table, stored, reader, self.where):
+            yield batch.rename_columns(columns.names)
 
 
 def compare(
@@ -85,7 +104,9 @@ def compare(
 
     Keeps at most `examples` keys of each sort. Raises Refused if the columns of the key do not tell rows apart.
     """
-    schemas = [pa.schema(side.table.schema().to_arrow()) for side in (old, new)]
+    schemas = [side.schema for side in (old, new)]
+    if EARLIER_KIND in (old.kind, new.kind):
+        key = tuple(KIND if name == EARLIER_KIND else name for name in key)
     found = Comparison(key)
     schema, found.unlike_types = _common_schema(schemas, key, ignored)
     pairs = (schemas, schemas[::-1])
@@ -96,10 +117,7 @@ def compare(
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="headrace-compare-")))
         reader = held.enter_context(ThreadPoolExecutor(1))
         sides = [
-            _parts(
-                table_queries.batches(side.table, schema[place], reader, side.where),
-                *(schema[place], key, count, folder / str(place)),
-            )
+            _parts(side.batches(schema[place], reader), schema[place], key, count, folder / str(place))
             for place, side in enumerate((old, new))
         ]
         for before, now in zip(*sides, strict=True):

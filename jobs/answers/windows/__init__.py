@@ -8,10 +8,12 @@ from jobs.answers.windows.calendar_year import CalendarYear
 from jobs.answers.windows.hopping import Hopping
 from jobs.answers.windows.of_panes import Windows
 from jobs.answers.windows.tumbling import Tumbling
-from jobs.answers.windows.window import KEYS, Window, first_start, last_end
+from jobs.answers.windows.window import EARLIER_KIND, KEYS, KIND, Window, first_start, last_end
 
 __all__ = [
+    "EARLIER_KIND",
     "KEYS",
+    "KIND",
     "CalendarDay",
     "CalendarHour",
     "CalendarMonth",

@@ -27,7 +27,7 @@ class Calendar(SideBySide):
 
     @property
     def name(self) -> str:
-        """The label in column `window`."""
+        """The label in column `window_kind`."""
         return f"{self.period} {self.zone}"
 
     def check(self, every_seconds: int) -> None:

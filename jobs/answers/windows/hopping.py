@@ -30,7 +30,7 @@ class Hopping:
 
     @property
     def name(self) -> str:
-        """The label in column `window`."""
+        """The label in column `window_kind`."""
         return f"hopping {self.size} every {self.every}{offsets.label(self.offset)}"
 
     def check(self, every_seconds: int) -> None:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
-from jobs.answers.windows import Window
+from jobs.answers.windows import KIND, Window
 from jobs.answers.windows.open_windows import CHANGED, Completed, OpenWindows
 from jobs.events import equality
 from jobs.facts import partials
@@ -23,7 +23,7 @@ def output(kinds: StructType, panes: Panes) -> StructType:
     """The columns of windows: windows.KEYS, the groups, those of each statistic, and when the window is final. `kinds`:
     of partial panes.
     """
-    fields = [StructField("window", StringType())]
+    fields = [StructField(KIND, StringType())]
     fields += [StructField(name, TimestampType()) for name in ("window_start", "window_end")]
     fields += [StructField(name, kinds[name].dataType) for name in panes.by]
     fields += [field for statistic in panes.statistics for field in statistic.window_columns(kinds)]

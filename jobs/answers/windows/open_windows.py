@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.answers.windows import Window
-from jobs.answers.windows.window import Buckets
+from jobs.answers.windows.window import EARLIER_KIND, KIND, Buckets
 from jobs.facts import partials
 from jobs.facts.panes import Panes
 from jobs.facts.partials import PaneColumn
@@ -97,7 +97,8 @@ class OpenWindows:
             return self._target.empty_table()
         columns = {name: column.take(places) for name, column in filled.columns.items()}
         rows, starts = filled.rows[places], filled.starts[places]
-        arrays = {"window": pa.repeat(self._window.name, len(rows))}
+        # The target has one of them.
+        arrays = dict.fromkeys((KIND, EARLIER_KIND), pa.repeat(self._window.name, len(rows)))
         ends = self._window.ends(starts)
         arrays |= {"window_start": _times(starts), "window_end": _times(ends), "due_time": _times(ends)}
         arrays |= {"final": pa.array(ends * 1_000_000 <= self._complete_micros)}

@@ -27,7 +27,7 @@ class Tumbling(SideBySide):
 
     @property
     def name(self) -> str:
-        """The label in column `window`."""
+        """The label in column `window_kind`."""
         return f"tumbling {self.size}{offsets.label(self.offset)}"
 
     def check(self, every_seconds: int) -> None:

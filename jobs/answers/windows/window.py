@@ -20,7 +20,11 @@ from jobs.facts.partials import PaneColumn
 from jobs.running import durations
 from jobs.running.errors import Mistake
 
-KEYS = ("window", "window_start", "window_end")
+KIND = "window_kind"
+"""The column of published windows with the label of the kind of window."""
+EARLIER_KIND = "window"
+"""Its name in tables that version 0.3.0 and earlier ones made; they keep it."""
+KEYS = (KIND, "window_start", "window_end")
 """Columns that identify a window, together with its group."""
 
 
@@ -43,7 +47,7 @@ class Window(Protocol):
 
     @property
     def name(self) -> str:
-        """The label in column `window`. It is stored: with another label it is another window."""
+        """The label in column `window_kind`. It is stored: with another label it is another window."""
 
     @property
     def uniques(self) -> bool:

@@ -74,7 +74,7 @@ def apply(
         labels = ", ".join("'" + label.replace("'", "''") + "'" for label in removed)
         nothing = pa.schema(DeltaTable(path).schema().to_arrow()).empty_table()
         with announce(step, Step.REMOVE_WINDOWS):
-            delta_tables.replace(nothing, path, f'"window" in ({labels})', commit)
+            delta_tables.replace(nothing, path, f'"{result.window_column}" in ({labels})', commit)
     if added:
         assert result.panes
         only_added = replace(result, answers=Windows(result.panes, *added), deliver=())

@@ -113,7 +113,7 @@ def test_windows_are_the_same_however_small_the_blocks_are(zone: str, since: int
         for batch, block_rows in ways:
             made = merging.window_batches(iter(table.to_batches(batch)), KEPT, windows, target, 0, since, block_rows)
             rows = [row for part in made for row in part.to_pylist()]
-            keys = ("window", "window_start", "window_end", "site")
+            keys = ("window_kind", "window_start", "window_end", "site")
             assert len(rows) == len(due), (windows, batch)
             assert {tuple(row[key] for key in keys): row["records"] for row in rows} == due, (windows, batch)
 

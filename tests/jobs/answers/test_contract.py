@@ -317,7 +317,7 @@ def test_a_ranking_has_a_table_of_its_own() -> None:
     made = ranked(BY_ROUTE, BUSIEST, BUSIEST.named("three"))
     columns = {table.name: table.columns.names for table in result_tables.tables_from(made, RANKED)}
     added = ["due_time", "final", "revision", "updated_time"]
-    assert columns["r_v1_top"] == ["window", "window_start", "window_end", "rank", "route", "flights", *added]
+    assert columns["r_v1_top"] == ["window_kind", "window_start", "window_end", "rank", "route", "flights", *added]
     assert {"r_v1", "r_v1_panes", "r_v1_three"} < columns.keys()
 
 

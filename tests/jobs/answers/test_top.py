@@ -41,7 +41,7 @@ def windows(draw: st.DrawFn) -> tuple[pa.Table, list[dict[str, Any]]]:
     keys = draw(st.lists(key, unique=True, max_size=30))
     rows = [
         {
-            "window": "1 hour",
+            "window_kind": "1 hour",
             "window_start": moment(hour * HOUR),
             "window_end": moment((hour + 1) * HOUR),
             "origin": origin,
@@ -50,7 +50,7 @@ def windows(draw: st.DrawFn) -> tuple[pa.Table, list[dict[str, Any]]]:
         }
         for hour, origin, each in keys
     ]
-    kinds = [("window", pa.string()), ("window_start", TIME), ("window_end", TIME), ("origin", pa.string())]
+    kinds = [("window_kind", pa.string()), ("window_start", TIME), ("window_end", TIME), ("origin", pa.string())]
     return pa.Table.from_pylist(rows, schema=pa.schema([*kinds, ("place", item), ("departures", value)])), rows
 
 
@@ -102,7 +102,7 @@ def test_ranks_are_those_of_a_sort(made: Any, n: int, late: int, dice: random.Ra
 def test_windows_of_several_lengths_that_begin_together_are_ranked_apart() -> None:
     rows = [
         {
-            "window": window,
+            "window_kind": window,
             "window_start": moment(0),
             "window_end": moment(end * HOUR),
             "place": place,
@@ -111,10 +111,10 @@ def test_windows_of_several_lengths_that_begin_together_are_ranked_apart() -> No
         for window, end, count in (("1 hour", 1, 5), ("2 hours", 2, 9))
         for place in "ab"
     ]
-    kinds = [("window", pa.string()), ("window_start", TIME), ("window_end", TIME), ("place", pa.string())]
+    kinds = [("window_kind", pa.string()), ("window_start", TIME), ("window_end", TIME), ("place", pa.string())]
     table = pa.Table.from_pylist(rows, schema=pa.schema([*kinds, ("records", pa.int64())]))
     ranked = Top(1, "place", "records").rows(table, NEVER).to_pylist()
-    assert sorted((row["window"], row["place"], row["records"]) for row in ranked) == [
+    assert sorted((row["window_kind"], row["place"], row["records"]) for row in ranked) == [
         ("1 hour", "a", 5),
         ("2 hours", "a", 9),
     ]
@@ -136,7 +136,7 @@ def test_windows_as_they_are_made_can_be_ranked() -> None:
     panes = Panes("1 hour", ("origin", "place"), count="departures", averages=("delay",))
     for by in ("departures", "delay_mean"):
         Top(3, "place", by, each=("origin",)).check(kinds_of(panes), panes.by)
-    assert Top(3, "place", "departures", each=("origin",)).key == ("window", "window_start", "origin", "place")
+    assert Top(3, "place", "departures", each=("origin",)).key == ("window_kind", "window_start", "origin", "place")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_windows_as_they_are_made_can_be_ranked() -> None:
         (Top(3, "place", "departures"), "each and item are place, and the windows are grouped by origin, place"),
         (
             Top(3, "place", "delay_mean", each=("origin",)),
-            "the windows have no column delay_mean; they have window, window_st",
+            "the windows have no column delay_mean; they have window_kind, window_st",
         ),
         (Top(3, "place", "last", each=("origin",)), "by is last, which is string: no number"),
         (Top(3, "place", "sum", each=("origin",), name="x"), "Top x: by is sum, which may have more than 38 digits"),

@@ -133,7 +133,7 @@ def check_windows(world: Kept, written: list[Record], by: tuple[str, ...]) -> No
     complete = readings.complete_time(world.written, timedelta(hours=2))
     assert all(row["final"] == (row["window_end"] <= complete) for row in rows)
     assert all(row["due_time"] == row["window_end"] for row in rows)
-    published = {tuple(r[k] for k in ("window", "window_start", "window_end", *by)): said(r) for r in rows}
+    published = {tuple(r[k] for k in ("window_kind", "window_start", "window_end", *by)): said(r) for r in rows}
     assert len(published) == len(rows)
     check_same(published, readings.windows(written, by))
     assert not [r for r in rows for v in r.values() if isinstance(v, float) and v == 0 and math.copysign(1, v) < 0]

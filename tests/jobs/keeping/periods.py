@@ -67,7 +67,7 @@ def published(world: World) -> dict[tuple[Any, ...], dict[str, Any]]:
         for name in NAMES:
             value = row[f"{name}_sum"] if row[f"{name}_sum"] is not None else row.get(f"{name}_sum_beyond")
             said[f"{name}_sum"] = None if value is None else Fraction(value)
-        found[tuple(row[name] for name in ("window", "window_start", "window_end", "site"))] = said
+        found[tuple(row[name] for name in ("window_kind", "window_start", "window_end", "site"))] = said
     assert len(found) == len(rows)
     return found
 

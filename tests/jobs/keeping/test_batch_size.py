@@ -78,4 +78,4 @@ def test_a_continuous_run_follows_its_target(
 
 def windows(places: run.Places) -> dict[tuple[Any, ...], dict[str, Any]]:
     rows = delta.rows(places.table(readings.PANES.name))
-    return {tuple(row[name] for name in ("window", "window_start", "window_end", "site")): row for row in rows}
+    return {tuple(row[name] for name in ("window_kind", "window_start", "window_end", "site")): row for row in rows}

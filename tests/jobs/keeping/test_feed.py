@@ -104,7 +104,7 @@ def test_a_run_that_ends_anywhere_in_a_publish(spark: SparkSession, tmp_path: Pa
     assert {row["change"] for row in feed} == {"new", "revised"}
 
 
-WINDOW = ("window", "window_start", "window_end", "site")
+WINDOW = ("window_kind", "window_start", "window_end", "site")
 HOURS = replace(PANES, deliver=(Topic("hours"),))
 
 
@@ -130,9 +130,9 @@ def test_windows(large: bool, spark: SparkSession, tmp_path: Path, monkeypatch: 
     assert world.keep()
     check_panes(world)
     feed = check_feed(world, names=WINDOW)
-    sent = Counter((tuple(json.loads(one["key"])[name] for name in ("window", "site")), header(one, "sequence"))
+    sent = Counter((tuple(json.loads(one["key"])[name] for name in ("window_kind", "site")), header(one, "sequence"))
                    for one in records(world, "hours"))  # fmt: skip
-    assert sent == Counter(((row["window"], row["site"]), str(row["sequence"])) for row in feed)
+    assert sent == Counter(((row["window_kind"], row["site"]), str(row["sequence"])) for row in feed)
     assert {row["change"] for row in feed} == {"new", "revised"}
 
 

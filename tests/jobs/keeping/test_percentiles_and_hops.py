@@ -79,7 +79,7 @@ def expected(written: list[Record]) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def check(world: World) -> None:
     due, rows = expected(world.written), world.rows()
-    keys = [tuple(row[name] for name in ("window", "window_start", "window_end", "site")) for row in rows]
+    keys = [tuple(row[name] for name in ("window_kind", "window_start", "window_end", "site")) for row in rows]
     assert sorted(keys) == sorted(due)
     for key, row in zip(keys, rows, strict=True):
         for name in ("records", "reading_first", "device_first", "reading_last", "ok_last"):

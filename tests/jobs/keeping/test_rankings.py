@@ -2,60 +2,20 @@
 accident.
 """
 
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.answers.delivery import Topic
-from jobs.answers.top import Top
 from jobs.answers.windows import Windows
-from jobs.facts.panes import Panes
 from jobs.publishing import ranking_publication, stored_panes, version_feed
 from jobs.running.errors import Refused
 from tests.jobs.keeping import readings
 from tests.jobs.keeping.feeds import check_feed, check_latest, due, records, sent
-from tests.jobs.keeping.readings import PANES
+from tests.jobs.keeping.rankings import BUSIEST, COUNTED, HIGHEST, KEY, RANKED, check
 from tests.jobs.keeping.world import GOOD, World
-
-BY = ("site", "device")
-COUNTED = Windows(Panes("30 minutes", BY, averages=("reading",)), *PANES.windows)
-BUSIEST = Top(2, item="device", by="records", each=("site",))
-HIGHEST = Top(1, item="device", by="reading_mean", each=("site",)).named("highest")
-RANKED = replace(PANES, name="ranked_v1", answers=(COUNTED, BUSIEST, HIGHEST))
-KEY = ("window", "window_start", *BY)
-
-
-def expected(world: World, ranking: Top) -> dict[tuple[Any, ...], tuple[int, Any]]:
-    """{(window, start, site, device): (rank, value)}, by a sort of each window's devices."""
-    groups, kinds = defaultdict(list), {each.name for each in world.result.windows}
-    for (window, start, _, site, device), facts in readings.windows(world.written, BY).items():
-        if window not in kinds:
-            continue
-        value = facts["reading"][0] if ranking is HIGHEST else facts["records"]
-        if value is not None:
-            groups[window, start, site].append((-value, device))
-    ranks = {}
-    for group, items in groups.items():
-        for rank, (value, device) in enumerate(sorted(items)[: ranking.n], 1):
-            ranks[*group, device] = (rank, -value)
-    return ranks
-
-
-def check(world: World) -> None:
-    for ranking in (BUSIEST, HIGHEST):
-        rows = world.rows(f"_{ranking.name}")
-        found = {tuple(row[name] for name in KEY): (row["rank"], row[ranking.by]) for row in rows}
-        assert len(found) == len(rows)
-        right = expected(world, ranking)
-        assert {key: rank for key, (rank, _) in found.items()} == {key: rank for key, (rank, _) in right.items()}
-        assert all(value == pytest.approx(right[key][1], rel=1e-9) for key, (_, value) in found.items())
-        finals = {(row["window"], row["window_start"]): row["final"] for row in world.rows()}
-        assert all(row["final"] == finals[row["window"], row["window_start"]] for row in rows)
-        assert all(row["due_time"] == row["window_end"] for row in rows)
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["in this process", "by Spark"])
@@ -113,9 +73,9 @@ def test_windows_come_and_go_with_their_ranks_wherever_a_run_stops(spark: SparkS
     assert world.keep()
     check(world)
     for suffix, topic in (("_top", "busiest"), ("", "hours")):
-        rows = [row for row in world.rows(f"{suffix}_feed") if row["window"] == COUNTED.windows[0].name]
+        rows = [row for row in world.rows(f"{suffix}_feed") if row["window_kind"] == COUNTED.windows[0].name]
         assert {row["change"] for row in rows} == {"new", "withdrawn"} and len(rows) % 2 == 0
-        added = [row for row in world.rows(f"{suffix}_feed") if row["window"] == COUNTED.windows[2].name]
+        added = [row for row in world.rows(f"{suffix}_feed") if row["window_kind"] == COUNTED.windows[2].name]
         begins = min(row["sequence"] for row in added)
         assert {(row["change"], row["revision"]) for row in added if row["sequence"] == begins} == {("new", 1)}
         feed = check_feed(world, suffix, KEY)

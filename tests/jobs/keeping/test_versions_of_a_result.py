@@ -30,7 +30,7 @@ SECOND = replace(altered(small.RESULT, name="small_v2", transform=without_a_site
 
 
 def by_key(rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], int]:
-    return {(row["window"], row["window_start"], row["site"]): row["records"] for row in rows}
+    return {(row["window_kind"], row["window_start"], row["site"]): row["records"] for row in rows}
 
 
 def applied(held: dict[tuple[Any, ...], int], changes: FeedChanges) -> dict[tuple[Any, ...], int]:

@@ -71,7 +71,7 @@ class Stored:
     def found(self) -> dict[tuple[Any, ...], tuple[int, int]]:
         rows = delta.rows(self.places.table("long_v1"))
         found = {
-            (row["window"], row["window_start"], row["window_end"], row["site"]): (
+            (row["window_kind"], row["window_start"], row["window_end"], row["site"]): (
                 row["records"],
                 int(row["level_sum"]),
             )
@@ -138,7 +138,9 @@ def test_any_panes_in_any_order(
         if panes[0][0] != FIRST or has_cache:
             stored.publish()
             assert stored.found() == expected(stored)
-    revisions = {row["revision"] for row in delta.rows(stored.places.table("long_v1")) if row["window"][:4] == "year"}
+    revisions = {
+        row["revision"] for row in delta.rows(stored.places.table("long_v1")) if row["window_kind"][:4] == "year"
+    }
     assert max(revisions) > 2
 
 

@@ -137,7 +137,7 @@ def published(folder: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     query = QueryBuilder().register("it", DeltaTable(folder / "windows")).execute("select * from it")
     rows = pa.table(query.read_all()).to_pylist()
     keys, names = (
-        ("window", "window_start", "window_end", "site"),
+        ("window_kind", "window_start", "window_end", "site"),
         ("records", "amount_sum", "device_estimate", "revision"),
     )
     by_key = {tuple(row[key] for key in keys): tuple(row[name] for name in names) for row in rows}

@@ -94,7 +94,7 @@ def test_a_record_of_a_far_year_is_published_too(spark: SparkSession, tmp_path: 
     for record in (good._replace(offset=offset) for offset, good in enumerate([*log, good])):
         world.write([record])
         world.keep()
-    published = {(row["window"], row["window_start"]): row["records"] for row in world.rows()}
+    published = {(row["window_kind"], row["window_start"]): row["records"] for row in world.rows()}
     assert published == {key[:2]: facts["records"] for key, facts in readings.windows(world.written).items()}
 
 

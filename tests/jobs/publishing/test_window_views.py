@@ -35,8 +35,8 @@ def spans(moment: datetime) -> list[tuple[str, datetime, datetime]]:
     return [("tumbling 1 hour", hour, hour + HOUR), *hops, (DAY, day, day + timedelta(days=1))]
 
 
-def windows() -> pa.Table:
-    """The published windows of the rides."""
+def windows(kind: str = "window_kind") -> pa.Table:
+    """The published windows of the rides, with the label of their kind in this column."""
     counts: dict[tuple[str, datetime, datetime], int] = {}
     for moment in RIDES:
         for span in spans(moment):
@@ -44,7 +44,7 @@ def windows() -> pa.Table:
     labels, starts, ends = zip(*counts, strict=True)
     times = pa.timestamp("us", "UTC")
     return pa.table(
-        {"window": labels, "window_start": pa.array(starts, times), "window_end": pa.array(ends, times)}
+        {kind: labels, "window_start": pa.array(starts, times), "window_end": pa.array(ends, times)}
         | {"rides": list(counts.values())}
     )
 
@@ -85,6 +85,13 @@ def test_pandas_takes_a_window_by_as_much_of_its_label_as_tells_it_from_the_othe
     assert tables.pandas("rides_v1", "tumbling 1 hour")["rides"].sum() == len(RIDES)
     assert tables.pandas("rides_v1", HALF_HOURS)["rides"].sum() == 2 * len(RIDES)
     assert len(tables.pandas("rides_v1")) == windows().num_rows
+
+
+def test_a_table_of_an_earlier_version_has_views_too(places: Places) -> None:
+    definition = {"topic": "rides", "windows": "tumbling 1 hour"}
+    KeptResult(places, "trips_v1", definition).publish({0: len(RIDES)}, _=windows("window"))
+    frame = tables.pandas("trips_v1", "1 hour")
+    assert frame["rides"].sum() == len(RIDES) and list(frame.columns) == ["window_start", "window_end", "rides"]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_transform_that_depends_on_the_cut_is_noticed(run_result: RunResult) -
 
 def test_rows_are_compared_with_what_may_differ_left_out() -> None:
     place = {"topic": "throws", "partition": 0}
-    window = {"window": "tumbling 1 hour", "window_start": at("08:00"), "window_end": at("09:00"), "who": "a"}
+    window = {"window_kind": "tumbling 1 hour", "window_start": at("08:00"), "window_end": at("09:00"), "who": "a"}
     row = window | {"points_sum": 0.1 + 0.2, "points_sketch": b"1", "revision": 1, "updated_time": at("08:00")}
     same = row | {"points_sum": 0.3, "points_sketch": b"2", "revision": 5, "updated_time": at("09:00")}
     bad = place | {"offset": 3, "reason": "not_json", "sequence": 1}

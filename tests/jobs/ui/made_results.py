@@ -28,7 +28,7 @@ def columns(group: str) -> StructType:
     times = [StructField(name, TimestampType()) for name in ("window_start", "window_end", "updated_time")]
     return StructType(
         [
-            StructField("window", StringType(), True, {"comment": "Which kind."}),
+            StructField("window_kind", StringType(), True, {"comment": "Which kind."}),
             *times[:2],
             StructField(group, StringType(), True, {"comment": "Where <b>it</b> was."}),
             StructField("visits", LongType(), True, {"comment": "Visits of the window."}),
@@ -43,7 +43,7 @@ def windows(group: str, sites: tuple[str, ...]) -> list[dict[str, Any]]:
     """An hour has 10 visits more than the one before it; the first one was corrected once."""
     return [
         {
-            "window": "tumbling 1 hour",
+            "window_kind": "tumbling 1 hour",
             "window_start": NOON + timedelta(hours=hour),
             "window_end": NOON + timedelta(hours=hour + 1),
             group: site,

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from jobs.admin import remedies
 from jobs.admin.states import Finding
+from jobs.lake import table_queries
 from jobs.running import kafka_tools
 from jobs.running.kafka_access import Kafka
+from jobs.running.places import Places
 from jobs.ui import charts, history, published, vega_bundle, words
 from tests.jobs.keeping.small import LOG, expected
 from tests.jobs.keeping.world import places_in
+from tests.jobs.ui import made_results
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -106,3 +110,14 @@ def test_windows_of_a_result_that_a_job_has_made(folder: Path) -> None:
         for row in published.windows(places, "small_v1", choice, "tumbling 1 hour", site, "records")
     }
     assert found == expected(LOG[:9])
+
+
+def test_windows_of_a_table_of_an_earlier_version(places: Places) -> None:
+    made_results.make(places, "earlier_v1")
+    table = DeltaTable(places.table("earlier_v1"))
+    rows = table_queries.rows(table).rename_columns({"window_kind": "window"})
+    write_deltalake(table, rows, mode="overwrite", schema_mode="overwrite")
+    choice = published.window_choice(places, "earlier_v1")
+    assert choice and choice.kinds == ("tumbling 1 hour",) and choice.groups == ("north", "south")
+    found = published.windows(places, "earlier_v1", choice, "tumbling 1 hour", "north", "visits")
+    assert [row["value"] for row in found] == [10 * hour for hour in range(made_results.HOURS)]

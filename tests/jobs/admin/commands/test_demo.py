@@ -57,7 +57,7 @@ def test_the_demo_shows_its_numbers_and_a_second_one_finds_nothing_new(tmp_path:
     hours = {(origin, hour.to_pydatetime()) for origin, hour in begun & came_late}
     rows = delta.rows(tmp_path / "data" / "tables" / "departure_delay_v1")
     corrected = {(row["origin"], row["window_start"]) for row in rows
-                 if row["window"] == "tumbling 1 hour" and row["revision"] > 1}  # fmt: skip
+                 if row["window_kind"] == "tumbling 1 hour" and row["revision"] > 1}  # fmt: skip
     assert hours and hours == corrected
     second = demo(places)
     assert second.returncode == 0, second.stderr

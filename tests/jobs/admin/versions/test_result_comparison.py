@@ -161,7 +161,13 @@ KINDS = {
             "windows": "tumbling 1 hour",
         },
         "_",
-        {"window": ["h", "h"], "window_start": HOUR, "window_end": HOUR, "site": ["n", None], "x_mean": [1.0, 2.0]},
+        {
+            "window_kind": ["h", "h"],
+            "window_start": HOUR,
+            "window_end": HOUR,
+            "site": ["n", None],
+            "x_mean": [1.0, 2.0],
+        },
     ),
     "a ranking": (
         {
@@ -171,7 +177,7 @@ KINDS = {
             "answers": "Top(n=3, item='site', by='records')",
         },
         "top",
-        {"window": ["h", "h"], "window_start": HOUR, "site": ["n", None], "rank": [1, 2], "records": [5, 6]},
+        {"window_kind": ["h", "h"], "window_start": HOUR, "site": ["n", None], "rank": [1, 2], "records": [5, 6]},
     ),
     "sessions": (
         {"topic": "t", "panes": "None", "windows": "", "answers": "Sessions(by=('site'), gap='1 hour')"},

@@ -62,7 +62,7 @@ def merged(rows: list[tuple[int, str, int]], some: tuple[Window, ...], batch: in
     table = pa.Table.from_pylist(panes, schema=KINDS)
     made = merging.window_batches(iter(table.to_batches(batch)), KEPT, some, target, 0, since, block)
     found = [row for part in made for row in part.to_pylist()]
-    keys = [(row["window"], row["window_start"], row["window_end"], row["site"]) for row in found]
+    keys = [(row["window_kind"], row["window_start"], row["window_end"], row["site"]) for row in found]
     assert len(set(keys)) == len(keys)
     return dict(zip(keys, (row["records"] for row in found), strict=True))
 

@@ -80,7 +80,7 @@ def test_a_late_record_corrects_a_day_of_27_hours_from_all_of_its_panes(
     world = World(spark, tmp_path, RESULT)
     way(world, monkeypatch)
     assert (delta.commits_of_spark(world.places.table(RESULT.name)), len(read)) == (spark_publishes, reads)
-    days = {row["window_start"]: row for row in world.rows() if row["window"] == "day Antarctica/Casey"}
+    days = {row["window_start"]: row for row in world.rows() if row["window_kind"] == "day Antarctica/Casey"}
     assert sorted(days) == [BEGINS - timedelta(days=1), BEGINS, ENDS]
     day = days[BEGINS]
     assert (day["window_end"], day["records"], day["revision"]) == (ENDS, 109, 2)

@@ -138,7 +138,7 @@ def found(batch: int, block_rows: int, since: int | None = None) -> dict[tuple[A
     target = to_arrow_schema(merging.output(kinds, KEPT), timezone="UTC")
     batches = merging.window_batches(iter(table.to_batches(batch)), KEPT, WINDOWS, target, 0, since, block_rows)
     rows = [row for made in batches for row in made.to_pylist()]
-    keys = ("window", "window_start", "window_end", "site", "floor")
+    keys = ("window_kind", "window_start", "window_end", "site", "floor")
     by_key = {tuple(row[key] for key in keys): row for row in rows}
     assert len(by_key) == len(rows)
     return by_key

@@ -55,7 +55,7 @@ def test_windows_come_and_go_wherever_a_run_stops(spark: SparkSession, tmp_path:
         f"windows month {ZONE} were published for all panes",
     ]
     assert sum("taken back" in note for note in notes) == 2, "each time that it was broken off"
-    assert {row["revision"] for row in world.rows() if row["window"] == MONTHS.name} <= {1, 2}
+    assert {row["revision"] for row in world.rows() if row["window_kind"] == MONTHS.name} <= {1, 2}
 
 
 def test_windows_that_came_and_went() -> None:
@@ -77,9 +77,9 @@ def test_a_feed_that_begins_after_windows_have_changed_without_it_begins_with_al
     was changed, so the ledger must not say that it goes on from where it was.
     """
     places, name = places_in(tmp_path), AFTER.name
-    delta_tables.create(places.table(name), StructType([StructField("window", StringType())]), (), "windows")
+    delta_tables.create(places.table(name), StructType([StructField("window_kind", StringType())]), (), "windows")
     step = commits.Commit(name, "1", 1, "windows", {}, {})
-    delta_tables.append(pa.table({"window": [DAYS.name, WEEKS.name]}), places.table(name), step, {})
+    delta_tables.append(pa.table({"window_kind": [DAYS.name, WEEKS.name]}), places.table(name), step, {})
     ledger.create(places, name)
     first = ledger.Row(sequence=1, kind="publish", generation=1, batch_id=0, published_sequence=1)
     delivered = {"delivered_sequence": {"topic:periods": 1}, "tables": ledger.versions(places, [name])}
@@ -95,7 +95,7 @@ def test_nor_does_it_after_a_requeue_that_has_published_windows_without_it(tmp_p
     places = places_in(tmp_path)
     result = altered(PERIODS, windows=(DAYS,))
     for name in (result.name, result.table("panes")):
-        delta_tables.create(places.table(name), StructType([StructField("window", StringType())]), (), "empty")
+        delta_tables.create(places.table(name), StructType([StructField("window_kind", StringType())]), (), "empty")
     last = ledger.Row(1, "batch", 1, 0, published_sequence=1, delivered_sequence={"topic:periods": 1})
     change = ManualChange(run.Run(cast(Any, None), places), result, last)
     row = change.publish_all(last.next("requeue"))
