@@ -91,8 +91,8 @@ def _in_json(result: Result) -> Result:
     reads = []
     for each in result.all_reads:
         if hasattr(each.topic, "ENCODED"):
-            said = {name: value for name, value in vars(each.topic).items() if name not in _ENCODED}
-            each = replace(each, topic=SimpleNamespace(**said))
+            plain = {name: value for name, value in vars(each.topic).items() if name not in _ENCODED}
+            each = replace(each, topic=SimpleNamespace(**plain))
         reads.append(each)
     if tuple(reads) == result.all_reads:
         return result

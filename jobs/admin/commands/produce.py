@@ -104,7 +104,7 @@ def produce(
 
     size = total_bytes(names)  # of what is read once, no record is counted beforehand
 
-    def counted(advance: "Advance") -> "Iterator[pa.RecordBatch]":
+    def records_with(advance: "Advance") -> "Iterator[pa.RecordBatch]":
         return work_progress.count_rows(record_batches(), advance) if size is None else record_batches(advance)
 
     is_typed = STANDARD_INPUT in names and sys.stdin.buffer.isatty()
@@ -118,12 +118,12 @@ def produce(
         oldest = (lambda: _oldest_ms(record_batches())) if is_rereadable else None
         kept_ms = _retention_ms(retention)
         with shown as advance:
-            done = producer.append(home.kafka, topic, partitions, counted(advance), kept_ms, oldest)
+            done = producer.append(home.kafka, topic, partitions, records_with(advance), kept_ms, oldest)
     else:
         if retention is not None:
             raise Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
         with shown as advance:
-            done = append(home.archive, topic, partitions, counted(advance), commit_every)
+            done = append(home.archive, topic, partitions, records_with(advance), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
     typer.echo(f"{topic}: {done.records:,} records into {len(done.ranges)} partitions of {where}")
 
