@@ -10,7 +10,7 @@ from jobs.admin import remedies
 from jobs.admin.states import Finding
 from jobs.running import kafka_tools
 from jobs.running.kafka_access import Kafka
-from jobs.ui import charts, history, published, vega_bundle, words
+from jobs.ui import charts, history, htmx_files, published, vega_bundle, words
 from tests.jobs.keeping.small import LOG, expected
 from tests.jobs.keeping.world import places_in
 
@@ -93,6 +93,14 @@ def test_the_library_that_draws_is_the_one_of_the_installed_package() -> None:
     """If not: python -m jobs.ui.vega_bundle."""
     with vega_bundle.FILE.open(encoding="utf-8") as file:
         assert file.readline().rstrip() == vega_bundle.header()
+
+
+def test_the_libraries_that_renew_a_page_are_the_files_that_were_released() -> None:
+    """If not: python -m jobs.ui.htmx_files. Nothing beside them and vega.js is of others."""
+    for library in htmx_files.LIBRARIES:
+        assert htmx_files.sha256(library.file.read_bytes()) == library.sha256, library.package
+    shipped = {path.name for path in htmx_files.FOLDER.glob("*.js")}
+    assert shipped == {library.file.name for library in htmx_files.LIBRARIES} | {"vega.js", "page.js", "charts.js"}
 
 
 def test_windows_of_a_result_that_a_job_has_made(folder: Path) -> None:
