@@ -16,6 +16,7 @@ from jobs.admin.standing import Facts
 from jobs.admin.states import Finding, State
 from jobs.admin.units import length
 from jobs.keeping import ledger
+from jobs.running import one_look
 from jobs.running.places import Places
 
 
@@ -43,8 +44,14 @@ class Assessment:
 def assess(places: Places, name: str, objective: Objective | None = None) -> Assessment:
     """How result `name` is. Reads its tables, and asks the log; of a broker that is away it says so.
 
-    Within `jobs.log.kafka.patience.ask_once` a broker is asked once for all results.
+    Within `jobs.log.kafka.patience.ask_once` a broker is asked once for all results; each table, the lock and how the
+    last run ended are looked at once for all that is said of the result.
     """
+    with one_look.look():
+        return _assess(places, name, objective)
+
+
+def _assess(places: Places, name: str, objective: Objective | None) -> Assessment:
     found, facts = findings.examine(places, name), standing.read(places, name)
     if isinstance(facts, str):
         if not found:
