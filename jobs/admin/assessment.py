@@ -117,6 +117,7 @@ def _numbers(facts: Facts) -> dict[str, Any]:
         "newest_record_time": _time(facts.newest_record_time),
         "records": facts.records,
         "quarantined": facts.waiting,
+        "records_by_hour": {_time(hour): records for hour, records in sorted(facts.records_by_hour.items())},
         "requeued": facts.requeued,
         "out_of_order": facts.out_of_order,
         "late": facts.late,

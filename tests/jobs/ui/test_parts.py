@@ -10,7 +10,7 @@ from jobs.admin import remedies
 from jobs.admin.states import Finding
 from jobs.running import kafka_tools
 from jobs.running.kafka_access import Kafka
-from jobs.ui import charts, history, htmx_files, published, vega_bundle, words
+from jobs.ui import charts, history, htmx_files, published, sparkline, vega_bundle, words
 from tests.jobs.keeping.small import LOG, expected
 from tests.jobs.keeping.world import places_in
 
@@ -87,6 +87,17 @@ DEFINITION = {"topic": "visits", "columns": "site int"}
 )
 def test_commands_in_a_remedy_are_those_to_copy(remedy: str, commands: list[str]) -> None:
     assert words.commands(Finding(False, "", remedy)) == commands
+
+
+def test_the_records_of_the_last_24_hours() -> None:
+    """At 12:30 the last hour is that from 12:00 on, and the first one that from 13:00 of yesterday."""
+    now = NOON + timedelta(minutes=30)
+    records = {NOON: 500, NOON - HOUR: 1000, NOON - 3 * HOUR: 1, NOON - 23 * HOUR: 250, NOON - 24 * HOUR: 9999}
+    found = sparkline.bars(records, now)
+    assert [(bar.x, bar.y, bar.height) for bar in found] == [(0, 15, 5), (80, 19, 1), (88, 0, 20), (92, 10, 10)]
+    text = "1,751 records read in the last 24 hours, most from 11:00 to 12:00 UTC: 1,000"
+    assert sparkline.words(records, now) == text
+    assert sparkline.bars({}, now) == [] and sparkline.words({}, now) == "no records read in the last 24 hours"
 
 
 def test_the_library_that_draws_is_the_one_of_the_installed_package() -> None:
