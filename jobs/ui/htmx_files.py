@@ -55,7 +55,7 @@ def fetch(library: Library) -> bytes:
     """The content of the file. Raises ValueError if it is another one than that of LIBRARIES."""
     with tempfile.TemporaryDirectory() as folder:
         pack = ["npm", "pack", "--silent", f"{library.package}@{library.version}"]
-        name = subprocess.run(pack, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+        name = subprocess.run(pack, cwd=folder, check=True, capture_output=True, encoding="utf-8").stdout.strip()
         with tarfile.open(Path(folder) / name) as package:
             member = package.extractfile(f"package/{library.path}")
             content = b"" if member is None else member.read()
