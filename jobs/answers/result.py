@@ -149,6 +149,8 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
+        if not isinstance(self.late, Late):
+            raise Mistake(f'{self.name}: late= takes a Late, such as late=Late("6 hours")')
         object.__setattr__(self, "reads", self._reads_with_transactions())
         for duration in (self.publish_every, self.batch_target, self.facts_for, self.feed_for):
             durations.seconds(duration)
