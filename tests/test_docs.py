@@ -142,6 +142,7 @@ def test_each_path_it_names_exists(path: Path) -> None:
 
 NAMES_OF_OTHERS = (
     "spark.",
+    "connect.",
     "fs.",
     "io.delta.",
     "message.",

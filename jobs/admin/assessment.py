@@ -16,6 +16,7 @@ from jobs.admin.standing import Facts
 from jobs.admin.states import Finding, State
 from jobs.admin.units import length
 from jobs.keeping import ledger
+from jobs.running import one_look
 from jobs.running.places import Places
 
 
@@ -43,8 +44,14 @@ class Assessment:
 def assess(places: Places, name: str, objective: Objective | None = None) -> Assessment:
     """How result `name` is. Reads its tables, and asks the log; of a broker that is away it says so.
 
-    Within `jobs.log.kafka.patience.ask_once` a broker is asked once for all results.
+    Within `jobs.log.kafka.patience.ask_once` a broker is asked once for all results; each table, the lock and how the
+    last run ended are looked at once for all that is said of the result.
     """
+    with one_look.look():
+        return _assess(places, name, objective)
+
+
+def _assess(places: Places, name: str, objective: Objective | None) -> Assessment:
     found, facts = findings.examine(places, name), standing.read(places, name)
     if isinstance(facts, str):
         if not found:
@@ -110,6 +117,7 @@ def _numbers(facts: Facts) -> dict[str, Any]:
         "newest_record_time": _time(facts.newest_record_time),
         "records": facts.records,
         "quarantined": facts.waiting,
+        "records_by_hour": {_time(hour): records for hour, records in sorted(facts.records_by_hour.items())},
         "requeued": facts.requeued,
         "out_of_order": facts.out_of_order,
         "late": facts.late,

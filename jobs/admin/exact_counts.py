@@ -24,7 +24,6 @@ from pyspark.sql.types import (
 from jobs.admin import published_values
 from jobs.answers.result import Result
 from jobs.events import event_time
-from jobs.events.encodings import encoding
 from jobs.publishing import window_column
 from jobs.publishing.results import query
 from jobs.running.errors import Refused
@@ -56,11 +55,6 @@ def check(result: Result) -> None:
     """Raises Refused if the result has no distinct counts, or counts or groups by what the topic does not have."""
     if result.panes is None or not result.panes.uniques:
         raise Refused(f"{result.name} counts no distinct values: its panes have no uniques.")
-    if encoding.of_topic(result.topic):
-        raise Refused(
-            f"{result.name}: topic {result.topic.TOPIC} is encoded by a schema registry, and the exact count reads "
-            "JSON."
-        )
     topic = result.topic.COLUMNS.fieldNames()
     for name in (*result.panes.by, *result.panes.uniques):
         if name not in topic:

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -25,8 +26,28 @@ app = typer.Typer(
     help="Microbatch stream analytics: fill and look at the log, see how far and how right results are.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before the command; the help of the program is that of `app`."""
+
+
 for name in COMMANDS:
     app.command()(getattr(import_module(f"jobs.admin.commands.{name}"), name))
 

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from jobs.answers import table_names
 from jobs.answers.result import Result
 from jobs.events import event_time
+from jobs.events.encodings import topic_encoding
+from jobs.events.encodings.topic_encoding import TopicEncoding
 from jobs.log.archive.file_reader import batches
 from jobs.log.archive.snapshot import Snapshot
 from jobs.publishing.results import query
@@ -22,8 +24,9 @@ MOST_DATES = 200
 def read(
     places: Places, result: Result, spans: Sequence[tuple[datetime, datetime]]
 ) -> Iterator[tuple[bytes, datetime]]:
-    """The values and timestamps of the good records that the published windows hold, if their events may lie in one of
-    the `spans`, each [start, end). Raises Refused if the archive does not hold all of them.
+    """The values, as JSON, and timestamps of the good records that the published windows hold, if their events may lie
+    in one of the `spans`, each [start, end). Raises Refused if the archive does not hold all of them, or if one cannot
+    be decoded. A topic that is encoded has been told its registry (schema_registry.connect).
     """
     name, topic = result.name, result.topic.TOPIC
     ends, quarantined = _read_published(places, name)
@@ -37,7 +40,8 @@ def read(
     since = None
     if time.max_ahead_seconds is not None:  # an event is at most so much later than its record: the gate sees to it
         since = min(start for start, _ in spans) - timedelta(seconds=time.max_ahead_seconds)
-    near = _dates(spans) if time.unit is None and not time.is_of_record else None
+    encoded = topic_encoding.of_topic(result.topic)
+    near = _dates(spans) if time.unit is None and not time.is_of_record and not encoded else None
     for partition, end in ends.items():
         files = [file for file in log.files_of(partition) if since is None or file.last_time >= since]
         waiting = pa.array(sorted(quarantined.get(partition, ())), pa.int64())
@@ -49,8 +53,23 @@ def read(
                 wanted = pc.and_(wanted, pc.invert(pc.is_in(batch["offset"], waiting)))
             if near:
                 wanted = pc.and_(wanted, pc.fill_null(pc.match_substring_regex(batch["value"], near), False))
-            values, times = (batch[name].filter(wanted).to_pylist() for name in ("value", "timestamp"))
-            yield from zip(values, times, strict=True)
+            batch = batch.filter(wanted)
+            values = _json(name, encoded, batch) if encoded else batch["value"]
+            yield from zip(values.to_pylist(), batch["timestamp"].to_pylist(), strict=True)
+
+
+def _json(name: str, encoded: TopicEncoding, records: pa.RecordBatch) -> pa.Array:
+    """The values of these records of one partition. Raises Refused if one cannot be decoded."""
+    plain, faults = encoded.json_values(records["key"], records["value"])
+    bad = records.filter(pc.is_valid(faults))
+    if len(bad):
+        fault = faults.drop_null()[0].as_py()
+        raise Refused(
+            f"{name}: the record of topic {bad['topic'][0]}, partition {bad['partition'][0]}, offset "
+            f"{bad['offset'][0]} was decoded by its job, and cannot be now: {fault['reason']}, {fault['field']}. Does "
+            "[schema_registry] of the places file name the same registry?"
+        )
+    return plain
 
 
 def _dates(spans: Sequence[tuple[datetime, datetime]]) -> str | None:

@@ -20,17 +20,20 @@ EVENT_TIME = PRODUCER + ", as each record needs its event time, column {field}"
 LATE = "nothing is wrong with it: a requeue takes it in as a correction"
 TOO_LATE = "a new version of the result with longer facts_for, filled from the log"
 NO_CHANGE = PRODUCER + ", or a new version of the result made, whose form and whose key are those of the topic"
+NO_ID = PRODUCER + (
+    ", which has to write by the schema registry; or leave ENCODING, for keys KEY_ENCODING, out of the schema file"
+)
 NO_SCHEMA = "register {field}, or let [schema_registry] of the places file name the registry that has it"
 OTHER_SCHEMA = (
-    "make ENCODING and READER_SCHEMA in the topic's schema file fit {field} of the registry: a field that "
-    "READER_SCHEMA adds needs a default"
+    "make ENCODING, KEY_ENCODING and READER_SCHEMA in the topic's schema file fit {field}: a field that READER_SCHEMA "
+    "adds needs a default"
 )
 REMEDIES = {
     "not_a_change": NO_CHANGE,
-    "no_schema_id": PRODUCER + ", which has to write by the schema registry; or leave ENCODING out of the schema file",
+    "no_schema_id": NO_ID,
     "unknown_schema": NO_SCHEMA,
     "schema_mismatch": OTHER_SCHEMA,
-    "not_decodable": PRODUCER + ": what it wrote is not what {field} of the registry says",
+    "not_decodable": PRODUCER + ": what it wrote is not what {field} says",
     "null_value": PRODUCER,
     "null_key": KEYLESS,
     "too_large": PRODUCER,

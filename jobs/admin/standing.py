@@ -1,8 +1,9 @@
 """How a result stands, found without Java: from its ledger, quarantine and tables, and the ends of the log."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobs.admin import completeness
@@ -23,6 +24,9 @@ COLUMNS = (
     "sequence, kind, generation, records, quarantined, out_of_order, late, lateness_sketch, lateness_max_seconds, "
     "record_time, notes, committed_time"
 )
+
+RECENT = timedelta(hours=25)
+"""For so long it is told what was read by the hour: the last 24 whole hours, and the one that has begun."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Facts:
     lateness: tuple[float, float, float]
     """p50, p99 and maximum of all good records, seconds."""
     batch_time: datetime | None
+    records_by_hour: dict[datetime, int]
+    """Records of the batches that were closed in the last day or so, by the begin of the hour, UTC."""
     newest_record_time: datetime | None
     """The largest record timestamp in the published numbers; None before the first record."""
     unpublished: int
@@ -147,6 +153,7 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         _stragglers(places, name),
         (min(behind.quantile(0.5, good), latest), min(behind.quantile(0.99, good), latest), latest),
         batches[-1]["committed_time"] if batches else None,
+        _by_hour(batches, datetime.now(UTC) - RECENT),
         max(filter(None, published), default=None),
         len(unpublished) if is_behind else 0,
         completeness.read(last, topics, extents),
@@ -155,6 +162,15 @@ def _facts(places: Places, name: str, last: Row) -> Facts:
         reasons(places, name),
         [_table(places, each) for each in _tables(name, last) if delta_tables.find(places.table(each))],
     )
+
+
+def _by_hour(batches: Sequence[Mapping[str, Any]], since: datetime) -> dict[datetime, int]:
+    """The records of the batches that were closed since then, by the begin of the hour."""
+    found: Counter[datetime] = Counter()
+    for row in batches:
+        if row["committed_time"] >= since:
+            found[row["committed_time"].astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += row["records"]
+    return dict(found)
 
 
 def _tables(name: str, last: Row) -> list[str]:

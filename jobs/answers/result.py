@@ -32,7 +32,7 @@ from jobs.events import event_time, topic_schema
 from jobs.events.changes import debezium_transactions
 from jobs.events.changes.change_form import TRANSACTION, ChangeForm
 from jobs.events.changes.change_topic import change_topic
-from jobs.events.encodings.encoding import encoded_topic
+from jobs.events.encodings.topic_encoding import encoded_topic
 from jobs.events.lateness_rule import LatenessRule, Remedy
 from jobs.facts import kept_events
 from jobs.facts.panes import Panes
@@ -68,11 +68,6 @@ class Reads:
     columns change_... of change_form.COLUMNS, too."""
 
     def __post_init__(self) -> None:
-        if self.form and getattr(self.topic, "ENCODING", None):
-            raise Mistake(
-                f"{topic_schema.location(self.topic, 'ENCODING')}: form=... reads changes that are written in JSON, "
-                "and ENCODING says something else: let the capture tool write JSON, or leave form out"
-            )
         object.__setattr__(self, "topic", encoded_topic(self.topic))
         if self.form and not hasattr(self.topic, "FORM"):
             object.__setattr__(self, "topic", change_topic(self.topic, self.form))
@@ -152,6 +147,8 @@ class Result:
 
     def __post_init__(self) -> None:
         contract.check_name(self.name)
+        if not isinstance(self.late, Late):
+            raise Mistake(f'{self.name}: late= takes a Late, such as late=Late("6 hours")')
         object.__setattr__(self, "reads", self._reads_with_transactions())
         for duration in (self.publish_every, self.batch_target, self.facts_for, self.feed_for):
             durations.seconds(duration)
@@ -182,10 +179,16 @@ class Result:
 
     def _reads_with_transactions(self) -> Reads | tuple[Reads, ...]:
         """What is read, and after it the topics that tell of transactions."""
-        named = {each.form.transaction_topic for each in self.all_reads if each.form} - {"", *self.topics}
-        if not named:
+        named = {
+            each.form.transaction_topic: getattr(each.topic, "ENCODING", None) for each in self.all_reads if each.form
+        }
+        topics = [
+            debezium_transactions.topic(name, encoding)
+            for name, encoding in sorted(named.items())
+            if name not in ("", *self.topics)
+        ]
+        if not topics:
             return self.reads
-        topics = map(debezium_transactions.topic, sorted(named))
         return (*self.all_reads, *(Reads(topic, _as_it_is, form=topic.FORM) for topic in topics))
 
     def _needs_last_record(self, reads: Reads) -> bool:

@@ -30,8 +30,8 @@ from pyspark.sql.types import (
 from jobs.events import equality, event_time, local_times
 from jobs.events.changes.change_form import ChangeForm
 from jobs.events.changes.change_topic import row_columns
-from jobs.events.encodings import encoding
-from jobs.events.encodings.encoding import Encoding
+from jobs.events.encodings import topic_encoding
+from jobs.events.encodings.topic_encoding import TopicEncoding
 from jobs.events.event_time import EventTime
 from jobs.events.topic_schema import TopicSchema
 
@@ -67,8 +67,8 @@ class PlainTopic:
     """What makes JSON objects of the records, if they are changes of rows."""
     row_columns: StructType
     """The columns that the form is asked for."""
-    encoding: Encoding | None
-    """What makes JSON objects of the values, if these are encoded otherwise."""
+    encoding: TopicEncoding | None
+    """What makes JSON of the records, if they are encoded otherwise."""
 
 
 class NotPlain(Exception):
@@ -79,7 +79,7 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
     """What a worker needs of `topic`; `output` has its columns and event_time."""
     kinds = to_arrow_schema(topic.COLUMNS, timezone="UTC")
     form: ChangeForm | None = getattr(topic, "FORM", None)
-    encoded = encoding.of_topic(topic)
+    encoded = topic_encoding.of_topic(topic)
     # Both write decimals as texts; as numbers, which other topics have, Arrow would read them as fractions.
     types = (*_TYPES, DecimalType) if form or encoded else _TYPES
     fields = [pa.field(f.name, _type_in_json(f.type)) for f in kinds]

@@ -25,6 +25,7 @@ from jobs.events.arrow_json import PlainTopic
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.lateness import Lateness
 from jobs.events.lateness_rule import LatenessRule
+from jobs.events.plain_values import plain_values
 from jobs.events.task_facts import FactAccumulator
 from jobs.events.topic_schema import TopicSchema
 from schemas import archive
@@ -204,10 +205,7 @@ def _decode_columns(batch: pa.RecordBatch, topic: PlainTopic) -> tuple[dict[str,
 
 def with_json(batch: pa.RecordBatch, topic: PlainTopic) -> pa.RecordBatch:
     """The records with the JSON objects of what their values say; null where there is none."""
-    if topic.form:
-        plain = topic.form.plain_values(batch, topic.row_columns)
-    elif topic.encoding:
-        plain, _ = topic.encoding.json_values(batch["value"])
-    else:
+    if not (topic.form or topic.encoding):
         return batch
+    plain, _ = plain_values(batch, topic.form, topic.row_columns, topic.encoding)
     return batch.set_column(batch.schema.get_field_index("value"), "value", plain)

@@ -36,8 +36,8 @@ from jobs.events import equality, event_time
 from jobs.events.arrow_step import ArrowStep
 from jobs.events.changes import change_topic
 from jobs.events.changes.change_form import ChangeForm
-from jobs.events.encodings import encoding
-from jobs.events.encodings.encoding import Encoding
+from jobs.events.encodings import topic_encoding
+from jobs.events.plain_values import plain_values
 from jobs.events.topic_schema import TopicSchema, quote
 
 MAX_VALUE_BYTES = 1_048_576
@@ -199,7 +199,7 @@ def _first_fault(topic: TopicSchema) -> Column:
         (_parsed_column("__corrupt").isNotNull() & ~_has_lenient_number(topic), "not_json", ""),
     ]
     first = F.when(F.lit(False), None)
-    if encoding.of_topic(topic):
+    if topic_encoding.of_topic(topic):
         first = first.when(F.col(_FORM_FAULT).isNotNull(), F.col(_FORM_FAULT))
     for condition, reason, field in faults:
         named = F.struct(F.lit(reason).alias("reason"), F.lit(field or None).cast("string").alias("field"))
@@ -222,12 +222,8 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     Columns: those of topic.RECORD, `event_time` (UTC), the topic's own, and `__fault` (reason, field), null if the
     record is good; `__raw` (timestampType, value, headers) is kept for the bad ones only.
     """
-    form: ChangeForm | None = getattr(topic, "FORM", None)
-    encoded = encoding.of_topic(topic)
-    if form:
-        records = _plain_step(form, change_topic.row_columns(topic), records.schema).over(records)
-    elif encoded:
-        records = _decoding_step(encoded, records.schema).over(records)
+    if _has_original(topic):
+        records = _plain_step(topic, records.schema).over(records)
     doubtful = F.when(~F.col("__good"), F.col("__text"))
     judged = _parse(records, topic).withColumns(
         {"__raw_text": _from_json(doubtful, topic, StringType()), "__kinds": _from_json(doubtful, topic, VariantType())}
@@ -236,38 +232,30 @@ def decode(records: DataFrame, topic: TopicSchema) -> DataFrame:
     return _select_output(judged, topic)
 
 
-def _plain_step(form: ChangeForm, columns: StructType, records: StructType) -> ArrowStep:
-    """The step that puts what the form makes of records of changes in the place of their values, and keeps these."""
+def _plain_step(topic: TopicSchema, records: StructType) -> ArrowStep:
+    """The step that puts JSON objects in the place of changes of rows and of encoded values, and keeps these, and why
+    one cannot be decoded.
+    """
+    form: ChangeForm | None = getattr(topic, "FORM", None)
+    columns, encoded = change_topic.row_columns(topic), topic_encoding.of_topic(topic)
 
     def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            values = batch["value"]
+            values, index = batch["value"], batch.schema.get_field_index("value")
             is_unread = pc.greater(pc.fill_null(pc.binary_length(values), 0), MAX_VALUE_BYTES)
-            plain = pc.if_else(is_unread, values, form.plain_values(batch, columns))
-            changed = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
-            yield changed.append_column(_ORIGINAL, values)
+            short = batch.set_column(index, "value", pc.if_else(is_unread, None, values))
+            plain, faults = plain_values(short, form, columns, encoded)
+            changed = batch.set_column(index, "value", pc.if_else(is_unread, values, plain))
+            changed = changed.append_column(_ORIGINAL, values)
+            yield changed if faults is None else changed.append_column(_FORM_FAULT, faults)
 
-    return ArrowStep(process, StructType([*records, StructField(_ORIGINAL, BinaryType())]))
-
-
-def _decoding_step(encoded: Encoding, records: StructType) -> ArrowStep:
-    """The step that puts JSON in the place of encoded values, and keeps these, and why one cannot be decoded."""
-
-    def process(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            values = batch["value"]
-            is_unread = pc.greater(pc.fill_null(pc.binary_length(values), 0), MAX_VALUE_BYTES)
-            plain, faults = encoded.json_values(pc.if_else(is_unread, None, values))
-            plain = pc.if_else(is_unread, values, plain)
-            changed = batch.set_column(batch.schema.get_field_index("value"), "value", plain)
-            yield changed.append_column(_ORIGINAL, values).append_column(_FORM_FAULT, faults)
-
-    kept = [StructField(_ORIGINAL, BinaryType()), StructField(_FORM_FAULT, encoding.FAULT)]
+    kept = [StructField(_ORIGINAL, BinaryType())]
+    kept += [StructField(_FORM_FAULT, topic_encoding.FAULT)] if encoded else []
     return ArrowStep(process, StructType([*records, *kept]))
 
 
 def _has_original(topic: TopicSchema) -> bool:
-    return hasattr(topic, "FORM") or encoding.of_topic(topic) is not None
+    return hasattr(topic, "FORM") or topic_encoding.of_topic(topic) is not None
 
 
 def _parse(records: DataFrame, topic: TopicSchema) -> DataFrame:

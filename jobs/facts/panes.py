@@ -55,6 +55,8 @@ class Panes:
 
     def __post_init__(self) -> None:
         durations.seconds(self.every)
+        for several in ("by", "averages", "uniques", "counts", "sums", "deviations", "firsts", "lasts"):
+            _check_names(self.NAME, several, getattr(self, several))
         if not 4 <= self.lg_k <= 21:
             raise Mistake(f"lg_k is {self.lg_k}; it must be from 4 to 21")
         shares = shares_by_column(self.percentiles)
@@ -95,3 +97,9 @@ class Panes:
     def every_seconds(self) -> int:
         """Length of a pane in seconds."""
         return durations.seconds(self.every)
+
+
+def _check_names(owner: str, field: str, names: object) -> None:
+    """Raises Mistake if one name stands where several are wanted: Python would take each of its letters for one."""
+    if isinstance(names, str):
+        raise Mistake(f'{owner}({field}="{names}"): write a comma after a single name: {field}=("{names}",)')

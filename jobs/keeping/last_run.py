@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from jobs.keeping import ledger
 from jobs.run import Run
-from jobs.running import storage
+from jobs.running import one_look, storage
 from jobs.running.errors import explain
 from jobs.running.places import Places
 
@@ -71,7 +71,13 @@ def record(run: Run, name: str) -> Iterator[Callable[[], None]]:
 
 
 def read(places: Places, name: str) -> LastRun | None:
-    """The last run of result `name`; None if none was written down, as by an earlier version, or it cannot be read."""
+    """The last run of result `name`; None if none was written down, as by an earlier version, or it cannot be read.
+    Within a look it is read once.
+    """
+    return one_look.recall(("last run", ledger.path(places, name)), lambda: _read(places, name))
+
+
+def _read(places: Places, name: str) -> LastRun | None:
     system, folder = storage.filesystem(ledger.path(places, name))
     try:
         with system.open_input_stream(f"{folder}/{FILE}") as stream:

@@ -16,7 +16,7 @@ from jobs.keeping import housekeeping
 from jobs.keeping.steps import Step, announce
 from jobs.lake import commits, delta_tables
 from jobs.run import Run
-from jobs.running import storage
+from jobs.running import one_look, storage
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 from schemas import ledger as ledger_schema
@@ -157,7 +157,11 @@ def create(places: Places, name: str) -> None:
 
 
 def last(places: Places, name: str, kind: str = "%") -> Row | None:
-    """The last row, or the last of a `kind`; None if there is no ledger or none in it."""
+    """The last row, or the last of a `kind`; None if there is no ledger or none in it. Within a look: read once."""
+    return one_look.recall(("last row", path(places, name), kind), lambda: _last(places, name, kind))
+
+
+def _last(places: Places, name: str, kind: str) -> Row | None:
     table = delta_tables.find(path(places, name))
     if table is None:
         return None

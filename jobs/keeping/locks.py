@@ -13,7 +13,7 @@ from typing import IO
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
-from jobs.running import jvm
+from jobs.running import jvm, one_look
 from jobs.running.errors import Refused
 
 WAIT_SECONDS = 10.0
@@ -55,7 +55,11 @@ def _local_stand_in(folder: str) -> str:
 
 
 def holder(folder: str, name: str) -> str | None:
-    """Which process runs result `name` now, on this machine; None if none does."""
+    """Which process runs result `name` now, on this machine; None if none does. Within a look it is asked once."""
+    return one_look.recall(("holder", folder, name), lambda: _holder(folder, name))
+
+
+def _holder(folder: str, name: str) -> str | None:
     path = Path(_local_stand_in(folder) if "://" in folder else folder) / f"{name}.lock"
     if not path.exists():
         return None

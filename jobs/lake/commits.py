@@ -13,6 +13,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
+from jobs.running import one_look
 from jobs.running.errors import Refused
 
 _CHANGING_OPERATIONS = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE", "COPY INTO")
@@ -62,11 +63,18 @@ class Commit:
         return json.dumps(metadata, separators=(",", ":"))
 
 
+def open_table(path: str) -> DeltaTable:
+    """The table as it is now; within a look (jobs/running/one_look.py) as it was when it was opened first. Raises
+    TableNotFoundError.
+    """
+    return one_look.recall(("table", path), lambda: DeltaTable(path))
+
+
 def metadata_since(path: str, version: int) -> list[dict[str, object]]:
     """The metadata of the commits after `version`, see Commit.metadata, oldest first; {} for foreign ones. Those that
     were taken back are left out.
     """
-    return _metadata_since(DeltaTable(path), version)
+    return _metadata_since(open_table(path), version)
 
 
 def _metadata_since(table: DeltaTable, version: int) -> list[dict[str, object]]:
@@ -91,7 +99,7 @@ def _metadata(table: DeltaTable, newest: int | None) -> list[dict[str, Any]]:
 def foreign_commits(path: str) -> list[tuple[int, str]]:
     """(version, operation) of the commits that changed rows and are not ours, oldest first."""
     foreign = []
-    for entry in DeltaTable(path).history():
+    for entry in open_table(path).history():
         metadata = json.loads(entry.get("userMetadata") or "{}")
         if entry.get("operation") in _CHANGING_OPERATIONS and not {"sequence", "step"} & metadata.keys():
             foreign.append((int(entry["version"]), str(entry["operation"])))

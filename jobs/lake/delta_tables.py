@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from jobs.lake import commits, table_queries
-from jobs.running import spark_plan
+from jobs.running import one_look, spark_plan
 from jobs.running.errors import Refused
 
 try:
@@ -77,9 +77,13 @@ def _write_checksum(log: Path) -> None:
 
 
 def find(path: str) -> DeltaTable | None:
-    """The table as it is now, opened without Spark; None if there is none."""
+    """The table as `commits.open_table` gives it, without Spark; None if there is none."""
+    return one_look.recall(("table or none", path), lambda: _find(path))
+
+
+def _find(path: str) -> DeltaTable | None:
     try:
-        return DeltaTable(path)
+        return commits.open_table(path)
     except TableNotFoundError:
         return None
 

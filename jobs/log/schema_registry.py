@@ -17,7 +17,7 @@ _SERIALISED = "serialized"
 
 
 def connect(places: Places, topics: Iterable[Any]) -> None:
-    """Let topics that are encoded by a registry (encoding.encoded_topic) ask the one of the places file.
+    """Let topics that are encoded by a registry (topic_encoding.encoded_topic) ask the one of the places file.
 
     Raises Refused if it names none, or the libraries are not installed.
     """

@@ -132,7 +132,8 @@ def _table(places: Places, name: str, meant: str) -> "DeltaTable":
 
 def _absence(places: Places, name: str, meant: str) -> Refused:
     of_result = "" if meant == name else f" (the name points to {meant})"
-    return Refused(f"there is no table {name} in {places.tables}{of_result}: run the job that keeps it.")
+    advice = "run the job that keeps it; headrace status lists the results"
+    return Refused(f"there is no table {name} in {places.tables}{of_result}: {advice}.")
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -3,6 +3,7 @@
 A variable of the environment comes before the file: HEADRACE_TABLES, HEADRACE_KAFKA__SERVERS.
 """
 
+import difflib
 import os
 import re
 import sys
@@ -30,6 +31,14 @@ _CLOSED = re.compile(r"[\x00-\x1f\x7f\[\]^|\\#?]|%[0-9A-Fa-f]{2}")
 """What deltalake cannot open, or takes for something else: %41 for A. In folders whose names have # or ? it finds no
 commits, so nothing could tell whether a step is written already.
 """
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "kafka": Kafka,
+    "schema_registry": SchemaRegistry,
+    "deliveries": DeliveryPlace,
+    "databases": DatabasePlace,
+}
+"""What stands in each table of a places file."""
 
 
 class Places(BaseModel):
@@ -103,12 +112,28 @@ def read_places(path: Path) -> Places:
     try:
         return Places.model_validate(raw, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
         source_names = f"{shown} and the environment" if variables else shown
-        raise Refused(
-            f"{source_names}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}."
-        ) from None
+        raise Refused(f"{source_names}: {'; '.join(_faults(error))}.") from None
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """All that is wrong, fields that there are not first: one of them may be the one that is missing."""
+    found = error.errors(include_input=False, include_url=False)
+    found.sort(key=lambda each: each["type"] != "extra_forbidden")
+    return [_fault(each["type"], each["loc"], each["msg"].removeprefix("Value error, ")) for each in found]
+
+
+def _fault(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(part if (part := str(each)).isprintable() else repr(part) for each in place)
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind != "extra_forbidden":
+        return f"{where}{': ' if where else ''}{message}"
+    model = Places if len(place) == 1 else _TABLES.get(str(place[0]))
+    known = sorted(model.model_fields) if model else []
+    near = difflib.get_close_matches(str(place[-1]), known, 1)
+    advice = f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
+    return f"there is no field {where}{advice}"
 
 
 def _merge(raw: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

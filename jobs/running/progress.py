@@ -16,12 +16,16 @@ class Progress:
         self._start = self._reported = time.monotonic()
         self._records = self._batches = self._good = 0
         self._reasons = ""
+        self._quarantined: dict[str, int] = {}  # records of this run, by result
 
     def count(self, name: str, row: Any, lag: int | None) -> None:
         """Count a ledger row, and print a line if the last one is a second old."""
         self._records += row.records
         self._batches += row.kind == "batch"
-        self._good += row.records - getattr(row, "quarantined", 0) if row.kind == "batch" else 0
+        bad = getattr(row, "quarantined", 0) if row.kind == "batch" else 0
+        self._good += row.records - bad if row.kind == "batch" else 0
+        if bad:
+            self._quarantined[name] = self._quarantined.get(name, 0) + bad
         self._reasons = next((note for note in getattr(row, "notes", ()) if note.startswith(NONE_GOOD)), self._reasons)
         if time.monotonic() - self._reported >= 1 and row.kind == "batch":
             self._reported = time.monotonic()
@@ -45,6 +49,12 @@ class Progress:
         diagnostics.inform(f"{name}: {words}{end}", **self._fields(name))
         if self.none_good:
             diagnostics.warn(f"{self._reasons or 'no record was good'}. See headrace doctor.")
+            return
+        for result, bad in self._quarantined.items():
+            waits = "record is" if bad == 1 else "records are"
+            diagnostics.warn(
+                f"{bad:,} {waits} not in the numbers of {result}: `headrace quarantine {result}` says why."
+            )
 
     def _per_second(self) -> float:
         return self._records / (time.monotonic() - self._start)

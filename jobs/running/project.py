@@ -14,14 +14,23 @@ PLACES_VARIABLE = "HEADRACE_PLACES"
 """The environment variable that names another."""
 
 
+_BY_FOLDER: dict[Path, Path] = {}
+"""By current folder the project that was found: it is looked for once in a process."""
+
+
 def folder() -> Path:
     """See above. An absolute path."""
     program = _job_file()
     if program is not None:
         return program.parent.parent
     here = Path.cwd()
-    marks = (PLACES, Path(".jars"))
-    return next((above for above in (here, *here.parents) if any((above / mark).exists() for mark in marks)), here)
+    if here not in _BY_FOLDER:
+        marks = (PLACES, Path(".jars"))
+        above = (each for each in (here, *here.parents) if any((each / mark).exists() for mark in marks))
+        if (found := next(above, None)) is None:
+            return here  # until a command has made one
+        _BY_FOLDER[here] = found
+    return _BY_FOLDER[here]
 
 
 def places_file() -> Path:

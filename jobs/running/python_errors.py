@@ -58,12 +58,23 @@ def _name_message(error: BaseException) -> str | None:
         return str(error) + _other_names(str(error))
     frame = _frame(error)
     if isinstance(error, NameError) and error.name and frame:
-        return str(error) + _suggestion(error.name, {**vars(builtins), **frame.f_globals, **frame.f_locals})
+        known = {**vars(builtins), **frame.f_globals, **frame.f_locals}
+        return str(error) + (_where_it_is(error.name, frame) or _suggestion(error.name, known))
     if isinstance(error, AttributeError) and error.name and type(error).__module__ == "builtins":
         return str(error) + _suggestion(error.name, dir(error.obj))
     if isinstance(error, TypeError) and (found := re.match(_UNEXPECTED, str(error))) and frame:
         return _no_keyword(found[1], found[2], frame)
     return str(error).replace(".__init__()", "()") if isinstance(error, TypeError) else None
+
+
+def _where_it_is(name: str, frame: FrameType) -> str:
+    """From where a name of headrace is imported that the file has not imported; nothing if there is no such."""
+    modules = sorted({getattr(each, "__module__", None) or "" for each in frame.f_globals.values()})
+    packages = {module.rpartition(".")[0] for module in modules} | set(modules)
+    for module in sorted(package for package in packages if package.startswith("jobs.")):
+        if name in getattr(sys.modules.get(module), "__all__", ()):
+            return f": from {module} import {name}"
+    return ""
 
 
 def _no_module(name: str) -> str:

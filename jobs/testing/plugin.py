@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 class RunResult(Protocol):
     """What the fixture `run_result` is."""
 
-    def __call__(self, result: "Result", records: "Records", *, cuts: int = 0, seed: int = 0) -> "Rows":
-        """What `result` publishes of a log with these records, in this order, in one partition. Nothing is delivered.
+    def __call__(
+        self, result: "Result", records: "Records", *, partitions: int = 1, cuts: int = 0, seed: int = 0
+    ) -> "Rows":
+        """What `result` publishes of a log with these records, in this order. Nothing is delivered.
 
-        `records`: values, as dictionaries of JSON, or tuples (key, value, timestamp); by topic, if the result reads
-        several. `cuts`: so often the log is read once more, in two runs that are parted at a random record, and in
-        batches of a random size; `seed` gives others. Raises AssertionError if that gives other rows, Refused or
-        Mistake as a run does.
+        `records`: values, as dictionaries of JSON, text or bytes, or tuples (key, value, timestamp); by topic, if the
+        result reads several. `partitions`: of each topic; keys say which, as in Kafka, or a tuple (key, value,
+        timestamp, partition). `cuts`: so often the log is read once more, in two runs that are parted at a random
+        record, and in batches of a random size; `seed` gives others. Raises AssertionError if that gives other rows,
+        Refused or Mistake as a run does.
         """
 
 

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from jobs.admin import assessment
+from jobs.log.kafka import patience
 from jobs.running.errors import Refused
 from jobs.ui import charts, metrics
+from jobs.ui.overview import PATIENCE_SECONDS
 from jobs.ui.site_facts import SiteFacts
 
 
@@ -42,8 +44,11 @@ def quarantine(request: Request) -> Response:
 
 
 def log(request: Request) -> Response:
-    """The topics of the log."""
-    return JSONResponse({"topics": _plain([asdict(each) for each in _facts(request).topics()])})
+    """The topics of the log; a broker is waited for. 503 if it does not answer."""
+    found = _facts(request).log(patience.LOOK_SECONDS + PATIENCE_SECONDS)
+    if found.fault or not found.is_known:
+        return JSONResponse({"error": found.fault or "the broker is being asked: ask again"}, 503)
+    return JSONResponse({"topics": _plain([asdict(each) for each in found.topics])})
 
 
 def doctor(request: Request) -> Response:

@@ -5,7 +5,6 @@ from starlette.responses import Response
 
 from jobs.admin.states import State
 from jobs.answers import table_names
-from jobs.running.errors import Refused
 from jobs.ui.overview import Overview
 from jobs.ui.rendering import page
 from jobs.ui.result_overview import ResultOverview
@@ -53,14 +52,9 @@ def quarantine(request: Request) -> Response:
 
 
 def log(request: Request) -> Response:
-    """The topics of the log."""
+    """The topics of the log; at once, also while the broker is asked."""
     facts = _facts(request)
-    topics, fault = [], facts.overview().log_fault
-    try:
-        topics = [] if fault else facts.topics()
-    except Refused as error:
-        fault = str(error)
-    return page("log.html", "/log", topics=topics, fault=fault, places=facts.places)
+    return page("log.html", "/log", log=facts.log(), places=facts.places)
 
 
 def doctor(request: Request) -> Response:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from jobs.admin.assessment import complete_text
-from jobs.ui import words
+from jobs.ui import sparkline, words
 
 
 def result_link(name: str) -> str:
@@ -33,6 +33,7 @@ _environment.filters |= {
     )
 }
 _environment.globals |= {"result_link": result_link, "overview_link": overview_link}
+_environment.globals |= {"bars_of_the_day": sparkline.bars, "words_of_the_day": sparkline.words}
 
 
 def page(template: str, here: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from jobs.keeping import ledger
 from jobs.log.kafka import patience
 from jobs.running.places import Places
-from jobs.ui import history, published, quarantine, result_overview, topics
+from jobs.ui import history, published, quarantine, result_overview
 from jobs.ui.history import Span
 from jobs.ui.overview import PATIENCE_SECONDS, Overview, Results, Take
 from jobs.ui.published import Correction, WindowChoice
@@ -15,10 +15,12 @@ from jobs.ui.quarantine import QuarantinedRecord
 from jobs.ui.result_overview import ResultOverview
 from jobs.ui.short_memory import ShortMemory
 from jobs.ui.tables import TableDescription, describe
-from jobs.ui.topics import TopicOverview
+from jobs.ui.topics import Log, LogQuestion
 
 KEPT_SECONDS = 5.0
-"""So long a table or a topic is not read again."""
+"""So long a table is not read again."""
+LOG_PATIENCE_SECONDS = 0.3
+"""A page waits so long for a broker."""
 
 
 class SiteFacts:
@@ -28,6 +30,7 @@ class SiteFacts:
         """`show_values`: whether keys and values of records in quarantine are given, too; `take` looks a result up."""
         self.places, self.show_values, self._take = places, show_values, take
         self._results = Results(places, take)
+        self._log = LogQuestion(places)
         self._memory: ShortMemory[Any] = ShortMemory(KEPT_SECONDS)
 
     def overview(self, patience_seconds: float = PATIENCE_SECONDS) -> Overview:
@@ -94,10 +97,6 @@ class SiteFacts:
         )
         return found
 
-    def topics(self) -> list[TopicOverview]:
-        """What the log holds of each topic."""
-        with patience.ask_once(lambda _: None):
-            found: list[TopicOverview] = self._memory.get(
-                "topics", lambda: topics.read(self.places, self.overview().results)
-            )
-        return found
+    def log(self, patience_seconds: float = LOG_PATIENCE_SECONDS) -> Log:
+        """What the log holds of each topic; a broker that takes longer to answer is asked in the background."""
+        return self._log.now(self.overview(patience_seconds).results, patience_seconds)

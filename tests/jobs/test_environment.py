@@ -308,7 +308,7 @@ OURS = ("file_system(", "self._file.", "jvm.")
 """What opens a file otherwise: Hadoop as bytes, a file of `headrace produce` as bytes, jvm.read_text as UTF-8."""
 
 
-NO_TEXT = ("os.open", "gzip.open", "opener.open")
+NO_TEXT = ("os.open", "gzip.open", "tarfile.open", "opener.open")
 """Calls that open no text: the last one asks a web server."""
 
 
@@ -317,11 +317,7 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_machine() -> None:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name = ast.unparse(node.func)
-        if node.func.attr in ("open", "read_text", "write_text") and name not in (
-            "os.open",
-            "gzip.open",
-            "opener.open",
-        ):
+        if node.func.attr in ("open", "read_text", "write_text") and name not in NO_TEXT:
             binary = any(isinstance(value, ast.Constant) and "b" in str(value.value) for value in node.args)
             said = "encoding" in {word.arg for word in node.keywords}
             assert said or binary or name.startswith(OURS), place

@@ -26,8 +26,17 @@ def test_places_start_at_their_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('archive = "a"\ntables = "t"\n', "checkpoints: Field required"),
-        ('archive = "a"\ntables = "t"\ncheckpoints = "c"\nspeed = 3\n', "speed: Extra inputs"),
+        ('archive = "a"\ntables = "t"\n', "checkpoints is missing."),
+        (
+            'archive = "a"\ntables = "t"\ncheckpoints = "c"\nspeed = 3\n',
+            "there is no field speed; there are archive, checkpoints, databases, deliveries, kafka, log,",
+        ),
+        (
+            'log = "tape"\ntables = "t"\ncheckpoints = "c"\narchiv = "a"\n[kafka]\nservers = "h:1"\nserver = "h:1"\n',
+            "there is no field kafka.server, did you mean servers?; there is no field archiv, did you mean archive?; "
+            "log: Input should be 'archive' or 'kafka'; archive is missing.",
+        ),
+        ('archive = "a"\ntables = "t"\ncheckpoints = "c"\n"sp\\need" = 3\n', "there is no field 'sp\\need'"),
         ('log = "tape"\narchive = "a"\ntables = "t"\ncheckpoints = "c"\n', "log: Input should be 'archive'"),
         ('archive = "a"\ntables = "wasb://n/t"\ncheckpoints = "c"\n', "tables is on wasb://"),
         ('archive = "s3a://b/a"\ntables = "t"\ncheckpoints = "c"\n', "archive is on s3a://"),

@@ -27,20 +27,22 @@ def accuracy(
 ) -> None:
     """Check the distinct counts of a result against exact ones from the log, and against a second estimator.
 
-    Groups, distinct values and event times are read from the topic's own columns, as they stand in the JSON of the log:
-    for a result whose transform makes or changes these columns, or leaves records out, there is no exact count, and the
+    Groups, distinct values and event times are read from the topic's own columns, as they stand in the log: for a
+    result whose transform makes or changes these columns, or leaves records out, there is no exact count, and the
     command refuses. Exit code 1 if an estimate is more than 5 standard errors off. Needs no Java.
     """
     import random
 
     from jobs.admin import exact_counts, terminal
     from jobs.admin.catalogue import find
+    from jobs.log import schema_registry
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
 
     home = read_places(places)
     result = find(name, job)
     exact_counts.check(result)
+    schema_registry.connect(home, [result.topic])
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     sampled = exact_counts.sample(home, result, windows, random.Random(seed))
     exact_counts.count(home, result, sampled)

@@ -34,7 +34,7 @@ def lateness(
     """
     from jobs.admin import lateness_report, terminal
     from jobs.events import event_time, topic_schema
-    from jobs.events.encodings.encoding import encoded_topic
+    from jobs.events.encodings.topic_encoding import encoded_topic
     from jobs.log import home, schema_registry
     from jobs.running.errors import Refused
     from jobs.running.places import read_places

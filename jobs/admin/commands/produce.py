@@ -16,6 +16,7 @@ from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from jobs.admin.input.files import Advance
     from jobs.admin.input.records import Fields, Record
     from jobs.admin.input.sheets import Reading
 
@@ -78,7 +79,7 @@ def produce(
     """Append records to a topic of the log: newline-delimited JSON, CSV or raw lines."""
     from contextlib import nullcontext
 
-    from jobs.admin.input.files import STANDARD_INPUT
+    from jobs.admin.input.files import STANDARD_INPUT, total_bytes
     from jobs.admin.input.records import Fields, batches
     from jobs.log.archive.writer import append
     from jobs.log.kafka import producer
@@ -98,11 +99,17 @@ def produce(
     fields = Fields(key, timestamp, lambda: time.time_ns() // 1000, timestamp_unit)
     reading = csv.reading_of(topic) if Format.CSV in formats.values() else None
 
-    def record_batches() -> "Iterator[pa.RecordBatch]":
-        return batches(_records(names, formats, fields, reading, keep_bad))
+    def record_batches(read: "Advance" = lambda _: None) -> "Iterator[pa.RecordBatch]":
+        return batches(_records(names, formats, fields, reading, keep_bad, read))
+
+    size = total_bytes(names)  # of what is read once, no record is counted beforehand
+
+    def records_with(advance: "Advance") -> "Iterator[pa.RecordBatch]":
+        return work_progress.count_rows(record_batches(), advance) if size is None else record_batches(advance)
 
     is_typed = STANDARD_INPUT in names and sys.stdin.buffer.isatty()
-    shown = nullcontext(lambda _: None) if is_typed else work_progress.show(f"{topic}: producing")
+    of_work = work_progress.show(f"{topic}: producing", size, "records" if size is None else "bytes")
+    shown = nullcontext(lambda _: None) if is_typed else of_work
     if home.log == "kafka":
         assert home.kafka
         if commit_every:
@@ -111,14 +118,12 @@ def produce(
         oldest = (lambda: _oldest_ms(record_batches())) if is_rereadable else None
         kept_ms = _retention_ms(retention)
         with shown as advance:
-            records = work_progress.count_rows(record_batches(), advance)
-            done = producer.append(home.kafka, topic, partitions, records, kept_ms, oldest)
+            done = producer.append(home.kafka, topic, partitions, records_with(advance), kept_ms, oldest)
     else:
         if retention is not None:
             raise Refused("--retention is for Kafka; records leave the archive with `headrace retain` alone.")
         with shown as advance:
-            records = work_progress.count_rows(record_batches(), advance)
-            done = append(home.archive, topic, partitions, records, commit_every)
+            done = append(home.archive, topic, partitions, records_with(advance), commit_every)
     where = home.kafka.servers if home.log == "kafka" and home.kafka else home.archive
     typer.echo(f"{topic}: {done.records:,} records into {len(done.ranges)} partitions of {where}")
 
@@ -169,8 +174,11 @@ def _records(
     fields: "Fields",
     reading: "Reading | None",
     keep_bad: bool,
+    advance: "Advance",
 ) -> "Iterator[Record]":
-    """The records of the files in their order; all of the CSV files are looked at before the first record."""
+    """The records of the files in their order; all of the CSV files are looked at before the first record. `advance`
+    is told of the bytes of the files as their records are read.
+    """
     from jobs.admin.input import files, ndjson
     from jobs.admin.input.sheets import Sheet
 
@@ -181,7 +189,7 @@ def _records(
             sheet.look(kinds)
     for name, sheet in zip(names, sheets, strict=True):
         if sheet:
-            yield from sheet.records(kinds)
+            yield from sheet.records(kinds, advance)
             continue
-        with files.open_file(name) as stream:
+        with files.open_file(name, advance) as stream:
             yield from ndjson.ndjson(name, stream, fields, keep_bad) if formats[name] else ndjson.raw(stream, fields)

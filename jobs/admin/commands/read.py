@@ -2,12 +2,18 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobs.admin.options import DEFAULT_PLACES, PlacesFile
 from jobs.admin.record_texts import texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from jobs.events.encodings.topic_encoding import TopicEncoding
+    from jobs.running.places import Places
 
 
 def read(
@@ -15,9 +21,16 @@ def read(
     partition: Annotated[int | None, typer.Option(min=0, help="Partition; else all, one after the other.")] = None,
     offset: Annotated[int, typer.Option(min=0, help="First offset in each partition.")] = 0,
     limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 10,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Bytes as they are, also of a topic in Avro or Protobuf: asks no registry.")
+    ] = False,
     places: PlacesFile = DEFAULT_PLACES,
 ) -> None:
-    """Print records as lines of JSON; bytes that are not UTF-8 are base64 under key_base64 or value_base64."""
+    """Print records as lines of JSON; bytes that are not UTF-8 are base64 under key_base64 or value_base64.
+
+    Values, and keys, that are encoded as ENCODING and KEY_ENCODING of the topic's schema file say are decoded, with all
+    their fields. One that cannot be decoded has the reason beside it, under not_decoded.
+    """
     from jobs.log import home
     from jobs.running.errors import Refused
     from jobs.running.places import read_places
@@ -26,11 +39,48 @@ def read(
     partitions = sorted(home.topic(where, topic).ends)
     if partition is not None and partition not in partitions:
         raise Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")
+    encoded = None if raw else _encoding(where, topic)
     for number in partitions if partition is None else [partition]:
         records = home.records(where, topic, number, offset, limit)
-        for row in records.to_pylist():
-            typer.echo(json.dumps(_row(row), ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        for row in _rows(records, encoded):
+            typer.echo(json.dumps(row, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
         limit -= len(records)
+
+
+def _encoding(places: "Places", topic: str) -> "TopicEncoding | None":
+    """How the topic's schema file says that its records are encoded; None: not, or there is none. Raises Refused if no
+    registry is named, Mistake if the file is faulty.
+    """
+    from jobs.admin.input import topic_schema
+    from jobs.events.encodings import topic_encoding
+    from jobs.log import schema_registry
+
+    for file in topic_schema.files(topic):
+        declared = topic_encoding.encoded_topic(file)
+        encoded = topic_encoding.of_topic(declared)
+        if encoded:
+            schema_registry.connect(places, [declared])
+            encoded.values.reader = None  # what was written, not what a job makes of it
+            return encoded
+    return None
+
+
+def _rows(records: "pa.Table", encoded: "TopicEncoding | None") -> list[dict[str, Any]]:
+    rows = [_row(row) for row in records.to_pylist()]
+    if encoded and rows:
+        keys, values = (records[name].combine_chunks() for name in ("key", "value"))
+        decoded = (column.to_pylist() for column in encoded.json_records(keys, values))
+        for row, key, value, fault in zip(rows, *decoded, strict=True):
+            if fault:
+                row["not_decoded"] = ", ".join(filter(None, fault.values()))
+                continue
+            if encoded.keys and key is not None:
+                row.pop("key_base64", None)
+                row["key"] = json.loads(key)
+            if value is not None:
+                row.pop("value_base64", None)
+                row["value"] = json.loads(value)
+    return rows
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def find(places: Places, against: str | None, prefix: str) -> Database:
             raise Refused(f"--against: {flaw}.")
         return Database(prefix, against, None, None)
     shown = f" {name}" if re.fullmatch(r"[\w.-]{1,100}", name) else ""
-    known = f"it has {', '.join(places.databases)}" if places.databases else "it has none"
+    known = f"; it has {', '.join(places.databases)}" if places.databases else "; it has none" if shown else ""
     raise Refused(
-        f"the places file has no database{shown}; {known}. Give it a table [databases.{prefix}] with "
+        f"the places file has no database{shown}{known}. Give it a table [databases.{prefix or 'NAME'}] with "
         'url = "postgresql://USER@HOST:PORT/DATABASE", or name the address: --against postgresql://...'
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jobs.admin.database import connection, slots
 from jobs.admin.database.slots import Slot
+from jobs.running import one_look
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -26,17 +27,17 @@ class SlotFinding:
 
 
 def examine(places: Places, topic: str) -> Iterator[SlotFinding]:
-    """What is found about the slot of the database that a topic's name begins with, if the places file names it."""
+    """What is found about the slot of the database that a topic's name begins with, if the places file names it.
+    Within a look the database is asked once for all topics.
+    """
     name = next((name for name in places.databases if topic.startswith(f"{name}.")), None)
     if name is None:
         return
-    try:
-        database = connection.find(places, name, name)
-        with connection.open_connection(database) as opened:
-            found = slots.read(opened)
-    except Refused as error:
-        yield SlotFinding(False, f"the replication slot of the database {name} cannot be looked at", str(error))
+    found = one_look.recall(("slots", name), lambda: _slots(places, name), in_all=True)
+    if isinstance(found, Refused):
+        yield SlotFinding(False, f"the replication slot of the database {name} cannot be looked at", str(found))
         return
+    database = connection.find(places, name, name)
     slot = next((each for each in found if each.name == database.slot), None)
     if slot is None:
         known = f"; it has {', '.join(each.name for each in found)}" if found else ""
@@ -45,6 +46,15 @@ def examine(places: Places, topic: str) -> Iterator[SlotFinding]:
         yield SlotFinding(True, what, remedy)
         return
     yield from _findings(name, slot)
+
+
+def _slots(places: Places, name: str) -> list[Slot] | Refused:
+    """Those of a database; or why it does not say: a command asks it once, whatever the answer is."""
+    try:
+        with connection.open_connection(connection.find(places, name, name)) as opened:
+            return slots.read(opened)
+    except Refused as error:
+        return error
 
 
 def _findings(name: str, slot: Slot) -> Iterator[SlotFinding]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from jobs.admin.input import header
 from jobs.admin.input.cells import TEXT, Kind, guess, quote
 from jobs.admin.input.csv_rows import Row, rows
-from jobs.admin.input.files import Rereadable, display_name
+from jobs.admin.input.files import Advance, Rereadable, display_name
 from jobs.admin.input.records import Fields, Record
 from jobs.running.errors import Refused
 
@@ -71,10 +71,12 @@ class Sheet:
                 if number % SETTLED_ROWS == 0:
                     unknown = [(index, name) for index, name in unknown if guesses.get(name) is not TEXT]
 
-    def records(self, guesses: Mapping[str, Kind]) -> Iterator[Record]:
-        """One record a row. Raises Refused, also for a key or a timestamp that cannot be read."""
+    def records(self, guesses: Mapping[str, Kind], advance: Advance = lambda _: None) -> Iterator[Record]:
+        """One record a row; `advance` is told of the bytes that are read. Raises Refused, also for a key or a timestamp
+        that cannot be read.
+        """
         kinds, nulls = {**guesses, **self._reading.kinds()}, self._reading.nulls
-        with self._table() as (names, body):
+        with self._table(advance) as (names, body):
             row_kinds = [kinds.get(name, TEXT) for name in names]
             asked = [(names.index(name), name) for name in (self._fields.key, self._fields.timestamp) if name]
             template = "{" + ",".join(quote(name).replace("%", "%%") + ":%s" for name in names) + "}"
@@ -107,10 +109,10 @@ class Sheet:
             ) from None
 
     @contextmanager
-    def _table(self) -> Iterator[tuple[list[str], Iterator[Row]]]:
+    def _table(self, advance: Advance = lambda _: None) -> Iterator[tuple[list[str], Iterator[Row]]]:
         """The columns' names, and the rows below them, each as wide as the names are many. Raises Refused."""
         with (
-            self._file.open() as stream,
+            self._file.open(advance) as stream,
             closing(rows(self._file.name, stream, self._delimiter, self._reading.encoding)) as found,
         ):
             first = next(found, None)

@@ -14,6 +14,7 @@ from jobs.running.errors import Refused
 _LIKELY = re.compile(r"(event|occurr|happen|start|began|begin|^time$|^timestamp$|^ts$|^at$|time_?stamp|measured|taken)")
 _UNLIKELY = re.compile(r"(^|_)(end|updat|modif|receiv|process|ingest|load|expir|due|birth|until|deliver|arriv)")
 _TIME_LIKE = re.compile(r"(time|date|stamp|epoch|millis|(^|_)(ts|at|ms|when)$)")
+_UTC = "UTC (ZONE in the schema file)"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def _rank(field: Field) -> tuple[bool, int, bool, int]:
 def _of_field(field: Field, is_named: bool) -> EventTimeGuess | None:
     if isinstance(field.kind, TimestampType):
         has_zone = time_guess.have_zones(field.values)
-        words = "its texts are times with a zone" if has_zone else "its texts are times without a zone, read as UTC"
+        words = "its texts are times with a zone" if has_zone else f"its texts are times without a zone, read as {_UTC}"
         return EventTimeGuess(field, None, has_zone, words)
     if isinstance(field.kind, DateType):
-        return EventTimeGuess(field, None, False, "its texts are dates, each taken for its first moment in UTC")
+        return EventTimeGuess(field, None, False, f"its texts are dates, each taken for its first moment in {_UTC}")
     values = field.values
     if is_named and isinstance(field.kind, StringType):
         if not values or not all(value.isascii() and value.isdigit() for value in values):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pyspark.sql.types import BooleanType, DecimalType, DoubleType, LongType, StringType
 
+from jobs.admin.new import number_texts
 from jobs.admin.new.event_time_guess import EventTimeGuess
 from jobs.admin.new.record_fields import Field
 from jobs.admin.new.record_sample import RecordSample
@@ -19,7 +20,7 @@ MOST_GROUPS = 20
 """A text with more different values in the sample is nothing to group by."""
 MOST_COLUMNS = 6
 """Of each kind of statistic, for a first look."""
-_ID = re.compile(r"((^|_)(id|uuid|guid|key|no|nr|number|code)$|[a-z](Id|ID|Key)$)")
+_ID = re.compile(r"((?i:(^|[\W_])(id|uuid|guid|key|no|nr|number|code)$)|[a-z](Id|ID|Key)$)")
 _TAKEN = {*OWN, *KEYS, EARLIER_KIND, COUNT, "event_time", "pane_start", "lg_k"}
 
 
@@ -55,7 +56,8 @@ def propose(
     such field.
     """
     plain = [each for field in fields for each in field.plain if each != time.field]
-    group = min(filter(_is_group, plain), key=lambda field: len(set(field.values)), default=None)
+    groups = sorted(filter(_is_group, plain), key=lambda field: (_is_id(field), len(set(field.values))))
+    group = groups[0] if groups else None
     chosen = _key(sample, plain, group, key, notes)
     names = _Names()
     numbers = [field for field in plain if _is_number(field) and not _is_id(field) and field != chosen]
@@ -87,9 +89,10 @@ def _key(
             f"key: {found.name}, as the keys of records show" if found else "key: none, as no field is equal to it"
         )
         return found
-    repeated = [field for field in top if field != group and 1 < len(set(field.values)) < len(field.values)]
+    repeated = [field for field in top if 1 < len(set(field.values)) < len(field.values)]
     by_name = [field for field in repeated if _is_id(field)]
-    texts = [field for field in repeated if isinstance(field.kind, StringType)]
+    texts = [field for field in repeated if isinstance(field.kind, StringType) and field != group]
+    texts = [field for field in texts if number_texts.note(field.values) is None]
     found = next(iter(by_name or sorted(texts, key=lambda field: -len(set(field.values)))), None)
     if found:
         notes.append(f"key: {found.name}, as its values come again: records of one are kept in order; else --key FIELD")
@@ -105,7 +108,7 @@ def _equals_keys(sample: RecordSample, field: Field) -> bool:
 
 def _is_group(field: Field) -> bool:
     different = len(set(field.values)) if isinstance(field.kind, StringType) else 0
-    return 1 < different <= MOST_GROUPS and 2 * different <= len(field.values) and not _is_id(field)
+    return 1 < different <= MOST_GROUPS and 2 * different <= len(field.values)
 
 
 def _is_number(field: Field) -> bool:

@@ -20,7 +20,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.admin.new import time_guess
+from jobs.admin.new import number_texts, time_guess
 from jobs.events.topic_schema import EVENT_TIME, PRIVATE, RECORD
 
 _WORDS = {dict: "an object", list: "an array", str: "a text", bool: "true or false", int: "a number"}
@@ -109,7 +109,10 @@ def _field(path: tuple[str, ...], values: Sequence[Any], notes: list[str]) -> Fi
     if kind is list:
         element = _field((*path, "[]"), [item for value in of_kind for item in value], notes)
         return element and Field(path, ArrayType(element.kind), nullable, of_kind)
-    return Field(path, _plain_kind(of_kind), nullable, of_kind)
+    plain = _plain_kind(of_kind)
+    if isinstance(plain, StringType) and (why := number_texts.note(of_kind)):
+        notes.append(f"field {name}: a text, though it looks like numbers; {why}")
+    return Field(path, plain, nullable, of_kind)
 
 
 def _json_kind(value: Any) -> type:

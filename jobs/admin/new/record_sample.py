@@ -1,7 +1,7 @@
 """Records of a topic of events as a sample has them: objects of JSON, from lines, from rows of CSV, or from the log."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,13 @@ class RecordSample:
     """The keys of these records; none at all if it is a file, which has none."""
     unread: int
     """Records that are no JSON object: a job puts them into quarantine."""
+
+
+def is_change(row: Mapping[str, Any]) -> bool:
+    """Whether it is Debezium's envelope of a change, or has one as its payload."""
+    payload = row.get("payload")
+    envelope = payload if isinstance(payload, dict) else row
+    return "op" in envelope and "source" in envelope and ("before" in envelope or "after" in envelope)
 
 
 def is_csv(path: Path) -> bool:

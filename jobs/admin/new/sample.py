@@ -54,6 +54,11 @@ class Sample:
             )
         self.is_flat = "op" not in payload or "source" not in payload
         self.records += 1
+        if not self.is_flat and not (isinstance(payload["source"], dict) and payload["source"].get("sequence")):
+            raise Refused(
+                "the sample has a change without source.sequence, which says in which order changes are: Debezium's "
+                "connector for PostgreSQL writes it. docs/changes.md has other forms."
+            )
         if self.is_flat:
             missing = [name for name in _FLAT if name not in payload]
             if missing:

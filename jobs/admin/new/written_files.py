@@ -52,7 +52,10 @@ def of_changes(
         _path("schemas", f"{called}.py"): files.schema_file(topic, table),
         _path("jobs", f"{called}.py"): files.job_file(called, topic, table, found.is_flat),
     }
-    return NewFiles(texts, f"{found.records:,} records", table.guesses, (_check(called), _run(called)))
+    has_keys = bool(found.keys)  # before a tab, which is no JSON
+    produce = [shlex.join(["headrace", "produce", topic, str(file)])] if file and not has_keys else []
+    commands = (_check(called), *produce, _run(called))
+    return NewFiles(texts, f"{found.records:,} records", [*_name_note(name, topic, called), *table.guesses], commands)
 
 
 def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -> NewFiles:
@@ -95,6 +98,9 @@ def of_events(
         notes.insert(0, f"time: {guess.name or 'that of the record'}, as {guess.words}; else --time FIELD")
     proposal = first_result.propose(found, fields, guess, key, notes)
     called = _name(name, topic)
+    notes[:0] = _name_note(name, topic, called)
+    if all(record_sample.is_change(row) for row in found.rows):
+        notes.insert(0, "the records are changes of a table, as Debezium writes them: --debezium keeps its rows")
     rows = record_test.pick(fields, found.rows)
     if not rows:
         notes.append("no record of the sample has all fields in their types: write RECORDS of the test yourself")
@@ -106,6 +112,8 @@ def of_events(
         ),
     }
     produce = [_produce(topic, file, csv, guess, proposal.key.name if proposal.key else None)] if file else []
+    if produce and found.unread:
+        produce[0] += " --keep-bad"
     query = f"headrace query {shlex.quote(record_job.query(called, proposal))}"
     commands = [_check(called), f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}", *produce]
     return NewFiles(texts, f"{len(found.rows):,} records", notes, [*commands, _run(called), query])
@@ -141,6 +149,13 @@ def _name(given: str | None, topic: str) -> str:
     return called
 
 
+def _name_note(given: str | None, topic: str, called: str) -> list[str]:
+    """That the files are not called as the topic is, if a person might look for that name."""
+    last = topic.rpartition(".")[2].lower()
+    is_taken = given is None and called == f"{last}_rows"
+    return [f"name: {called}, as Python has something else called {last}; else --name NAME"] if is_taken else []
+
+
 def _check(called: str) -> str:
     return f"headrace check {shlex.quote(str(_path('jobs', f'{called}.py')))}"
 
@@ -154,7 +169,7 @@ def _produce(topic: str, file: Path, csv: CsvOptions, time: EventTimeGuess, key:
     read that.
     """
     words = ["headrace", "produce", topic, str(file), *(["--key", key] if key else [])]
-    if time.field and len(time.field.path) == 1 and time.has_zone:
+    if time.field and len(time.field.path) == 1 and time.has_zone and not time.field.nullable:
         words += ["--timestamp", time.field.name, *(["--timestamp-unit", time.unit] if time.unit else [])]
     given = {"--delimiter": csv.delimiter, "--encoding": csv.encoding, "--columns": csv.columns}
     words += [word for option, value in given.items() if value for word in (option, value)]

@@ -5,7 +5,8 @@ They are written out here, so that renaming a constant does not rename them in t
 
 REASONS = {
     "not_a_change": "The form that Reads names cannot read it as a change, or it lacks a column of the key.",
-    "no_schema_id": "Its value does not begin as a schema registry has it: a zero, then the id of a schema.",
+    "no_schema_id": "Its value, or the key if the field says so, does not begin as a schema registry has it: a zero, "
+    "then the id of a schema.",
     "unknown_schema": "The registry has no schema of the id that the field names.",
     "schema_mismatch": "The schema that the field names is of another kind, or cannot be read as READER_SCHEMA.",
     "not_decodable": "Its bytes are not what the schema that the field names says.",

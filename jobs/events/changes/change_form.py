@@ -129,6 +129,11 @@ class ChangeForm(Protocol):
         return False
 
     @property
+    def reads_schema(self) -> bool:
+        """Whether it reads what a schema of Kafka Connect's, beside the payload, says of the kinds of columns."""
+        return False
+
+    @property
     def transaction_topic(self) -> str:
         """The topic that tells of the transactions of the database, if they are followed; else empty."""
         return ""

@@ -23,7 +23,7 @@ def change_topic(schema: Any, form: ChangeForm) -> Any:
     schema file declares. Their time is when the database made the change.
 
     Columns that are not nullable are those of the table's key. Raises Mistake if the schema file declares a column that
-    is the form's, or an event time of its own.
+    is the form's, an event time of its own, or an encoding in which no form is read.
     """
     columns: Any = getattr(schema, "COLUMNS", None)
     if not isinstance(columns, StructType):
@@ -40,6 +40,7 @@ def change_topic(schema: Any, form: ChangeForm) -> Any:
             f"{topic_schema.file_name(schema)}: EVENT_TIME of changes is {EVENT_TIME}, when the database made them. "
             "Leave EVENT_TIME out"
         )
+    _check_encoding(schema)
     # A deleted row has the columns of its key alone, and a message no row at all.
     nullable = [StructField(field.name, field.dataType, True, field.metadata) for field in columns]
     constants = {name: getattr(schema, name) for name in dir(schema) if name.isupper()}
@@ -51,3 +52,17 @@ def change_topic(schema: Any, form: ChangeForm) -> Any:
         "FORM": form,
     }
     return SimpleNamespace(__name__=getattr(schema, "__name__", ""), **constants)
+
+
+def _check_encoding(schema: Any) -> None:
+    for name in ("ENCODING", "KEY_ENCODING"):
+        if getattr(schema, name, None) == "protobuf":
+            raise Mistake(
+                f"{topic_schema.location(schema, name)}: form=... reads changes that are written in JSON or Avro, and "
+                f"{name} says Protobuf: let the capture tool write one of these, or leave form out"
+            )
+    if getattr(schema, "KEY_COLUMNS", None):
+        raise Mistake(
+            f"{topic_schema.location(schema, 'KEY_COLUMNS')}: form=... reads the keys of changes itself: leave "
+            "KEY_COLUMNS out"
+        )

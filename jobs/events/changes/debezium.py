@@ -136,6 +136,11 @@ class Debezium(ChangeForm):
         return f"{kind} transactions={self.transactions}" if self.transactions else kind
 
     @property
+    def reads_schema(self) -> bool:
+        """See ChangeForm."""
+        return True
+
+    @property
     def transaction_topic(self) -> str:
         """See ChangeForm."""
         return self.transactions

@@ -66,11 +66,14 @@ class Transactions(ChangeForm):
         return pa.array(map(_plain_value, records["value"].to_pylist()), pa.binary())
 
 
-def topic(name: str) -> Any:
-    """A TopicSchema of the topic of this name."""
-    return SimpleNamespace(
+def topic(name: str, encoding: str | None = None) -> Any:
+    """A TopicSchema of the topic of this name; `encoding`: that of its values, as ENCODING of a schema file says it."""
+    made = SimpleNamespace(
         TOPIC=name, KEY=None, EVENT_TIME="transaction_time", COLUMNS=COLUMNS, ROW_COLUMNS=COLUMNS, FORM=Transactions()
     )
+    if encoding:
+        made.ENCODING = encoding
+    return made
 
 
 def is_of_transactions(form: object) -> bool:

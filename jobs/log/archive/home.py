@@ -1,6 +1,7 @@
 """The archive as the home of the log."""
 
 from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -12,6 +13,7 @@ from jobs.log.archive.snapshot import Snapshot
 from jobs.log.archive.stream import FORMAT, ArchiveSource
 from jobs.log.offsets import Offsets
 from jobs.log.topic import Extent, Topic, others
+from jobs.running import one_look
 from jobs.running.errors import Refused
 from jobs.running.places import Places
 
@@ -35,7 +37,8 @@ def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:
 def extents(places: Places, name: str) -> list[Extent]:
     """What each partition holds. Raises Refused when there is no such topic."""
     _snapshot(places, name)
-    return snapshot.extents(places.archive, name)
+    find = partial(snapshot.extents, places.archive, name)
+    return one_look.recall(("extents", places.archive, name), find, in_all=True)
 
 
 def records(places: Places, name: str, partition: int, offset: int, limit: int) -> pa.Table:
@@ -65,6 +68,11 @@ def range_reader(places: Places, name: str, group: str) -> ArchiveRanges:
 
 
 def _snapshot(places: Places, name: str) -> Snapshot:
+    """The topic now; within a look as it was first, for all results."""
+    return one_look.recall(("topic", places.archive, name), lambda: _read(places, name), in_all=True)
+
+
+def _read(places: Places, name: str) -> Snapshot:
     log = Snapshot(places.archive, name).refresh()
     if not log.ends:
         known = listing.names(places.archive)

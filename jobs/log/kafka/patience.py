@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from jobs.running import one_look
 from jobs.running.errors import Refused
 from jobs.running.kafka_access import Kafka
 
@@ -42,7 +43,8 @@ def ask_once(announce: Callable[[str], None]) -> Iterator[None]:
     """
     token = _look.set(_Look(announce))
     try:
-        yield
+        with one_look.look():
+            yield
     finally:
         _look.reset(token)
 

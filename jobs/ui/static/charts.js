@@ -2,8 +2,6 @@
 // Expressions are interpreted (ast), not compiled: so the page needs no permission to make code (unsafe-eval).
 "use strict";
 
-const EVERY_CHART_MS = 30000;
-
 function theme() {
   const css = getComputedStyle(document.documentElement);
   const color = (name) => css.getPropertyValue(name).trim();
@@ -32,10 +30,12 @@ async function draw(figure) {
 async function drawInto(plot, figure) {
   const form = figure.closest("section").querySelector("form.choice");
   const query = form ? "?" + new URLSearchParams(new FormData(form)) : "";
-  const answer = await fetch(figure.dataset.chart + query);
+  const asked = figure.dataset.chart + query;
+  figure.dataset.asked = asked;
+  const answer = await fetch(asked);
   const text = await answer.text();
+  if (figure.dataset.asked !== asked || figure.dataset.drawn === text) return; // another choice was made meanwhile
   if (!answer.ok) throw new Error(JSON.parse(text).error);
-  if (figure.dataset.drawn === text) return;
   const options = {
     mode: "vega-lite", ast: true, actions: false, renderer: "svg", defaultStyle: false,
     tooltip: { disableDefaultStyle: true }, config: theme(),
@@ -47,15 +47,29 @@ async function drawInto(plot, figure) {
 function drawAll(again) {
   for (const figure of document.querySelectorAll("figure[data-chart]")) {
     if (again) delete figure.dataset.drawn;
-    if (!document.hidden) draw(figure);
+    draw(figure);
   }
+}
+
+// Those that are new in the page, and all when the ledger has a further row: no chart changes without one.
+function drawWhatIsNew() {
+  const sequence = document.getElementById("numbers")?.dataset.sequence;
+  for (const figure of document.querySelectorAll("figure[data-chart]")) {
+    if (figure.dataset.drawn && sequence === shownSequence) continue;
+    draw(figure);
+  }
+  shownSequence = sequence;
 }
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("section form.choice");
   const figure = form && form.closest("section").querySelector("figure[data-chart]");
-  if (figure) draw(figure);
+  if (!figure) return;
+  // The choice is in the address: so it stays when the page is renewed, loaded anew or sent to somebody.
+  history.replaceState(history.state, "", "?" + new URLSearchParams(new FormData(form)));
+  draw(figure);
 });
+document.addEventListener("htmx:afterSettle", drawWhatIsNew);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
-setInterval(() => drawAll(false), EVERY_CHART_MS);
-drawAll(false);
+let shownSequence;
+drawWhatIsNew();

@@ -1,36 +1,34 @@
-// Renews what changes while somebody looks at the page, and copies commands. A few lines in place of a library (htmx
-// makes styles and code in the browser, which the policy of the page forbids): the focus and what is open stay.
+// What htmx and Idiomorph, which renew the page, have to leave as it is, and the buttons that copy commands.
 "use strict";
 
-const EVERY_MS = 5000;
+// The plots are drawn here, and what somebody has opened, chosen or typed stays.
+Idiomorph.defaults.ignoreActiveValue = true;
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => !isKept(old) || old.id !== fresh.id;
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => name !== "open" || element.tagName !== "DETAILS";
 
-async function renew() {
-  const parts = document.querySelectorAll("[data-live]");
-  const selection = document.getSelection();
-  if (!parts.length || document.hidden || (selection && !selection.isCollapsed)) return;
-  const lost = document.getElementById("lost");
-  try {
-    const answer = await fetch(location.href, { redirect: "error" });
-    if (!answer.ok) throw new Error(String(answer.status));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of parts) put(part, page.getElementById(part.id));
-    document.getElementById("taken").textContent = page.getElementById("taken").textContent;
-    lost.hidden = true;
-  } catch {
-    lost.hidden = false;
-  }
+function isKept(node) {
+  return node instanceof Element && node.matches("[data-kept]");
 }
 
-function put(old, fresh) {
-  if (!fresh) return;
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
-  for (const known of old.querySelectorAll("details[id]")) {
-    const same = fresh.querySelector("#" + CSS.escape(known.id));
-    if (same) same.open = known.open;
-  }
-  old.replaceWith(document.adoptNode(fresh));
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-}
+let focused = null;
+
+// A page that nobody sees is not renewed.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden) event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // Somebody has chosen something since the page was asked for: the next answer knows it.
+  const asked = event.detail.pathInfo.responsePath || event.detail.pathInfo.requestPath;
+  if (new URL(asked, location.href).href !== location.href.split("#")[0]) event.detail.shouldSwap = false;
+  focused = document.activeElement;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  // A row that has moved to another place has lost the focus.
+  if (focused && focused.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  document.getElementById("lost").hidden = event.detail.successful;
+});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -44,5 +42,3 @@ document.addEventListener("click", async (event) => {
     button.textContent = "selected";
   }
 });
-
-setInterval(renew, EVERY_MS);

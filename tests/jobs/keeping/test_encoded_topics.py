@@ -1,8 +1,11 @@
 """A result of a topic in Avro or Protobuf is that of the same data in JSON; a registry that is away ends the run."""
 
+import base64
+import json
+import random
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +19,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 import schemas
 from jobs import keeping, run
-from jobs.admin import exact_counts, remedies
+from jobs.admin import catalogue, exact_counts, remedies
 from jobs.answers.result import Reads, Result
 from jobs.answers.windows import Tumbling, Windows
 from jobs.facts.panes import Panes
 from jobs.keeping import requeue
+from jobs.log import schema_registry
 from jobs.log.archive import writer
 from jobs.running.errors import Refused
 from jobs.running.registry_access import SchemaRegistry
@@ -65,14 +69,23 @@ def result(encoding: str | None) -> Result:
     topic = SimpleNamespace(TOPIC="rides", KEY=None, EVENT_TIME="begun", COLUMNS=columns)
     if encoding:
         topic.ENCODING = encoding
-    panes = Panes("5 minutes", by=("bike", "electric"), count="rides", averages=("minutes", "metres", "number"))
+    panes = Panes(
+        "5 minutes",
+        by=("bike", "electric"),
+        count="rides",
+        averages=("minutes", "metres", "number"),
+        uniques=("minutes",),
+    )
     return Result("rides_v1", Reads(topic, transform), Windows(panes, Tumbling("15 minutes")))
 
 
-def append(places: run.Places, values: list[bytes]) -> None:
+def append(places: run.Places, values: list[bytes], keys: Sequence[bytes | None] | None = None) -> None:
     times = [rides.BEGUN + timedelta(minutes=60)] * len(values)
-    keys = pa.nulls(len(values), pa.binary())
-    columns = [keys, pa.array(values, pa.binary()), pa.array(times, pa.timestamp("us", "UTC"))]
+    columns = [
+        pa.array(keys or [None] * len(values), pa.binary()),
+        pa.array(values, pa.binary()),
+        pa.array(times, pa.timestamp("us", "UTC")),
+    ]
     writer.append(places.archive, "rides", 1, [pa.record_batch(columns, ["key", "value", "timestamp"])])
 
 
@@ -92,7 +105,11 @@ def quarantine(places: run.Places) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("with_bad", [False, True], ids=["quick", "gate"])
 def test_json_avro_and_protobuf_give_the_same_tables(
-    spark: SparkSession, registry: RegistryServer, tmp_path: Path, with_bad: bool
+    spark: SparkSession,
+    registry: RegistryServer,
+    tmp_path: Path,
+    with_bad: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bad record lets the gate look at each, in Spark's workers, which ask the registry themselves."""
     found = {}
@@ -107,6 +124,8 @@ def test_json_avro_and_protobuf_give_the_same_tables(
         keeping.keep(run.Run(spark, places, say=lambda _: None), result(None if kind == "json" else kind))
         assert (count(places), len(quarantine(places))) == (60, int(with_bad))
         found[kind] = windows(places)
+        if kind != "json" and with_bad:
+            check_accuracy(tmp_path / kind, kind, registry, monkeypatch)
     assert len(found["json"]) > 10
     assert found["avro"] == found["json"] and found["protobuf"] == found["json"]
 
@@ -176,24 +195,82 @@ def test_a_registry_that_may_not_be_is_refused_without_its_secret(tmp_path: Path
     assert "hunter2" not in str(failed.value)
 
 
-def test_lateness_is_told_of_an_encoded_topic_and_accuracy_says_why_not(
+def places_file(folder: Path, registry: RegistryServer) -> str:
+    """A places file there; the folder is that of `placed`."""
+    secrets = placed(folder, registry).schema_registry
+    assert secrets
+    (folder / "places.toml").write_text(
+        'archive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n[schema_registry]\n'
+        f'url = "{registry.url}"\nusername = "headrace"\npassword = "{secrets.password}"\n'
+    )
+    return str(folder / "places.toml")
+
+
+def check_accuracy(folder: Path, kind: str, registry: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command ends well, and its exact counts are those of plain Python."""
+    monkeypatch.setattr(catalogue, "find", lambda name, file: result(kind))
+    file = places_file(folder, registry)
+    assert command.run("accuracy", "rides_v1", "--windows", "100", "--places", file) == 0
+    kept = result(kind)
+    schema_registry.connect(placed(folder, registry), [kept.topic])
+    sampled = exact_counts.sample(placed(folder, registry), kept, 100, random.Random(1))
+    exact_counts.count(placed(folder, registry), kept, sampled)
+    truth: dict[Any, set[int]] = {}
+    for ride in RIDES:
+        start = rides.BEGUN + (ride["begun"] - rides.BEGUN) // timedelta(minutes=15) * timedelta(minutes=15)
+        group = truth.setdefault((start, ride["bike"], ride["electric"]), set())
+        group |= set() if ride["minutes"] is None else {ride["minutes"]}
+    assert {(each.start, *each.group): each.values["minutes"] for each in sampled} == truth
+
+
+def test_lateness_and_records_of_an_encoded_topic(
     registry: RegistryServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append(placed(tmp_path, registry), [rides.avro_serializer(client(registry), "rides")(ride) for ride in RIDES])
+    values = [rides.avro_serializer(client(registry), "rides")(ride) for ride in RIDES]
+    key_id = registry.register("rides-key", {"schema": '"string"'})
+    keys = [struct.pack(">BI", 0, key_id) + b"\x04b1"] * 58 + [None, struct.pack(">BI", 0, 77) + b"\x04b1"]
+    append(placed(tmp_path, registry), values, keys)
     (tmp_path / "schemas").mkdir()
     monkeypatch.setattr(schemas, "__path__", [*schemas.__path__, str(tmp_path / "schemas")])
     (tmp_path / "schemas" / "ride_in_avro.py").write_text(
         "from tests.jobs.events.encodings import rides\n"
-        'TOPIC, KEY, EVENT_TIME, ENCODING, COLUMNS = "rides", None, "begun", "avro", rides.COLUMNS\n'
+        'TOPIC, KEY, EVENT_TIME, COLUMNS = "rides", None, "begun", rides.COLUMNS\n'
+        'ENCODING = KEY_ENCODING = "avro"\n'
     )
-    (tmp_path / "places.toml").write_text(
-        'archive = "archive"\ntables = "tables"\ncheckpoints = "checkpoints"\n[schema_registry]\n'
-        f'url = "{registry.url}"\nusername = "headrace"\npassword = "${{file:registry.secrets:password}}"\n'
-    )
-    assert command.run("lateness", "rides", "--places", str(tmp_path / "places.toml")) == 0
-    sys.modules.pop("schemas.ride_in_avro")
+    file = places_file(tmp_path, registry)
+    assert command.run("lateness", "rides", "--places", file) == 0
     assert "of 60 records" in capsys.readouterr().out
-    with pytest.raises(Refused, match="topic rides is encoded by a schema registry, and the exact count reads JSON"):
-        kept = result("avro")
-        assert kept.panes
-        exact_counts.check(replace(kept, answers=Windows(replace(kept.panes, uniques=("bike",)), *kept.windows)))
+    assert command.run("read", "rides", "--offset", "57", "--places", file) == 0
+    assert command.run("read", "rides", "--offset", "59", "--raw", "--places", file) == 0
+    sys.modules.pop("schemas.ride_in_avro")
+    *decoded, undecoded, raw = map(json.loads, capsys.readouterr().out.splitlines())
+    expected = [json.loads(rides.as_json(ride)) for ride in RIDES[57:59]]
+    assert [each["value"] for each in decoded] == [
+        ride | {"begun": ride["begun"].replace("+00:00", "Z"), "not_in_columns": []} for ride in expected
+    ]
+    assert [each["key"] for each in decoded] == ["b1", None]
+    assert undecoded["not_decoded"] == "unknown_schema, schema id 77 of the key"
+    assert base64.b64decode(undecoded["value_base64"]) == base64.b64decode(raw["value_base64"]) == values[59]
+    assert "not_decoded" not in raw
+
+
+def test_a_column_of_the_key_and_keys_of_unknown_schemas(
+    spark: SparkSession, registry: RegistryServer, tmp_path: Path
+) -> None:
+    """Both passes: the bad keys let the gate look at each record, once they are there."""
+    key_id = registry.register("rides-key", {"schema": '"string"'})
+    values = [rides.avro_serializer(client(registry), "rides")(ride | {"bike": "in the value"}) for ride in RIDES]
+    keys = [struct.pack(">BI", 0, key_id) + b"\x04b%d" % (place % 2) for place in range(60)]
+    columns = {"ENCODING": "avro", "KEY_ENCODING": "avro", "KEY_COLUMNS": ("bike",)}
+    topic = SimpleNamespace(TOPIC="rides", KEY=None, EVENT_TIME="begun", COLUMNS=rides.COLUMNS, **columns)
+    kept = replace(result(None), reads=Reads(topic, transform))
+    places = placed(tmp_path, registry)
+    append(places, values[:40], keys[:40])
+    keeping.keep(run.Run(spark, places, say=lambda _: None), kept)
+    append(places, values[40:], [*keys[40:58], b"no schema", struct.pack(">BI", 0, 77) + b"\x04b1"])
+    keeping.keep(run.Run(spark, places, say=lambda _: None), kept)
+    counts: dict[str, int] = {}
+    for row in delta.rows(places.table("rides_v1_panes")):
+        counts[row["bike"]] = counts.get(row["bike"], 0) + row["rides"]
+    assert counts == {"b0": 29, "b1": 29}
+    assert quarantine(places) == [("no_schema_id", "the key"), ("unknown_schema", "schema id 77 of the key")]

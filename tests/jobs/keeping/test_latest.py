@@ -5,9 +5,7 @@ in which changes come.
 import json
 import random
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -21,34 +19,11 @@ from jobs.keeping.requeue import requeue
 from jobs.run import Run
 from tests.jobs.keeping import customers
 from tests.jobs.keeping.customers import RESULT, Database, Message, Rows
+from tests.jobs.keeping.latest_rows import NAMES, check, mixed
 from tests.jobs.keeping.laws import law
 from tests.jobs.keeping.world import World
 
 ACCIDENTS = ("", "replay", "lose", "after events", "before publish", "after publish", "before ledger")
-NAMES = customers.CUSTOMERS.COLUMNS.names
-
-
-def check(world: World, database: Database) -> None:
-    found = {row["id"]: {name: row[name] for name in NAMES} for row in world.rows()}
-    assert found == database.rows
-    ledger = world.rows("_ledger")
-    ends = max(ledger, key=lambda row: int(row["sequence"]))["end_offsets"]
-    assert sum(row["records"] for row in ledger) == sum(end for _, end in ends)
-    assert world.rows("_quarantine") == []
-    assert {row["id"] for row in world.rows("_deleted")}.isdisjoint(found)
-    versions = world.rows("_history")
-    for time, rows in database.states:
-        assert valid_at(versions, time) == rows
-
-
-def valid_at(versions: list[dict[str, Any]], time: datetime) -> Rows:
-    """What a reader of the history finds for a time; no key twice."""
-    valid = [
-        row for row in versions
-        if row["valid_from"] <= time and (row["valid_to"] is None or time < row["valid_to"])
-    ]  # fmt: skip
-    assert len({row["id"] for row in valid}) == len(valid)
-    return {row["id"]: {name: row[name] for name in NAMES} for row in valid}
 
 
 @law
@@ -78,13 +53,6 @@ def test_any_order_any_cut_and_any_accident(
             {"replay": world.replay_batch, "lose": world.lose_checkpoint}.get(accident, lambda: None)()
     world.keep(size)
     check(world, database)
-
-
-def mixed(told: list[Message], dice: random.Random) -> list[Message]:
-    """All of them in another order, some twice."""
-    arrived = told + dice.sample(told, len(told) // 3)
-    dice.shuffle(arrived)
-    return arrived
 
 
 def test_what_a_publish_changes_is_in_the_feed(

@@ -12,6 +12,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
 from jobs.events.encodings.encoding import Encoding
+from jobs.events.encodings.topic_encoding import TopicEncoding
 from jobs.log.schema_registry import RegistrySource
 from jobs.running.registry_access import SchemaRegistry
 from tests import registry_server
@@ -68,7 +69,8 @@ def test_a_schema_comes_with_those_that_it_names_and_once(kind: str, registry: R
     source = RegistrySource(SchemaRegistry(url=registry.url))
     value = struct.pack(">BI", 0, schema_id) + data
     for _ in range(2):  # as two tasks of one process do
-        values, faults = Encoding("rides", kind, COLUMNS, source=source).json_values(pa.array([value] * 3, pa.binary()))
+        encoded = TopicEncoding(Encoding(kind, source=source), COLUMNS)
+        values, faults = encoded.json_values(pa.nulls(3, pa.binary()), pa.array([value] * 3, pa.binary()))
         assert not any(faults.to_pylist())
         assert [json.loads(each) for each in values.to_pylist()] == [EXPECTED] * 3
     assert registry.asked == [f"/schemas/ids/{schema_id}", "/subjects/place/versions/1"]

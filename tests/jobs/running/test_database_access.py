@@ -73,3 +73,5 @@ def test_what_is_no_address_is_not_repeated(tmp_path: Path) -> None:
     assert SECRET not in str(refused.value) and "[databases.store]" in str(refused.value)
     with pytest.raises(Refused, match=r"no database shop; it has none"):
         connection.find(read_places(places), "shop", "store")
+    with pytest.raises(Refused, match=r"has no database\. Give it a table \[databases\.NAME\] with "):
+        connection.find(read_places(places), None, "")

@@ -51,6 +51,17 @@ def test_on_request_each_line_is_a_json_object(
     assert (error["level"], error["message"]) == ("ERROR", "there is no topic.")
 
 
+def test_the_end_of_a_run_says_of_which_records_the_numbers_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    for result, read, bad in (("a_v1", 10, 3), ("b_v1", 10, 0), ("a_v1", 2_000, 1_005), ("c_v1", 5, 1)):
+        progress.count(result, Row(2, "batch", 1, 0, records=read, quarantined=bad), 0)
+    progress.end("rides")
+    assert [line.partition(" WARNING ")[2] for line in capsys.readouterr().err.splitlines()[1:]] == [
+        "1,008 records are not in the numbers of a_v1: `headrace quarantine a_v1` says why.",
+        "1 record is not in the numbers of c_v1: `headrace quarantine c_v1` says why.",
+    ]
+
+
 def test_a_command_that_is_refused_says_so_without_the_time(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit), one_line_errors():
         raise Refused("there is no topic.")

@@ -31,6 +31,13 @@ IN_THE_JOB = {
     "starter": ("import Run, start", "import Run, strat as start", "cannot import name 'strat'"),
     "schema": ("rides_schema as", "ride_schema as", "no module ride_schema; did you mean rides_schema?"),
     "name": ("PANES = Panes(", "PANES = Pains(", "name 'Pains' is not defined; did you mean Panes?"),
+    "not imported": (
+        'Tumbling("1 hour")',
+        'Hopping("1 hour", every="5 minutes")',
+        "name 'Hopping' is not defined: from jobs.answers.windows import Hopping",
+    ),
+    "no tuple": ('averages=("minutes",)', 'averages="minutes"', 'averages="minutes"): write a comma after a single'),
+    "late": ("*WINDOWS))", '*WINDOWS), late="6 hours")', 'rides_v1: late= takes a Late, such as late=Late("6 hours")'),
     "attribute": ("WINDOWS = ", "COLUMNS = rides.COLUMN\nWINDOWS = ", "'COLUMN'; did you mean COLUMNS?"),
     "left out": ("Reads(rides, transform), Windows", "Windows", "a result takes what it reads"),
     "old form": (
@@ -48,6 +55,7 @@ IN_THE_JOB = {
     ),
 }
 IN_LINE = {"hour of 7 minutes": "RESULT =", "month": "RESULT =", "zone": "RESULT =", "type": "RESULT ="}
+IN_LINE |= {"not imported": "WINDOWS =", "no tuple": "PANES =", "late": "RESULT ="}
 IN_LINE |= {"several lines": "    ride,", "not guarded": "start(main)"}
 IN_LINE |= dict.fromkeys(("left out", "old form"), "RESULT =")
 """Where the mistake is met, if that is not where it was made."""

@@ -1,8 +1,10 @@
 """The plugin for tests of job files: what goes in, what comes out, and what is refused."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +65,34 @@ def test_records_in_rows_out(run_result: RunResult) -> None:
     assert frame["points_sum"].tolist() == [7, 6] and str(frame["window_start"].dt.tz) == "UTC"
     with pytest.raises(Refused, match="no table scores_v1_top"):
         rows.table("top")
+
+
+def test_partitions_by_key_or_by_name(run_result: RunResult) -> None:
+    """The same sums. By the golden values of Kafka's own test the key 21 has partition 0 of 2, abc has 1. So nobody is
+    late where there are two.
+    """
+    log = [throw("08:00", "21", 3), throw("09:10", "abc", 5), throw("08:20", "21", 4), throw("09:20", "abc", "six")]
+    one, rows = run_result(SCORES, log), run_result(SCORES, [*log[:3], json.dumps(log[3])], partitions=2, cuts=1)
+    expected = [(at("08:00"), "21", 7), (at("09:00"), "abc", 5)]
+    assert rows.select("window_start", "who", "points_sum") == expected
+    assert one.select("window_start", "who", "points_sum") == expected
+    assert [(bad["partition"], bad["key"], bad["reason"]) for bad in rows.quarantine] == [(1, b"abc", "wrong_type")]
+    assert (len(one.stragglers), rows.stragglers) == (1, [])
+    given: list[Any] = [
+        ("a", throw("08:00", "a", 1), at("08:00"), 1),
+        ("a", throw("08:01", "a", 2), at("08:01"), 0),
+        "no JSON",
+    ]
+    rows = run_result(SCORES, given, partitions=2)
+    assert rows.select("points_sum") == [(3,)]
+    [ends] = [dict(row["end_offsets"]) for row in rows.table("ledger") if row["records"]]
+    assert ends == {0: 2, 1: 1} and [bad["reason"] for bad in rows.quarantine] == ["null_key"]
+
+
+def test_a_topic_in_avro_takes_the_same_records(run_result: RunResult) -> None:
+    encoded = SimpleNamespace(**vars(THROWS), ENCODING="avro", KEY_ENCODING="avro", KEY_COLUMNS=("who",))
+    result = replace(SCORES, reads=Reads(encoded, as_they_are))
+    assert run_result(result, LOG[:3]).select("who", "points_sum") == [("b", 7), ("a", 5)]
 
 
 def test_several_topics_and_a_decision(run_result: RunResult) -> None:
@@ -141,7 +171,8 @@ def comparison(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str | N
         ),
         (SCORES, [("a", {}, datetime(2025, 5, 5))], r"\[0\]: its timestamp is no datetime with a zone"),
         (SCORES, [("a", {})], r"\[0\]: not enough values"),
-        (SCORES, ["text"], r"\[0\]: "),
+        (SCORES, [5], r"\[0\]: it is no dictionary, text, bytes or tuple"),
+        (SCORES, [("a", {}, at("08:00"), 1)], r"\[0\]: partition 1, and the last one is 0: say partitions="),
         (SCORES, [throw("08:00", "a", 1) | {"who": ["a"]}], r"\[0\]: the key is an object or an array"),
         (SCORES, {"catches": LOG}, "scores_v1 reads throws: give one record or more of each"),
         (SCORES, [], "give one record or more of each"),
@@ -160,6 +191,14 @@ def test_a_run_that_is_refused_says_so_in_one_line(run_result: RunResult) -> Non
     with pytest.raises(Refused, match="there is no column whom; did you mean") as refused:
         run_result(result, LOG)
     assert "\n" not in str(refused.value)
+
+
+def test_a_text_is_the_value_as_it_is() -> None:
+    line = json.dumps(throw("08:00", "a", 1), indent=1)
+    records = log_records(THROWS, [line, b"{", line.encode()], 2).to_pylist()
+    assert [each["value"] for each in records] == [line.encode(), b"{", line.encode()]
+    assert [(each["key"], each["timestamp"]) for each in records] == [(key, at("08:00")) for key in (b"a", None, b"a")]
+    assert records[0]["partition"] == records[2]["partition"]
 
 
 def test_timestamps_of_values_are_event_times_and_else_those_before() -> None:

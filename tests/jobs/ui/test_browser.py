@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from jobs.keeping import ledger
 from jobs.log.kafka import patience
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
@@ -46,6 +47,8 @@ PAGES = (
     "/results/none_v1",
 )
 CHARTS = "return [...document.querySelectorAll('figure[data-chart]')].every((figure) => figure.dataset.drawn)"
+
+LINES = "return document.querySelectorAll('#windows-chart .mark-line path').length"
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,14 @@ def enter(browser: Chrome, address: str) -> None:
     browser.get(f"{address}/?token={TOKEN}")
     assert browser.current_url == f"{address}/"
     wait_until(browser, "return document.querySelector('#results') && !document.querySelector('#unseen')")
+
+
+def renew(browser: Chrome) -> None:
+    """Let the page ask for itself now, as when somebody comes back to it, and wait until it has what is new."""
+    browser.execute_script("""window.settled = false;
+        document.addEventListener('htmx:afterSettle', () => { window.settled = true }, { once: true });
+        document.dispatchEvent(new Event('visibilitychange'))""")
+    wait_until(browser, "return window.settled")
 
 
 def console(browser: Chrome) -> list[str]:
@@ -155,25 +166,81 @@ def test_the_keyboard_reaches_each_result_and_shows_where_it_is(browser: Chrome,
     assert "q" in reached and "2" in reached
 
 
-def test_the_place_of_the_focus_stays_when_the_page_renews_itself(browser: Chrome, site: str) -> None:
-    browser.get(site)
-    before = browser.find_element(By.ID, "taken").text
-    browser.execute_script("document.getElementById('result-visits_v1').focus()")
-    wait_until(browser, f"return renew().then(() => document.getElementById('taken').textContent != '{before}')")
-    assert browser.switch_to.active_element.text == "visits_v1"
-    assert browser.find_element(By.ID, "taken").text != before
+def test_a_page_renews_itself_and_leaves_where_somebody_is(browser: Chrome, places: Places) -> None:
+    """By itself, again and again: a number that has changed, and a row that has moved. Focus, scrolling, what is typed
+    and what is open stay. The policy of the page has nothing to say.
+    """
+    ends = made_results.fill_log(places)
+    last = made_results.make(places, "visits_v1", read=ends)
+    with serving(places) as address:
+        enter(browser, address)
+        set_width(browser, 400, 300)
+        listen = (
+            "window.stopped = []; addEventListener('securitypolicyviolation', (each) => stopped.push(each.blockedURI))"
+        )
+        browser.execute_script(listen)
+        browser.find_element(By.NAME, "q").send_keys("vis")
+        browser.execute_script("document.getElementById('result-visits_v1').focus(); scrollTo(0, 150)")
+        for number in (1, 2):  # it goes on after it has renewed itself
+            last = ledger.write(places, "visits_v1", last.next("batch", records=1000))
+            shown = f"{made_results.READ + 1000 * number:,}"
+            cell = "document.querySelector('#results td[data-label=read]').textContent"
+            wait_until(browser, f"return {cell} == '{shown}'")
+        made_results.make(places, "a_v1", read=ends)
+        Path(places.table("a_v1")).rename(places.table("elsewhere"))
+        wait_until(browser, "return document.querySelector('#results tbody tr').dataset.result == 'a_v1'")
+        assert browser.switch_to.active_element.get_attribute("id") == "result-visits_v1"
+        assert browser.find_element(By.NAME, "q").get_attribute("value") == "vis"
+        assert browser.execute_script("return scrollY") > 0
+        assert browser.execute_script("return stopped") == []
+        assert not console(browser)
+
+
+def test_what_is_chosen_and_open_stays_when_the_page_renews_itself(browser: Chrome, site: str) -> None:
+    """The plot, too, is the same; a button without a name keeps the focus."""
+    browser.get(f"{site}/results/visits_v1")
+    wait_until(browser, CHARTS)
+    browser.find_element(By.NAME, "group").send_keys("south")
+    wait_until(browser, f"{LINES} == 1")
+    browser.execute_script("""
+        document.querySelector('#windows-chart svg').wasHere = true;
+        document.querySelectorAll('details')[1].open = true;
+        document.querySelector('.scroll').wasHere = true;
+        document.querySelector('button[data-copy]').focus()""")
+    renew(browser)
+    assert browser.switch_to.active_element.text == "copy"
+    assert browser.find_element(By.NAME, "group").get_attribute("value") == "south"
+    kept = """return [document.querySelector('#windows-chart svg').wasHere,
+        document.querySelectorAll('details')[1].open, document.querySelector('.scroll').wasHere]"""
+    assert browser.execute_script(kept) == [True, True, True]
+    browser.refresh()
+    wait_until(browser, CHARTS)
+    assert browser.execute_script(LINES) == 1
+    assert not console(browser)
+
+
+def test_a_chart_is_drawn_anew_after_a_further_batch(browser: Chrome, places: Places) -> None:
+    """Of two batches there are bars, and of a third one that was closed just now."""
+    last = made_results.make(places, "visits_v1", read=made_results.fill_log(places))
+    with serving(places) as address:
+        browser.get(f"{address}/results/visits_v1?token={TOKEN}")
+        wait_until(browser, CHARTS)
+        drawn = browser.find_element(By.ID, "records-chart").get_attribute("data-drawn")
+        ledger.write(places, "visits_v1", last.next("batch", records=1000))
+        changed = "return document.getElementById('records-chart').dataset.drawn != arguments[0]"
+        wait_until(browser, changed, drawn)
+        assert '"to":1000' in str(browser.find_element(By.ID, "records-chart").get_attribute("data-drawn"))
 
 
 def test_another_group_and_value_are_drawn(browser: Chrome, site: str) -> None:
     """Of one group the chart has one line; the choice needs no further page."""
     browser.get(f"{site}/results/visits_v1")
     wait_until(browser, CHARTS)
-    lines = "return document.querySelectorAll('figure[data-chart*=windows] .mark-line path').length"
-    assert browser.execute_script(lines) == 2
+    assert browser.execute_script(LINES) == 2
     before = browser.find_element(By.CSS_SELECTOR, "figure[data-chart*=windows] .plot").text
     browser.find_element(By.NAME, "group").send_keys("south")
     browser.find_element(By.NAME, "measure").send_keys("stay")
-    wait_until(browser, f"{lines} == 1")
+    wait_until(browser, f"{LINES} == 1")
     wait_until(browser, "return document.querySelector('figure .plot').textContent.includes('stay_minutes_mean')")
     assert "stay_minutes_mean" not in before
     assert not console(browser)
@@ -218,7 +285,7 @@ def test_a_broker_and_a_server_that_are_away(browser: Chrome, folder: Places, mo
         assert "127.0.0.1:1 does not answer" in said
         row = browser.find_element(By.CSS_SELECTOR, "tr[data-result=visits_v1]").text
         assert "unknown" in row and "20" in row
-    wait_until(browser, "return renew().then(() => !document.getElementById('lost').hidden)")
+    wait_until(browser, "return !document.getElementById('lost').hidden")
     browser.get_log("browser")  # the server has gone
 
 
@@ -239,7 +306,7 @@ def test_two_hundred_results(browser: Chrome, places: Places) -> None:
         assert len(browser.find_elements(By.CSS_SELECTOR, "#results tbody tr")) == 123  # 0 to 2, 10 to 29, 100 to 199
         assert "77 results not looked at yet" in browser.find_element(By.ID, "unseen").text
         go_on.set()
-        wait_until(browser, "return renew().then(() => document.querySelectorAll('#results tbody tr').length == 200)")
+        wait_until(browser, "return document.querySelectorAll('#results tbody tr').length == 200")
         browser.find_element(By.NAME, "q").send_keys("copied_19", Keys.ENTER)
         wait_until(browser, "return document.querySelectorAll('#results tbody tr').length == 11")
         set_width(browser, 400)

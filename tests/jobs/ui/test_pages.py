@@ -62,6 +62,8 @@ def test_page_json_and_metrics_say_the_same(made: Places) -> None:
     assert shown[0] == "visits_v1 visits"
     assert shown[1].startswith(row["state"]) and row["reason"] in shown[1].replace("&#39;", "'")
     assert shown[4:] == ["none", "20", "2", "2", "up to date", "-"]
+    assert sum(row["records_by_hour"].values()) == 20
+    assert 'aria-label="20 records read in the last 24 hours, most from ' in page and " style=" not in page
     for metric, field in (
         ("records_total", "records"),
         ("late_records_total", "late"),
@@ -264,8 +266,16 @@ def test_a_broker_that_is_away_is_said_and_what_the_ledgers_know_is_shown(
     with TestClient(app.make(facts, None, ("localhost",)), HOST) as browser:
         page = browser.get("/").text
         metrics = samples(browser.get("/metrics").text)
+        first = browser.get("/log").text
         log = browser.get("/log").text
+        while 'id="asking"' in log:  # as the page does
+            log = browser.get("/log").text
+        answer = browser.get("/api/log.json")
+    assert "asking the broker 127.0.0.1:1" in first and "127.0.0.1:1 does not answer" not in first
+    for shown in (first, log):
+        assert "read by" in shown and "What the log holds of it is not known." in shown
     assert "127.0.0.1:1 does not answer" in page and "127.0.0.1:1 does not answer" in log
+    assert answer.status_code == 503 and "127.0.0.1:1 does not answer" in answer.json()["error"]
     assert cells(page, "visits_v1")[4:7] == ["unknown", "20", "2"]
     assert metrics["headrace_log_up",] == 0
     assert ("headrace_result_lag_records", "visits_v1") not in metrics

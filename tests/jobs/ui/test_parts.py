@@ -13,7 +13,7 @@ from jobs.lake import table_queries
 from jobs.running import kafka_tools
 from jobs.running.kafka_access import Kafka
 from jobs.running.places import Places
-from jobs.ui import charts, history, published, vega_bundle, words
+from jobs.ui import charts, history, htmx_files, published, sparkline, vega_bundle, words
 from tests.jobs.keeping.small import LOG, expected
 from tests.jobs.keeping.world import places_in
 from tests.jobs.ui import made_results
@@ -93,10 +93,29 @@ def test_commands_in_a_remedy_are_those_to_copy(remedy: str, commands: list[str]
     assert words.commands(Finding(False, "", remedy)) == commands
 
 
+def test_the_records_of_the_last_24_hours() -> None:
+    """At 12:30 the last hour is that from 12:00 on, and the first one that from 13:00 of yesterday."""
+    now = NOON + timedelta(minutes=30)
+    records = {NOON: 500, NOON - HOUR: 1000, NOON - 3 * HOUR: 1, NOON - 23 * HOUR: 250, NOON - 24 * HOUR: 9999}
+    found = sparkline.bars(records, now)
+    assert [(bar.x, bar.y, bar.height) for bar in found] == [(0, 15, 5), (80, 19, 1), (88, 0, 20), (92, 10, 10)]
+    text = "1,751 records read in the last 24 hours, most from 11:00 to 12:00 UTC: 1,000"
+    assert sparkline.words(records, now) == text
+    assert sparkline.bars({}, now) == [] and sparkline.words({}, now) == "no records read in the last 24 hours"
+
+
 def test_the_library_that_draws_is_the_one_of_the_installed_package() -> None:
     """If not: python -m jobs.ui.vega_bundle."""
     with vega_bundle.FILE.open(encoding="utf-8") as file:
         assert file.readline().rstrip() == vega_bundle.header()
+
+
+def test_the_libraries_that_renew_a_page_are_the_files_that_were_released() -> None:
+    """If not: python -m jobs.ui.htmx_files. Nothing beside them and vega.js is of others."""
+    for library in htmx_files.LIBRARIES:
+        assert htmx_files.sha256(library.file.read_bytes()) == library.sha256, library.package
+    shipped = {path.name for path in htmx_files.FOLDER.glob("*.js")}
+    assert shipped == {library.file.name for library in htmx_files.LIBRARIES} | {"vega.js", "page.js", "charts.js"}
 
 
 def test_windows_of_a_result_that_a_job_has_made(folder: Path) -> None:

@@ -161,6 +161,7 @@ def test_guesses_without_a_schema(folder: Path, capsys: pytest.CaptureFixture[st
     records = [(None, change("c", None, row)), (None, change("u", None, unavailable)), (None, change("d", gone, None))]
     assert command.run(*sample(folder, *records)) == 0
     said = capsys.readouterr().out
+    assert f"  headrace produce {TOPIC} sample.ndjson\n" in said
     for line in (
         "primary key: number, shop, as deletions have no other column",
         "column price: StringType(); if it is numeric in the database DecimalType(...), if bytea BinaryType()",
@@ -185,15 +186,27 @@ def test_flat_records(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(columns(folder)) == ["id", "v"]
 
 
+INSERTION = '{"op": "c", "source": {"sequence": "[]"}, "after": {"a": 1}}'
+
+
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
         ('{"op": "c"', (), "sample.ndjson, line 1: it is no JSON"),
         ('{"a": 1}', (), "a record that is no change as Debezium writes it"),
         ("null", (), "has no row"),
-        ('{"op": "c", "source": {}, "after": {"a": 1}}', (), "name the primary key, --key COLUMN"),
-        ('{"op": "c", "source": {}, "after": {"a": 1}}', ("--key", "b"), "have no column b; they have a"),
-        ('{"op": "c", "source": {}, "after": {"a": 1}}', ("--key", "a", "--name", "../x"), "no name of a Python file"),
+        ('{"op": "c", "source": {"file": "bin.3"}, "after": {"a": 1}}', (), "a change without source.sequence"),
+        (INSERTION, (), "name the primary key, --key COLUMN"),
+        (
+            INSERTION,
+            ("--key", "b"),
+            "have no column b; they have a",
+        ),
+        (
+            INSERTION,
+            ("--key", "a", "--name", "../x"),
+            "no name of a Python file",
+        ),
     ],
 )
 def test_what_is_refused(

@@ -99,7 +99,7 @@ def test_files_of_nested_records_are_checked_and_run(
         "wrote schemas/rides.py, jobs/rides.py and tests/test_rides.py, of 13 records; next:",
         "  headrace check jobs/rides.py",
         "  pytest tests/test_rides.py",
-        "  headrace produce city.rides rides.ndjson --key bike_id",
+        "  headrace produce city.rides rides.ndjson --key bike_id --keep-bad",
         "  headrace run jobs/rides.py",
         "  headrace query 'select window_start, meta_source_region, records, minutes_mean, room_temp_mean, "
         "is_free_count, bike_id_estimate from rides_v1 order by window_start limit 20'",
@@ -176,6 +176,45 @@ def test_a_topic_with_the_name_of_a_part_of_headrace(project: Path) -> None:
     assert kinds == {"time": DateType(), "A": LongType(), "big": DecimalType(38, 0)}
     assert 'CalendarDay("UTC")' in (project / "jobs" / "events_rows.py").read_text()
     lint(project, "events_rows")
+
+
+def test_numbers_in_texts_and_ids_with_blanks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A temperature whose values come again is no key, and nothing that is averaged without a word."""
+    rows = [f"2025-05-05 08:00:{n:02d};00{n % 3};{n % 7},5;{'EUR 5' if n % 4 == 0 else '1.25'}" for n in range(28)]
+    write(project / "room.csv", "Zeit;Sensor Nr;Temperatur (°C);Preis", *rows)
+    assert command.run("new", "rooms", "--sample", "room.csv", "--delimiter", ";") == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("guessed")] == [
+        "guessed: time: Zeit, as its texts are times without a zone, read as UTC (ZONE in the schema file); "
+        "else --time FIELD",
+        "guessed: field Temperatur (°C): a text, though it looks like numbers; its numbers have a decimal comma: of "
+        "CSV --decimal-comma reads them, else a transform",
+        "guessed: field Preis: a text, though it looks like numbers; 7 of 28 are no plain numbers: in a transform "
+        "try_cast makes null of these",
+        "guessed: key: Sensor Nr, as its values come again: records of one are kept in order; else --key FIELD",
+    ]
+
+
+def test_changes_of_a_table_and_a_name_that_is_taken_are_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "a.ndjson", *({"op": "c", "before": None, "after": {"id": n}, "source": {}} for n in range(3)))
+    assert command.run("new", "shop.events", "--sample", "a.ndjson") == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == ("guessed: the records are changes of a table, as Debezium writes them: --debezium keeps its rows")
+    assert second == "guessed: name: events_rows, as Python has something else called events; else --name NAME"
+
+
+@pytest.mark.parametrize("time", [None, "2025-05-05T08:00:00Z"])
+def test_the_line_that_produces_the_sample_takes_all_of_it(
+    project: Path, capsys: pytest.CaptureFixture[str], time: str | None
+) -> None:
+    """Also a line that is no JSON, and a record without the time."""
+    rows = [{"time": f"2025-05-05T08:00:0{n}Z", "ms": n} for n in range(3)]
+    write(project / "a.ndjson", *rows, {"time": time, "ms": 5}, "<html>")
+    assert command.run("new", "calls", "--sample", "a.ndjson") == 0
+    produce = next(line for line in capsys.readouterr().out.splitlines() if "headrace produce" in line)
+    assert command.run(*shlex.split(produce)[1:]) == 0
+    assert "calls: 5 records into " in capsys.readouterr().out
 
 
 def test_without_a_time_the_record_has_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.log.archive.snapshot import extents
+from jobs.running import work_progress
 from tests.jobs.admin.command import run
 
 
@@ -111,6 +114,28 @@ def test_gzip_and_standard_input(
     assert [row["value"] for row in held(capsys)] == ['{"n":1}', '{"n":2}', '{"n":3}']
     for name in ("cut.gz", "no.gz"):
         assert f"{name} is not a whole gzip file" in refused(capsys, "produce", "t", name)
+
+
+def test_the_bar_goes_by_the_bytes_of_files(laptop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed as they are. A CSV file is read twice, and its bytes count once. The standard input has no size."""
+    shown: list[tuple[int | None, str]] = []
+    told: list[int] = []
+
+    @contextmanager
+    def show(what: str, total: int | None = None, unit: str = "records") -> Iterator[Callable[[int], None]]:
+        shown.append((total, unit))
+        yield told.append
+
+    monkeypatch.setattr(work_progress, "show", show)
+    (laptop / "a.ndjson.gz").write_bytes(gzip.compress(b"".join(b'{"n":%d}\n' % n for n in range(100_000))))
+    (laptop / "b.csv").write_text("n\n" + "7\n" * 50_000)
+    size = (laptop / "a.ndjson.gz").stat().st_size + 100_002
+    assert run("produce", "t", "a.ndjson.gz", "b.csv") == 0
+    assert shown == [(size, "bytes")] and sum(told) == size and len(told) > 3
+    told.clear()
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(b'{"n":3}\n')))
+    assert run("produce", "t", "-") == 0
+    assert (shown[1], told) == ((None, "records"), [1])
 
 
 CSV = 'id,day,code,ok,x,name\n1,2013-01-01,007,true,1.5,Anna\n2,2013-01-02,010,false,,"a\n""b"""\n'

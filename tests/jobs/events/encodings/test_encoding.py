@@ -8,8 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
@@ -25,31 +23,12 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.events.encodings.encoding import Encoding, encoded_topic
+from jobs.events.encodings.encoding import Encoding
+from jobs.events.encodings.topic_encoding import TopicEncoding, encoded_topic
 from jobs.events.encodings.wire_format import split_index
 from jobs.running.errors import Mistake
-from jobs.running.schema_text import SchemaText
 from tests.jobs.events.encodings import rides
-
-
-class MockSource:
-    """Asks the registry of confluent-kafka that lives in this process."""
-
-    def __init__(self) -> None:
-        self.client = SchemaRegistryClient.new_client({"url": "mock://rides"})
-        self.asked: list[int] = []
-
-    def find(self, schema_id: int) -> SchemaText | None:
-        self.asked.append(schema_id)
-        try:
-            found = self.client.get_schema(schema_id)
-        except SchemaRegistryError:
-            return None
-        assert found.schema_type and found.schema_str
-        return SchemaText(schema_id, found.schema_type, found.schema_str)
-
-    def register(self, schema: Any, kind: str = "AVRO") -> int:
-        return self.client.register_schema("any", Schema(json.dumps(schema), kind))
+from tests.jobs.events.encodings.mock_source import MockSource
 
 
 @pytest.fixture
@@ -57,13 +36,16 @@ def source() -> MockSource:
     return MockSource()
 
 
-def encoding(source: MockSource, kind: str, columns: StructType = rides.COLUMNS, reader: Any = None) -> Encoding:
-    return Encoding("rides", kind, columns, reader and json.dumps(reader), source)
+def encoding(source: MockSource, kind: str, columns: StructType = rides.COLUMNS, reader: Any = None) -> TopicEncoding:
+    return TopicEncoding(Encoding(kind, reader and json.dumps(reader), source), columns)
 
 
-def json_of(values: Sequence[bytes | None], encoded: Encoding) -> tuple[list[Any], list[Any]]:
+def json_of(
+    values: Sequence[bytes | None], encoded: TopicEncoding, keys: Sequence[bytes | None] | None = None
+) -> tuple[list[Any], list[Any]]:
     """What JSON the values become, and the reasons why they do not."""
-    plain, faults = encoded.json_values(pa.array(values, pa.binary()))
+    without = [None] * len(values)
+    plain, faults = encoded.json_values(pa.array(keys or without, pa.binary()), pa.array(values, pa.binary()))
     reasons = [fault and (fault["reason"], fault["field"]) for fault in faults.to_pylist()]
     return [value and json.loads(value) for value in plain.to_pylist()], reasons
 
@@ -190,9 +172,46 @@ def test_messages_that_are_cut_or_of_no_place_in_their_schema(source: MockSource
     assert (made, reasons) == ([{}], [None]), "a single zero: the first message, Other, which has none of the columns"
 
 
+def keyed(source: MockSource, *columns: str) -> TopicEncoding:
+    """Values and keys in Avro; these columns are in the keys."""
+    kinds = StructType([StructField(name, LongType()) for name in ("id", "shop", "n")])
+    keys = Encoding("avro", source=source, is_key=True)
+    return TopicEncoding(Encoding("avro", source=source), kinds, keys, columns)
+
+
+def test_columns_of_a_key_are_beside_those_of_the_value(source: MockSource) -> None:
+    """What is in the key counts, also if the value has a field of the same name."""
+    [value] = framed(source, record(n="int", id="long"), {"n": 5, "id": 1})
+    key_schema = record(id="long", shop="long") | {"name": "K"}
+    both, alone = source.register(key_schema), source.register("long")
+    key, plain_key = struct.pack(">BI", 0, both) + b"\x0e\x10", struct.pack(">BI", 0, alone) + b"\x0e"  # 7, 8; 7
+    made, reasons = json_of([value, value, None], keyed(source, "id", "shop"), [key, None, key])
+    assert made == [{"id": 7, "shop": 8, "n": 5}, {"id": None, "shop": None, "n": 5}, None] and not any(reasons)
+    assert json_of([value], keyed(source, "id"), [plain_key]) == ([{"id": 7, "n": 5}], [None])
+    assert json_of([value], keyed(source), [b"any"]) == ([{"id": 1, "n": 5}], [None]), "a key that nobody reads"
+
+
+def test_a_key_that_cannot_be_decoded_says_why(source: MockSource) -> None:
+    [value] = framed(source, record(n="int"), {"n": 5})
+    alone = source.register("long")
+    cases = {
+        b"any": ("no_schema_id", "the key"),
+        struct.pack(">BI", 0, 9999) + b"\x0e": ("unknown_schema", "schema id 9999 of the key"),
+        struct.pack(">BI", 0, alone): ("not_decodable", f"schema id {alone} of the key"),
+        struct.pack(">BI", 0, alone) + b"\x0e": ("schema_mismatch", f"schema id {alone} of the key"),  # one for two
+    }
+    made, reasons = json_of([value] * len(cases), keyed(source, "id", "shop"), list(cases))
+    assert reasons == list(cases.values()) and not any(made)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ({"KEY_ENCODING": "avro"}, "KEY_ENCODING is for topics with an ENCODING"),
+        ({"ENCODING": "avro", "KEY_ENCODING": "json"}, "KEY_ENCODING is 'json'; take one of avro, protobuf, or leave"),
+        ({"ENCODING": "avro", "KEY_COLUMNS": ("bike",)}, "KEY_COLUMNS needs KEY_ENCODING"),
+        ({"ENCODING": "avro", "KEY_ENCODING": "avro", "KEY_COLUMNS": "bike"}, "KEY_COLUMNS is no tuple of names"),
+        ({"ENCODING": "avro", "KEY_ENCODING": "avro", "KEY_COLUMNS": ("x",)}, "KEY_COLUMNS names x, which is not in"),
         ({"ENCODING": "thrift"}, "ENCODING is 'thrift'; take one of avro, protobuf"),
         ({"ENCODING": "protobuf", "READER_SCHEMA": "{}"}, "READER_SCHEMA is for Avro"),
         ({"ENCODING": "avro", "READER_SCHEMA": "{}"}, "READER_SCHEMA: it is no schema of Avro"),
