@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.admin.input.csv_options import CsvOptions
 from jobs.admin.new import (
+    change_test,
     columns,
     event_time_guess,
     files,
@@ -44,7 +45,7 @@ class NewFiles:
 def of_changes(
     topic: str, file: Path | None, find_places: FindPlaces, key: Sequence[str], name: str | None
 ) -> NewFiles:
-    """Schema and job of a table whose changes Debezium captures. Raises Refused for what is no sample of such."""
+    """Schema, job and test of a table whose changes Debezium captures. Raises Refused for what is no sample of such."""
     found = sample.of_file(file) if file else sample.of_log(_places(find_places), topic)
     table = columns.table(found, key)
     called = _name(name, topic)
@@ -52,7 +53,13 @@ def of_changes(
         _path("schemas", f"{called}.py"): files.schema_file(topic, table),
         _path("jobs", f"{called}.py"): files.job_file(called, topic, table, found.is_flat),
     }
-    return NewFiles(texts, f"{found.records:,} records", table.guesses, (_check(called), _run(called)))
+    row, guesses, commands = change_test.pick(found, table), [*table.guesses], [_check(called), _run(called)]
+    if row:
+        texts[_path("tests", f"test_{called}.py")] = change_test.text(called, table, found.is_flat, row)
+        commands.insert(1, _pytest(called))
+    else:
+        guesses.append("no row of the sample has its whole key, so no test is written: docs/testing.md has one")
+    return NewFiles(texts, f"{found.records:,} records", guesses, commands)
 
 
 def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -> NewFiles:
@@ -107,7 +114,7 @@ def of_events(
     }
     produce = [_produce(topic, file, csv, guess, proposal.key.name if proposal.key else None)] if file else []
     query = f"headrace query {shlex.quote(record_job.query(called, proposal))}"
-    commands = [_check(called), f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}", *produce]
+    commands = [_check(called), _pytest(called), *produce]
     return NewFiles(texts, f"{len(found.rows):,} records", notes, [*commands, _run(called), query])
 
 
@@ -143,6 +150,10 @@ def _name(given: str | None, topic: str) -> str:
 
 def _check(called: str) -> str:
     return f"headrace check {shlex.quote(str(_path('jobs', f'{called}.py')))}"
+
+
+def _pytest(called: str) -> str:
+    return f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}"
 
 
 def _run(called: str) -> str:
