@@ -55,8 +55,8 @@ def new(
 
     Names and types of the fields are those of the sample; which one says when it happened, what is counted, averaged
     and grouped by is guessed. Each guess is said in a line, and the next commands at the end. No file is overwritten.
-    With --debezium: a job that keeps the latest rows of a table, without a test; the types are those of the database if
-    its schema stands beside the records (schemas.enable). With --registry: the schema file alone, from the latest
+    With --debezium: a job that keeps the latest rows of a table; the types are those of the database if its schema
+    stands beside the records (schemas.enable). With --registry: the schema file alone, from the latest
     schema of the topic's values.
     """
     from jobs.admin.new import written_files

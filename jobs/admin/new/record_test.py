@@ -31,7 +31,7 @@ def text(name: str, result: FirstResult, rows: Sequence[Mapping[str, Any]], has_
         of_mean = f"""
     total = sum(row["{mean.name}_mean"] * row["{COUNT}"] for row in rows)
     assert total == pytest.approx(sum(record[{literal(mean.field.name)}] for record in RECORDS))"""
-    records = "".join(f"    {_value(row, 4)},\n" for row in rows)
+    records = "".join(f"    {python_text(row, 4)},\n" for row in rows)
     bad = _BAD.format(count=COUNT) if has_bad else ""
     head = "\n".join([f'"""What jobs/{name}.py makes of a few records."""', "", *pytest, *imports])
     return f'''{head}
@@ -83,7 +83,7 @@ def _fits(value: Any, kind: type | None, nullable: bool) -> bool:
     return kind is None or type(value) is kind or {type(value), kind} <= numbers
 
 
-def _value(value: Any, indent: int, before: int | None = None) -> str:
+def python_text(value: Any, indent: int, before: int | None = None) -> str:
     """A value of JSON as Python has it, in one line if there is room, else an item a line. `indent`: of the line that
     it begins in, and `before` the characters before it there, if they are more.
     """
@@ -95,7 +95,7 @@ def _value(value: Any, indent: int, before: int | None = None) -> str:
     blank, items = " " * inside, ""
     for name, item in value.items() if isinstance(value, dict) else (("", item) for item in value):
         start = f"{blank}{literal(name)}: " if isinstance(value, dict) else blank
-        part = f"{start}{_value(item, inside, len(start))},"
+        part = f"{start}{python_text(item, inside, len(start))},"
         items += part + ("  # noqa: E501\n" if len(part.splitlines()[0]) > WIDTH else "\n")
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     return f"{opening}\n{items}{' ' * indent}{closing}"

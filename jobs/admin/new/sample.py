@@ -13,6 +13,8 @@ from jobs.running.places import Places
 
 FROM_LOG = 1000
 """Records that are read of each partition, its first ones."""
+_MOST_ROWS = 10
+"""Rows that are kept."""
 _FLAT = ("__op", "__deleted", "__source_sequence", "__source_ts_ms")
 """What the form FLATTENED needs in each record."""
 
@@ -36,6 +38,8 @@ class Sample:
     """By column, its values that are not null."""
     deleted: list[Mapping[str, Any]] = field(default_factory=list)
     """Rows before their deletion."""
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    """Some rows after a change."""
 
     def add(self, key: Any, value: Any) -> None:
         """Take in a record; its JSON is read, None stands for a tombstone. Raises Refused if it is none of
@@ -73,6 +77,9 @@ class Sample:
         parts = [payload] if self.is_flat else [payload.get("before"), payload.get("after")]
         if not self.is_flat and payload["op"] == "d" and payload.get("before"):
             self.deleted.append(payload["before"])
+        after = payload if self.is_flat else payload.get("after")
+        if after and len(self.rows) < _MOST_ROWS:
+            self.rows.append(after)
         for row in filter(None, parts):
             for name, value in row.items():
                 if not (self.is_flat and name.startswith("__")):

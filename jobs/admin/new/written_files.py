@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.admin.input.csv_options import CsvOptions
 from jobs.admin.new import (
+    change_test,
     columns,
     event_time_guess,
     files,
@@ -44,7 +45,7 @@ class NewFiles:
 def of_changes(
     topic: str, file: Path | None, find_places: FindPlaces, key: Sequence[str], name: str | None
 ) -> NewFiles:
-    """Schema and job of a table whose changes Debezium captures. Raises Refused for what is no sample of such."""
+    """Schema, job and test of a table whose changes Debezium captures. Raises Refused for what is no sample of such."""
     found = sample.of_file(file) if file else sample.of_log(_places(find_places), topic)
     table = columns.table(found, key)
     called = _name(name, topic)
@@ -54,8 +55,14 @@ def of_changes(
     }
     has_keys = bool(found.keys)  # before a tab, which is no JSON
     produce = [shlex.join(["headrace", "produce", topic, str(file)])] if file and not has_keys else []
-    commands = (_check(called), *produce, _run(called))
-    return NewFiles(texts, f"{found.records:,} records", [*_name_note(name, topic, called), *table.guesses], commands)
+    guesses, commands = [*_name_note(name, topic, called), *table.guesses], [_check(called), *produce, _run(called)]
+    row = change_test.pick(found, table)
+    if row:
+        texts[_path("tests", f"test_{called}.py")] = change_test.text(called, table, found.is_flat, row)
+        commands.insert(1, _pytest(called))
+    else:
+        guesses.append("no row of the sample has its whole key, so no test is written: docs/testing.md has one")
+    return NewFiles(texts, f"{found.records:,} records", guesses, commands)
 
 
 def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -> NewFiles:
@@ -115,7 +122,7 @@ def of_events(
     if produce and found.unread:
         produce[0] += " --keep-bad"
     query = f"headrace query {shlex.quote(record_job.query(called, proposal))}"
-    commands = [_check(called), f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}", *produce]
+    commands = [_check(called), _pytest(called), *produce]
     return NewFiles(texts, f"{len(found.rows):,} records", notes, [*commands, _run(called), query])
 
 
@@ -158,6 +165,10 @@ def _name_note(given: str | None, topic: str, called: str) -> list[str]:
 
 def _check(called: str) -> str:
     return f"headrace check {shlex.quote(str(_path('jobs', f'{called}.py')))}"
+
+
+def _pytest(called: str) -> str:
+    return f"pytest {shlex.quote(str(_path('tests', f'test_{called}.py')))}"
 
 
 def _run(called: str) -> str:

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
 
 import schemas
 from jobs.run import Run
+from jobs.testing.plugin import RunResult
 from tests import delta
 from tests.cluster.bank import Message, copy_into_archive
 from tests.jobs.admin import command
@@ -110,8 +111,9 @@ def test_types_of_the_database_in_files_that_run(
     assert said == [
         "guessed: column weight: DecimalType(38, 10), as its numbers have any scale",
         f"guessed: column place is left out: there is no type for {DEBEZIUM}.data.geometry.Point",
-        "wrote schemas/parcels.py and jobs/parcels.py, of 3 records; next:",
+        "wrote schemas/parcels.py, jobs/parcels.py and tests/test_parcels.py, of 3 records; next:",
         "  headrace check jobs/parcels.py",
+        "  pytest tests/test_parcels.py",
         "  headrace run jobs/parcels.py",
     ]
     packed = {"debezium": f"{DEBEZIUM}.time.MicroTimestamp"}
@@ -119,9 +121,9 @@ def test_types_of_the_database_in_files_that_run(
     assert columns(folder) == {
         name: (kind, name not in key, packed if name == "packed" else {}) for name, kind in KINDS.items()
     }
-    files = [str(folder / room / "parcels.py") for room in ("schemas", "jobs")]
+    files = [str(folder / file) for file in ("schemas/parcels.py", "jobs/parcels.py", "tests/test_parcels.py")]
     python = sys.executable
-    config = ["--config", str(ROOT / "pyproject.toml"), "--config", f'src = ["{ROOT}"]']
+    config = ["--config", str(ROOT / "pyproject.toml"), "--config", f'src = ["{ROOT}", "{folder}"]']
     for check in (["ruff", "check", *config], ["ruff", "format", "--check", *config]):
         done = subprocess.run([python, "-m", *check, *files], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -150,8 +152,29 @@ def test_types_of_the_database_in_files_that_run(
     assert delta.rows(places.table("parcels_v1_quarantine")) == []
     assert command.run(*typed) == 1
     assert (
-        "schemas/parcels.py and jobs/parcels.py are there already, and are not overwritten" in capsys.readouterr().err
+        "schemas/parcels.py and jobs/parcels.py and tests/test_parcels.py are there already, and are not"
+        in capsys.readouterr().err
     )
+
+
+def run_its_test(folder: Path, run_result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test that was written, of the job that was written."""
+    schema = load_module("schemas.parcels", folder / "schemas/parcels.py")
+    monkeypatch.setattr(schemas, "parcels", schema, raising=False)
+    monkeypatch.setitem(sys.modules, "jobs.parcels", load_module("parcels", folder / "jobs/parcels.py"))
+    test = load_module("test_parcels", folder / "tests/test_parcels.py")
+    test.test_the_last_change_counts(run_result)
+    test.test_a_deleted_row_is_gone_whatever_comes_first(run_result)
+
+
+def test_the_test_that_is_written_holds(folder: Path, run_result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values are those of the sample, a decimal in base64 and a time in microseconds among them."""
+    assert command.run(*sample(folder, (key_of(7), wrapped(change("c", None, ROW))))) == 0
+    run_its_test(folder, run_result, monkeypatch)
+    with pytest.raises(AssertionError):  # and does not hold of a row that cannot be read
+        file = folder / "tests/test_parcels.py"
+        file.write_text(file.read_text().replace('"number": 7', '"number": "x"'))
+        run_its_test(folder, run_result, monkeypatch)
 
 
 def test_guesses_without_a_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,13 +200,16 @@ def test_guesses_without_a_schema(folder: Path, capsys: pytest.CaptureFixture[st
     assert found == same | guessed | {"half": DoubleType(), "none": StringType()}
 
 
-def test_flat_records(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flat_records(
+    folder: Path, capsys: pytest.CaptureFixture[str], run_result: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flat = {"id": 1, "v": "x y", "__op": "c", "__deleted": "false", "__source_sequence": '["1","2"]'}
     assert command.run(*sample(folder, ({"id": 1}, flat))) == 1
     assert "the records are flat and lack __source_ts_ms" in capsys.readouterr().err
     assert command.run(*sample(folder, ({"id": 1}, flat | {"__source_ts_ms": 5}))) == 0
     assert "form=debezium.FLATTENED" in (folder / "jobs/parcels.py").read_text()
     assert list(columns(folder)) == ["id", "v"]
+    run_its_test(folder, run_result, monkeypatch)
 
 
 INSERTION = '{"op": "c", "source": {"sequence": "[]"}, "after": {"a": 1}}'
