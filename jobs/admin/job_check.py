@@ -7,14 +7,16 @@ earlier mistake, a name that is not there, is left out.
 import __future__
 
 import ast
+import builtins
 import difflib
+import dis
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from pyspark.sql import SparkSession
 
@@ -41,6 +43,9 @@ class JobCheck:
     _missing: set[str] = field(default_factory=set)
     """Names that a mistake has left undefined. Where an import misspells a name, the others have it right."""
 
+    _unbound: set[str] = field(default_factory=set)
+    """Names in functions that are in `faults` already."""
+
     def load(self, file: Path) -> None:
         """Execute the file, statement by statement."""
         module = ModuleType(f"job_{file.stem}")
@@ -59,8 +64,26 @@ class JobCheck:
             except (Exception, SystemExit) as error:
                 self._note(error)
                 self._missing |= _bound_names(statement)
+        self._note_unbound(file, module)
         found = [value for value in vars(module).values() if isinstance(value, Result)]
         self.results = {result.name: result for result in found}
+
+    def _note_unbound(self, file: Path, module: ModuleType) -> None:
+        """Names that functions of the file read and nothing defines: main, for one, is not called here."""
+        defined = {*vars(module), *vars(builtins)}
+        for function in list(vars(module).values()):
+            if not isinstance(function, FunctionType) or function.__code__.co_filename != str(file):
+                continue  # of another file, a decorator's maybe
+            for step in dis.get_instructions(function):
+                name = step.argval
+                if step.opname != "LOAD_GLOBAL" or name in {*defined, *self._missing, *self._unbound}:
+                    continue
+                if not difflib.get_close_matches(name, self._missing):
+                    self._unbound.add(name)
+                    close = difflib.get_close_matches(name, sorted(defined), n=1)
+                    meant = f"; did you mean {close[0]}?" if close else ""
+                    line = step.positions.lineno if step.positions else function.__code__.co_firstlineno
+                    self.faults.append(f"{file}, line {line}: name '{name}' is not defined{meant}")
 
     def analyse(self, spark: SparkSession, result: Result) -> None:
         """Let Spark look at the transforms of a result, and compare their columns with its answers."""
@@ -105,6 +128,8 @@ class JobCheck:
                 self._note(error)
 
     def _note(self, error: BaseException, words: Callable[[BaseException], str] = why_not_loaded) -> None:
+        if isinstance(error, NameError) and error.name in self._unbound:
+            return
         if isinstance(error, NameError) and difflib.get_close_matches(error.name or "", self._missing):
             return
         text = words(error)

@@ -21,6 +21,10 @@ def read(
     partition: Annotated[int | None, typer.Option(min=0, help="Partition; else all, one after the other.")] = None,
     offset: Annotated[int, typer.Option(min=0, help="First offset in each partition.")] = 0,
     limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 10,
+    tail: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The last N records of each partition, instead.")
+    ] = None,
+    value: Annotated[bool, typer.Option("--value", help="Only the values, one a line: for jq.")] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Bytes as they are, also of a topic in Avro or Protobuf: asks no registry.")
     ] = False,
@@ -36,15 +40,28 @@ def read(
     from jobs.running.places import read_places
 
     where = read_places(places)
-    partitions = sorted(home.topic(where, topic).ends)
+    ends = home.topic(where, topic).ends
+    partitions = sorted(ends)
     if partition is not None and partition not in partitions:
         raise Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")
+    if tail is not None and offset:
+        raise Refused("--offset and --tail both say where to begin: give one of them.")
     encoded = None if raw else _encoding(where, topic)
     for number in partitions if partition is None else [partition]:
-        records = home.records(where, topic, number, offset, limit)
-        for row in _rows(records, encoded):
-            typer.echo(json.dumps(row, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
-        limit -= len(records)
+        first, most = (offset, limit) if tail is None else (max(ends[number] - tail, 0), tail)
+        records = home.records(where, topic, number, first, most)
+        for stored, row in zip(records.to_pylist(), _rows(records, encoded), strict=True):
+            if not value:
+                typer.echo(_json(row))
+            elif isinstance(row.get("value"), str | None):
+                typer.echo(stored["value"] or b"")
+            else:
+                typer.echo(_json(row["value"]))
+        limit -= len(records) if tail is None else 0
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
 
 
 def _encoding(places: "Places", topic: str) -> "TopicEncoding | None":

@@ -57,6 +57,28 @@ def test_mistakes_that_do_not_follow_from_each_other_are_all_told(tmp_path: Path
     assert not found.results and not found.tables
 
 
+def test_a_name_that_only_a_run_would_miss_is_told(tmp_path: Path) -> None:
+    """The result has been given another name; main keeps the old one, and a helper calls what is not imported."""
+    file = changed(
+        job_files.write(tmp_path),
+        ("RESULT = Result(", "RESULTS = Result("),
+        ("Windows(PANES, *WINDOWS)", "Windows(PANES, *WINDOW)"),
+        (
+            "def main",
+            "@contextmanager\ndef folder():\n    yield\n\n\ndef hours() -> float:\n    return ceil(1.5)\n\n\ndef main",
+        ),
+        ("keep(run, RESULT)", "keep(run, OUTCOME)"),
+        ("from jobs import keeping", "from contextlib import contextmanager\n\nfrom jobs import keeping"),
+    )
+    found = job_check.check(file, no_session)
+    lines = [job_files.line_of(file, text) for text in ("RESULTS =", "    return ceil", "    keeping.keep(")]
+    assert found.faults == [
+        f"{file}, line {lines[0]}: name 'WINDOW' is not defined; did you mean WINDOWS?",
+        f"{file}, line {lines[1]}: name 'ceil' is not defined",
+        f"{file}, line {lines[2]}: name 'OUTCOME' is not defined",
+    ]
+
+
 def test_a_file_that_python_cannot_read_or_that_is_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,19 @@ def test_lines_stay_as_they_are(laptop: Path, capsys: pytest.CaptureFixture[str]
     assert [(row["partition"], row["offset"]) for row in rows] == [(0, 0), (0, 1), (0, 2), (0, 3)]
 
 
+def test_the_last_records_of_each_partition_and_values_for_another_program(
+    laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (laptop / "in.ndjson").write_text("".join(f'{{"n":  {n}}}\n' for n in range(5)))
+    assert run("produce", "t", "in.ndjson", "--partitions", "1") == 0
+    capsys.readouterr()
+    assert run("read", "t", "--tail", "2", "--value") == 0
+    assert capsys.readouterr().out == '{"n":  3}\n{"n":  4}\n'
+    assert run("read", "t", "--tail", "9") == 0
+    assert [json.loads(line)["offset"] for line in capsys.readouterr().out.splitlines()] == [0, 1, 2, 3, 4]
+    assert "--offset and --tail both say where to begin" in refused(capsys, "read", "t", "--tail", "2", "--offset", "1")
+
+
 BAD = {
     "not JSON": b'{"id": SECRET}',
     "no UTF-8": b'{"id": "\xff SECRET"}',
