@@ -16,7 +16,7 @@ from jobs.running import diagnostics
 COMMANDS = (
     *("jars", "demo", "new", "check", "run"),
     *("produce", "log", "read", "audit", "lateness", "replay", "retain", "compact"),
-    *("status", "doctor", "ui", "quarantine", "query", "views", "drift", "accuracy", "verify", "rules"),
+    *("status", "doctor", "ui", "metrics", "quarantine", "query", "views", "drift", "accuracy", "verify", "rules"),
     *("requeue", "complete", "restate", "backtest"),
     *("compare", "promote", "rollback", "retire"),
 )

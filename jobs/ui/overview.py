@@ -96,8 +96,10 @@ class Results:
         self._due = 0.0
         """When all are looked up again."""
 
-    def now(self, patience_seconds: float = PATIENCE_SECONDS) -> Overview:
-        """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds` comes the next time."""
+    def now(self, patience_seconds: float | None = PATIENCE_SECONDS) -> Overview:
+        """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds`, if they are given, comes the
+        next time.
+        """
         with self._lock:
             if self._is_idle.is_set() and time.monotonic() > self._due:
                 self._is_idle.clear()
