@@ -97,8 +97,8 @@ class Results:
         """When all are looked up again."""
 
     def now(self, patience_seconds: float | None = PATIENCE_SECONDS) -> Overview:
-        """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds` comes the next time. Without
-        patience_seconds it waits for all.
+        """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds` comes the next time. None
+        waits for all.
         """
         with self._lock:
             if self._is_idle.is_set() and time.monotonic() > self._due:

@@ -43,6 +43,15 @@ def held(capsys: pytest.CaptureFixture[str], topic: str = "t") -> list[dict[str,
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def test_a_file_that_is_taken_twice_can_be_told_by_what_was_there(
+    laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (laptop / "in.ndjson").write_text("\n".join(f'{{"n": {n}}}' for n in range(8)))
+    first, second = ((run("produce", "t", "in.ndjson", "--partitions", "2"), capsys.readouterr().out)[1] for _ in "12")
+    assert first.startswith("t: 8 records into 2 partitions of ") and "behind" not in first
+    assert second == first.replace("\n", ", behind 8 that were there\n")
+
+
 def test_lines_stay_as_they_are(laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ['{"id": "a",  "at": "2013-01-01T05:00:00+01:00", "n": 1.50}', '{"at":1357012800,"id":7.50}']
     lines += ['{"at":1357012800123,"id":null}', '{"at":"2013-01-01T04:00:00.000001Z","id":true}']
