@@ -7,7 +7,7 @@ CLASSES := .jars/classes.jsa
 INSTALL := $(BIN)/pip install --disable-pip-version-check -c conf/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply changes view rules chaos soak notebook reference zip clean
+.PHONY: help setup demo test long quick law coverage lint bench flink freshness outcomes join sessions patterns enriched apply changes view rules chaos soak notebook reference zip wheel clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -134,8 +134,12 @@ zip: dist/headrace.zip ## what spark-submit ships to executors
 
 dist/headrace.zip: $(VENV)/demo.ready $(shell find jobs schemas sketches -name '*.py')
 	@echo "building $@: a few seconds"
-	@mkdir -p dist && rm -rf build dist/*.whl $@
-	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && mv dist/headrace-*.whl $@
+	@mkdir -p dist && rm -rf build $@
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w build/zip . && mv build/zip/headrace-*.whl $@
+
+wheel: $(VENV)/demo.ready ## the package, for a project of one's own
+	@rm -rf build dist/headrace-*.whl
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w dist . && ls dist/headrace-*.whl
 
 clean: ## remove what was made, the demo's tables too
 	rm -rf $(VENV) .jars .flink dist build data *.egg-info
