@@ -240,6 +240,8 @@ def test_lateness_and_records_of_an_encoded_topic(
     file = places_file(tmp_path, registry)
     assert command.run("lateness", "rides", "--places", file) == 0
     assert "of 60 records" in capsys.readouterr().out
+    assert command.run("read", "rides", "--offset", "57", "--limit", "2", "--value", "--places", file) == 0
+    bare = capsys.readouterr().out.splitlines()
     assert command.run("read", "rides", "--offset", "57", "--places", file) == 0
     assert command.run("read", "rides", "--offset", "59", "--raw", "--places", file) == 0
     sys.modules.pop("schemas.ride_in_avro")
@@ -248,6 +250,7 @@ def test_lateness_and_records_of_an_encoded_topic(
     assert [each["value"] for each in decoded] == [
         ride | {"begun": ride["begun"].replace("+00:00", "Z"), "not_in_columns": []} for ride in expected
     ]
+    assert [json.loads(line) for line in bare] == [each["value"] for each in decoded]
     assert [each["key"] for each in decoded] == ["b1", None]
     assert undecoded["not_decoded"] == "unknown_schema, schema id 77 of the key"
     assert base64.b64decode(undecoded["value_base64"]) == base64.b64decode(raw["value_base64"]) == values[59]
