@@ -55,7 +55,7 @@ def _name_message(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _no_module(error.name)
     if isinstance(error, ImportError):
-        return str(error) + _other_names(str(error))
+        return (_no_schema(str(error)) or str(error)) + _other_names(str(error))
     frame = _frame(error)
     if isinstance(error, NameError) and error.name and frame:
         known = {**vars(builtins), **frame.f_globals, **frame.f_locals}
@@ -86,6 +86,12 @@ def _no_module(name: str) -> str:
         return f"there is no module {name}{close or ': install it in this Python, or mend the name'}"
     there = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
     return f"there is no module {name}{_suggestion(last, there) or _list(above, there)}"
+
+
+def _no_schema(words: str) -> str | None:
+    """That a schema file is not there, in place of where Python has found others; None for another import."""
+    found = re.match(r"cannot import name '(.+?)' from 'schemas'", words)
+    return f"there is no file schemas/{found[1]}.py in the project" if found else None
 
 
 def _other_names(words: str) -> str:

@@ -30,6 +30,11 @@ IN_THE_JOB = {
     ),
     "starter": ("import Run, start", "import Run, strat as start", "cannot import name 'strat'"),
     "schema": ("rides_schema as", "ride_schema as", "no module ride_schema; did you mean rides_schema?"),
+    "schema file": (
+        "import rides_schema as",
+        "from schemas import departures as",
+        "there is no file schemas/departures.py in the project; did you mean departure?",
+    ),
     "name": ("PANES = Panes(", "PANES = Pains(", "name 'Pains' is not defined; did you mean Panes?"),
     "not imported": (
         'Tumbling("1 hour")',
