@@ -4,6 +4,7 @@ A file is read twice: first to find the kind of each column over all rows, and e
 faulty file is written; then to make its records. Only one row is held in memory.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -104,8 +105,8 @@ class Sheet:
             declared = " (its type is in the schema file)" if column in self._reading.declared else ""
             column = " ".join(column.split())  # the message is one line
             raise Refused(
-                f"{self._name}, row {number}, column {column}{declared}: {why}. --text {column} keeps the column as it "
-                "is; --null WORD takes a cell of that word for an empty one."
+                f"{self._name}, row {number}, column {column}{declared}: {why}. --text {shlex.quote(column)} keeps the "
+                "column as it is; --null WORD takes a cell of that word for an empty one."
             ) from None
 
     @contextmanager

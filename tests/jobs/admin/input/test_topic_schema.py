@@ -1,6 +1,7 @@
 """The topic's schema file decides what the columns of CSV are."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ COLUMNS = StructType([
     StructField("price", DecimalType(6, 2)),
     StructField("ok", BooleanType()),
     StructField("tags", ArrayType(StringType())),
+    StructField("in (°C)", DoubleType()),
 ])
 """
 
@@ -115,6 +117,7 @@ WRONG = [
     ("ok", "True"),
     ("ok", "1"),
     ("tags", '["a"]'),
+    ("in (°C)", "warm"),
 ]
 
 
@@ -126,7 +129,7 @@ def test_a_cell_of_another_type_is_refused(
     quoted = cell.replace('"', '""')
     (tmp_path / "in.csv").write_text(f'other,{column}\nSECRET,\nSECRET,"{quoted}"\n')
     said = refused(tmp_path / "in.csv", topic="meters")
-    for word in ("row 3", f"column {column}", "schema", f"--text {column}"):
+    for word in ("row 3", f"column {column}", "schema", f"--text {shlex.quote(column)}"):
         assert word in said
     assert f" {cell} " not in said
     found = made(tmp_path / "in.csv", topic="meters", text=[column])
