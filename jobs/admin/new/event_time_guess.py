@@ -29,6 +29,8 @@ class EventTimeGuess:
     """Whether each value says its zone; a number needs none."""
     words: str
     """What its values look like."""
+    odd: int = 0
+    """How many values are no such time."""
 
     @property
     def name(self) -> str | None:
@@ -72,7 +74,7 @@ def _of_field(field: Field, is_named: bool) -> EventTimeGuess | None:
     if isinstance(field.kind, TimestampType):
         has_zone = time_guess.have_zones(field.values)
         words = "its texts are times with a zone" if has_zone else f"its texts are times without a zone, read as {_UTC}"
-        return EventTimeGuess(field, None, has_zone, words)
+        return EventTimeGuess(field, None, has_zone, words, field.odd)
     if isinstance(field.kind, DateType):
         return EventTimeGuess(field, None, False, f"its texts are dates, each taken for its first moment in {_UTC}")
     values = field.values
@@ -85,4 +87,6 @@ def _of_field(field: Field, is_named: bool) -> EventTimeGuess | None:
     unit = time_guess.unit(values)
     if unit is None or (unit == next(iter(UNITS)) and not is_named and not _TIME_LIKE.search(field.path[-1].lower())):
         return None  # a number of ten digits may well be something else
-    return EventTimeGuess(field, unit, True, f"its numbers look like {unit} since 1970")
+    odd = sum(not time_guess.is_in_unit(value, unit) for value in values)
+    but = f", but for {odd:,} of {len(values):,}" if odd else ""
+    return EventTimeGuess(field, unit, True, f"its numbers look like {unit} since 1970{but}", field.odd + odd)

@@ -41,6 +41,8 @@ class Field:
     """Its values of this type, in the order of the sample."""
     inside: tuple["Field", ...] = ()
     """The fields of an object."""
+    odd: int = 0
+    """How many values are of another type, beside nulls."""
 
     @property
     def name(self) -> str:
@@ -110,9 +112,9 @@ def _field(path: tuple[str, ...], values: Sequence[Any], notes: list[str]) -> Fi
         element = _field((*path, "[]"), [item for value in of_kind for item in value], notes)
         return element and Field(path, ArrayType(element.kind), nullable, of_kind)
     plain = _plain_kind(of_kind)
-    if isinstance(plain, StringType) and (why := number_texts.note(of_kind)):
-        notes.append(f"field {name}: a text, though it looks like numbers; {why}")
-    return Field(path, plain, nullable, of_kind)
+    if isinstance(plain, StringType):
+        plain, of_kind = _of_texts(name, of_kind, notes)
+    return Field(path, plain, nullable, of_kind, odd=len(present) - len(of_kind))
 
 
 def _json_kind(value: Any) -> type:
@@ -123,9 +125,21 @@ def _plain_kind(values: Sequence[Any]) -> DataType:
     kind = _PLAIN[pa.infer_type(values)]
     if isinstance(kind, LongType) and any(abs(value) >= _BIGINT for value in values):
         return DecimalType(38, 0) if all(abs(value) < _WIDEST for value in values) else DoubleType()
-    if isinstance(kind, StringType) and time_guess.are_times(values):
-        return TimestampType()
-    return DateType() if isinstance(kind, StringType) and time_guess.are_dates(values) else kind
+    return kind
+
+
+def _of_texts(name: str, texts: list[Any], notes: list[str]) -> tuple[DataType, list[Any]]:
+    """The type of a field of texts, and those that are of it."""
+    for kind, form, word in ((TimestampType(), time_guess.is_time, "times"), (DateType(), time_guess.is_date, "dates")):
+        found = time_guess.those_of_most(texts, form)
+        if found and len(found) < len(texts):
+            odd = f"{len(texts) - len(found):,} of {len(texts):,}"
+            notes.append(f"field {name}: {odd} are no {word}; a job puts these into quarantine (wrong_type)")
+        if found:
+            return kind, found
+    if why := number_texts.note(texts):
+        notes.append(f"field {name}: a text, though it looks like numbers; {why}")
+    return StringType(), texts
 
 
 def _join(path: tuple[str, ...], name: str) -> str:

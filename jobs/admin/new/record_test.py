@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyspark.sql.types import DateType, TimestampType
+
+from jobs.admin.new import time_guess
 from jobs.admin.new.event_time_guess import EventTimeGuess
 from jobs.admin.new.files import WIDTH
 from jobs.admin.new.first_result import COUNT, Column, FirstResult
@@ -66,21 +69,25 @@ def is_empty_bad(fields: Sequence[Field], time: EventTimeGuess, result: FirstRes
 
 def pick(fields: Sequence[Field], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The first records that have a value of the right type in each field of the schema file."""
-    kinds = {field.path[0]: (type(field.values[0]) if field.values else None, field.nullable) for field in fields}
+    names = {field.path[0] for field in fields}
     found: list[Mapping[str, Any]] = []
     for row in rows:
-        if all(_fits(row.get(name), kind, nullable) for name, (kind, nullable) in kinds.items()):
-            found.append({name: row[name] for name in row if name in kinds})
+        if all(_fits(row.get(field.path[0]), field) for field in fields):
+            found.append({name: row[name] for name in row if name in names})
         if len(found) == MOST:
             break
     return found
 
 
-def _fits(value: Any, kind: type | None, nullable: bool) -> bool:
+def _fits(value: Any, field: Field) -> bool:
     if value is None:
-        return nullable
-    numbers = {int, float}
-    return kind is None or type(value) is kind or {type(value), kind} <= numbers
+        return field.nullable
+    if field.inside:
+        return isinstance(value, dict) and all(_fits(value.get(each.path[-1]), each) for each in field.inside)
+    if isinstance(field.kind, TimestampType | DateType) and isinstance(value, str):
+        return time_guess.is_time(value) if isinstance(field.kind, TimestampType) else time_guess.is_date(value)
+    kind = type(field.values[0]) if field.values else None
+    return kind is None or type(value) is kind or {type(value), kind} <= {int, float}
 
 
 def python_text(value: Any, indent: int, before: int | None = None) -> str:

@@ -177,10 +177,10 @@ def _run(called: str) -> str:
 
 def _produce(topic: str, file: Path, csv: CsvOptions, time: EventTimeGuess, key: str | None) -> str:
     """The command that writes the sample into the log. The record timestamp is the event time, where the command can
-    read that.
+    read that, of each record.
     """
     words = ["headrace", "produce", topic, str(file), *(["--key", key] if key else [])]
-    if time.field and len(time.field.path) == 1 and time.has_zone and not time.field.nullable:
+    if time.field and len(time.field.path) == 1 and time.has_zone and not (time.field.nullable or time.odd):
         words += ["--timestamp", time.field.name, *(["--timestamp-unit", time.unit] if time.unit else [])]
     given = {"--delimiter": csv.delimiter, "--encoding": csv.encoding, "--columns": csv.columns}
     words += [word for option, value in given.items() if value for word in (option, value)]

@@ -29,7 +29,7 @@ from pyspark.sql.types import (
 import jobs
 import schemas
 from jobs.admin import job_check
-from jobs.admin.new import event_time_guess, record_fields
+from jobs.admin.new import event_time_guess, record_fields, record_test
 from jobs.testing.plugin import RunResult
 from tests.jobs.admin import command
 from tests.pages import ROOT, load_module
@@ -204,17 +204,17 @@ def test_changes_of_a_table_and_a_name_that_is_taken_are_said(
     assert second == "guessed: name: events_rows, as Python has something else called events; else --name NAME"
 
 
-@pytest.mark.parametrize("time", [None, "2025-05-05T08:00:00Z"])
+@pytest.mark.parametrize("time", [None, "yesterday", "2025-05-05T08:00:00Z"])
 def test_the_line_that_produces_the_sample_takes_all_of_it(
     project: Path, capsys: pytest.CaptureFixture[str], time: str | None
 ) -> None:
-    """Also a line that is no JSON, and a record without the time."""
-    rows = [{"time": f"2025-05-05T08:00:0{n}Z", "ms": n} for n in range(3)]
+    """Also a line that is no JSON, and a record without the time, or with an odd one."""
+    rows = [{"time": f"2025-05-05T08:00:0{n}Z", "ms": n} for n in range(10)]
     write(project / "a.ndjson", *rows, {"time": time, "ms": 5}, "<html>")
     assert command.run("new", "calls", "--sample", "a.ndjson") == 0
     produce = next(line for line in capsys.readouterr().out.splitlines() if "headrace produce" in line)
     assert command.run(*shlex.split(produce)[1:]) == 0
-    assert "calls: 5 records into " in capsys.readouterr().out
+    assert "calls: 12 records into " in capsys.readouterr().out
 
 
 def test_without_a_time_the_record_has_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,3 +285,18 @@ def test_a_topic_that_is_not_there(project: Path, capsys: pytest.CaptureFixture[
 def test_which_field_is_the_time(row: dict[str, Any], expected: tuple[str, str | None]) -> None:
     guess = event_time_guess.choose(record_fields.of_rows([row, row], []), None)
     assert (guess.name, guess.unit) == expected
+
+
+def test_a_few_odd_values_do_not_hide_which_field_is_the_time() -> None:
+    """Nine of ten are times; the odd ones are told. If more are odd the field is no time."""
+    rows = [{"at": f"2025-05-05T08:00:{second:02}Z", "ms": 1746432000000 + second} for second in range(18)]
+    odd = [{"at": "yesterday", "ms": 0}, {"at": "2025-02-30T08:00:00Z", "ms": -1}]
+    notes: list[str] = []
+    fields = record_fields.of_rows([odd[0], *rows, odd[1]], notes)
+    in_texts, in_numbers = (event_time_guess.choose(fields, named) for named in (None, "ms"))
+    assert (in_texts.name, in_texts.odd, in_numbers.odd) == ("at", 2, 2)
+    assert notes == ["field at: 2 of 20 are no times; a job puts these into quarantine (wrong_type)"]
+    assert in_numbers.words == "its numbers look like milliseconds since 1970, but for 2 of 20"
+    assert record_test.pick(fields, [odd[0], *rows])[0] == rows[0]
+    fewer = record_fields.of_rows([*odd, *rows[1:]], [])
+    assert event_time_guess.choose(fewer, None).name is None
