@@ -41,17 +41,13 @@ class Assessment:
         return any(finding.wrong for finding in self.findings)
 
 
+@one_look.look()
 def assess(places: Places, name: str, objective: Objective | None = None) -> Assessment:
     """How result `name` is. Reads its tables, and asks the log; of a broker that is away it says so.
 
     Within `jobs.log.kafka.patience.ask_once` a broker is asked once for all results; each table, the lock and how the
     last run ended are looked at once for all that is said of the result.
     """
-    with one_look.look():
-        return _assess(places, name, objective)
-
-
-def _assess(places: Places, name: str, objective: Objective | None) -> Assessment:
     found, facts = findings.examine(places, name), standing.read(places, name)
     if isinstance(facts, str):
         if not found:

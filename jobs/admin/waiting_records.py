@@ -4,6 +4,7 @@ from typing import Any
 
 from jobs.admin import standing
 from jobs.answers import table_names
+from jobs.lake.table_queries import text_literal
 from jobs.publishing.results import query
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -33,7 +34,7 @@ def records(places: Places, name: str, reason: str | None, limit: int, *, with_c
     """At most `limit` of those that wait, the newest first, with COLUMNS, and CONTENT if asked for."""
     table = table_names.table(name, "quarantine")
     columns = ", ".join(f'"{column}"' for column in (*COLUMNS, *(CONTENT if with_content else ())))
-    chosen = "" if reason is None else " and reason = '{}'".format(reason.replace("'", "''"))
+    chosen = "" if reason is None else f" and reason = {text_literal(reason)}"
     sql = (
         f'select {columns} from "{table}" where requeued_sequence is null{chosen} '
         f'order by "timestamp" desc nulls last, topic, "partition", "offset" desc limit {limit}'

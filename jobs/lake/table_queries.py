@@ -66,6 +66,11 @@ def identifier(name: str, sign: str = '"') -> str:
     return sign + name.replace(sign, sign * 2) + sign
 
 
+def text_literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def days(path: str, column: str, where: str) -> list[int]:
     """The days since 1970 (UTC) in which `column` lies, in rows for which `where` holds. Without Spark.
 

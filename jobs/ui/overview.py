@@ -1,6 +1,5 @@
 """All results, looked up again while somebody asks: a page waits neither for 200 results nor for a broker."""
 
-import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from jobs.log.kafka import patience
 from jobs.running.errors import explain
 from jobs.running.places import Places
 from jobs.ui import result_overview, stamps
+from jobs.ui.background_question import BackgroundQuestion
 from jobs.ui.result_overview import ResultOverview
 
 Take = Callable[[Places, str], ResultOverview]
@@ -90,28 +90,19 @@ class Results:
         self._known: dict[str, _Known] = {}
         self._names: list[str] = []
         self._fault: str | None = None
-        self._lock = threading.Lock()
-        self._is_idle = threading.Event()
-        self._is_idle.set()
-        self._due = 0.0
-        """When all are looked up again."""
+        self._round = BackgroundQuestion(self._look_up, FRESH_SECONDS, rests_as_long=True)
 
     def now(self, patience_seconds: float | None = PATIENCE_SECONDS) -> Overview:
         """What is known, at best FRESH_SECONDS old; what takes longer than `patience_seconds` comes the next time. None
         waits for all.
         """
-        with self._lock:
-            if self._is_idle.is_set() and time.monotonic() > self._due:
-                self._is_idle.clear()
-                threading.Thread(target=self._look_up, daemon=True).start()
-        self._is_idle.wait(patience_seconds)
+        self._round.now(patience_seconds)
         known, names = dict(self._known), list(self._names)
         seen = tuple(known[name].overview for name in names if name in known)
         unseen = tuple(name for name in names if name not in known)
         return Overview(datetime.now(UTC), self._places.tables, seen, unseen, self._fault)
 
     def _look_up(self) -> None:
-        begun = time.monotonic()
         try:
             with patience.ask_once(lambda _: None):
                 self._names, self._fault = ledger.results(self._places), None
@@ -120,10 +111,6 @@ class Results:
             self._names, self._fault = [], f"the folder of tables cannot be read: {error.strerror or error}"
         except Exception as error:  # of object storage, which raises kinds of its own
             self._fault = f"the results cannot be looked up: {explain(error)}"
-        finally:
-            ended = time.monotonic()
-            self._due = ended + max(FRESH_SECONDS, ended - begun)  # not more than half of a processor
-            self._is_idle.set()
 
     def _look_up_all(self, names: Sequence[str], tables: Sequence[str]) -> None:
         """The first one alone: what the broker has answered about it, or not, is not asked again for the others."""

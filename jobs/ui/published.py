@@ -11,7 +11,7 @@ from jobs.admin.versions import answer_keys
 from jobs.answers.windows import EARLIER_KIND, KEYS
 from jobs.keeping import ledger
 from jobs.lake import delta_tables, table_queries
-from jobs.lake.table_queries import identifier
+from jobs.lake.table_queries import identifier, text_literal
 from jobs.publishing import window_column
 from jobs.running.errors import Refused
 from jobs.running.places import Places
@@ -147,8 +147,7 @@ def _group_texts(rows: pa.Table, by: tuple[str, ...]) -> list[str]:
 
 def _is_of_kind(table: DeltaTable, kind: str) -> str:
     """SQL that holds for windows of this kind."""
-    literal = kind.replace("'", "''")
-    return f"\"{window_column.column(table)}\" = '{literal}'"
+    return f'"{window_column.column(table)}" = {text_literal(kind)}'
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -50,7 +50,8 @@ def read(
     for number in partitions if partition is None else [partition]:
         first, most = (offset, limit) if tail is None else (max(ends[number] - tail, 0), tail)
         records = home.records(where, topic, number, first, most)
-        for stored, row in zip(records.to_pylist(), _rows(records, encoded), strict=True):
+        stored_rows = records.to_pylist()
+        for stored, row in zip(stored_rows, _rows(stored_rows, records, encoded), strict=True):
             if not value:
                 typer.echo(_json(row))
             elif isinstance(row.get("value"), str | None):
@@ -82,8 +83,9 @@ def _encoding(places: "Places", topic: str) -> "TopicEncoding | None":
     return None
 
 
-def _rows(records: "pa.Table", encoded: "TopicEncoding | None") -> list[dict[str, Any]]:
-    rows = [_row(row) for row in records.to_pylist()]
+def _rows(stored: list[dict[str, Any]], records: "pa.Table", encoded: "TopicEncoding | None") -> list[dict[str, Any]]:
+    """What is shown of these rows of `records`."""
+    rows = [_row(row) for row in stored]
     if encoded and rows:
         keys, values = (records[name].combine_chunks() for name in ("key", "value"))
         decoded = (column.to_pylist() for column in encoded.json_records(keys, values))

@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from jobs.admin.database import row_texts
 from jobs.admin.database.row_texts import DatabaseColumn
-from jobs.lake.table_queries import ONE_THREAD
+from jobs.lake.table_queries import ONE_THREAD, text_literal
 from jobs.running.errors import Refused
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def of_result(path: str, version: int, source: str | None, compared: ComparedCol
     table = DeltaTable(path, version=version)
     kinds = pa.schema(table.schema().to_arrow())
     names = ", ".join(map(_identifier, compared.names))
-    where = "" if source is None else " where change_source = '" + source.replace("'", "''") + "'"
+    where = "" if source is None else f" where change_source = {text_literal(source)}"
     for batch in QueryBuilder(ONE_THREAD).register("it", table).execute(f"select {names} from it{where}"):
         rows = pa.Table.from_batches([pa.record_batch(batch)])
         own = [rows[name].cast(kinds.field(name).type) for name in compared.names]

@@ -20,7 +20,7 @@ from jobs.keeping import ledger
 from jobs.keeping.answer_publication import with_feed
 from jobs.keeping.ledger import Row
 from jobs.keeping.steps import Kind, Step, announce
-from jobs.lake import commits, delta_tables
+from jobs.lake import commits, delta_tables, table_queries
 from jobs.publishing import publication, ranking_publication, version_feed
 from jobs.publishing.finality import Finality
 from jobs.running.places import Places
@@ -71,7 +71,7 @@ def apply(
     before = version_feed.version(places, result)
     finality = Finality(row.published_complete_time, row.published_complete_time)
     if removed:
-        labels = ", ".join("'" + label.replace("'", "''") + "'" for label in removed)
+        labels = ", ".join(map(table_queries.text_literal, removed))
         nothing = pa.schema(DeltaTable(path).schema().to_arrow()).empty_table()
         with announce(step, Step.REMOVE_WINDOWS):
             delta_tables.replace(nothing, path, f'"{result.window_column}" in ({labels})', commit)

@@ -31,7 +31,7 @@ def last(places: Places) -> Row:
 
 def look_again(results: Results) -> tuple[ResultOverview, ...]:
     """All results, in a further round."""
-    results._due = 0.0
+    results._round._until = 0.0
     return results.now(60).results
 
 
