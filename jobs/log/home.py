@@ -27,7 +27,10 @@ class Home(Protocol):
     """What a home of the log can do; `name` is a topic. Everything raises Refused when it has no such topic."""
 
     def topic(self, places: Places, name: str) -> Topic:
-        """What it holds of the topic now."""
+        """What it holds of the topic now. Raises Refused, too, when its settings endanger a job."""
+
+    def look(self, places: Places, name: str) -> Topic:
+        """As `topic`, whatever its settings."""
 
     def offsets_since(self, places: Places, name: str, time: datetime) -> Offsets:
         """By partition, the first offset with a timestamp of `time` or later; the partition's end if there is none."""
@@ -55,8 +58,13 @@ class Home(Protocol):
 
 
 def topic(places: Places, name: str) -> Topic:
-    """What the log holds of the topic now. Raises Refused when it has no such topic."""
+    """What the log holds of the topic now. Raises Refused when it has no such topic, or its settings endanger a job."""
     return _home(places).topic(places, name)
+
+
+def look(places: Places, name: str) -> Topic:
+    """As `topic`, also of one whose settings endanger a job: for people who look at it."""
+    return _home(places).look(places, name)
 
 
 def is_same_topic(places: Places, name: str, home: str, topic_id: str) -> bool:

@@ -19,7 +19,7 @@ class TopicSummary:
     first_time: datetime | None
     """The earliest record timestamp of the first records of its partitions; None if it holds nothing."""
     last_time: datetime | None
-    """The latest record timestamp."""
+    """The latest record timestamp; the end of the year 9999 if it lies beyond that."""
     retention_ms: int | None = None
     """How long a record is kept; None: for ever, or not known."""
     retention_bytes: int | None = None

@@ -17,6 +17,13 @@ def from_micros(micros: int) -> datetime:
     return EPOCH + timedelta(microseconds=micros)
 
 
+def from_kafka(milliseconds: int) -> datetime:
+    """A record timestamp of Kafka's, whose 64 bits reach beyond Python's calendar: the calendar's end stands for what
+    lies beyond it.
+    """
+    return from_micros(min(milliseconds * 1000, LAST_MICROS))
+
+
 def sql_literal(instant: datetime) -> str:
     """An instant in UTC, from 1970 on, for SQL of Apache DataFusion and for predicates of deltalake's writes.
 

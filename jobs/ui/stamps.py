@@ -62,7 +62,7 @@ def _times_below(folder: Path) -> Iterable[tuple[str, int]]:
 def _ends(places: Places, topic: str) -> Hashable:
     """The ends of the topic's partitions; or why the log does not say."""
     try:
-        found = home.topic(places, topic)
+        found = home.look(places, topic)
     except Refused as error:
         return str(error)
     return found.id, tuple(sorted(found.firsts.items())), tuple(sorted(found.ends.items()))

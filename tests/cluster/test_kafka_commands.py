@@ -18,8 +18,8 @@ from jobs.admin.input import records
 from jobs.keeping import ledger
 from jobs.lake import delta_tables
 from jobs.log.archive import snapshot, writer
+from jobs.log.kafka import home, topics
 from jobs.log.kafka import producer as kafka_producer
-from jobs.log.kafka import topics
 from schemas import quarantine
 from tests.cluster.broker import Broker
 from tests.cluster.keeping import consumed, exists, make, settings
@@ -98,6 +98,30 @@ def test_produce_log_read_and_status(
     assert "has 2 partitions, not 3" in capsys.readouterr().err
     assert command.run("read", "unsaid", *at) == 1
     assert "did you mean said?" in capsys.readouterr().err
+
+
+def test_a_record_beyond_the_calendar_hides_nothing_from_who_looks(
+    broker: Broker, kafka_places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ("--places", str(kafka_places))
+    places = run.places(kafka_places)
+    day_ms = 86_400_000
+    topic = make(broker, "absurd", 1, message_timestamp_after_max_ms=str(2**63 - 1), retention_ms=str(day_ms))
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
+    for value, milliseconds in ((b"beyond", 9 * 10**18), (b"now", int(datetime.now(UTC).timestamp() * 1000))):
+        producer.produce(topic, value, b"k", 0, timestamp=milliseconds)
+    producer.flush()
+    last = "9999-12-31T23:59:59.999999"
+    assert command.run("log", "--json", *at) == 0
+    listed = {row["topic"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert (listed[topic]["records"], listed[topic]["last_time"]) == (2, f"{last}+00:00")
+    assert command.run("log", topic, "--json", *at) == 0
+    assert json.loads(capsys.readouterr().out)["first_time"] == f"{last}+00:00"
+    assert command.run("read", topic, *at) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["value"] for row in shown] == ["beyond", "now"]
+    assert shown[0]["timestamp"] == f"{last}Z" > shown[1]["timestamp"]
+    assert home.retention_deadline(places, topic, {0: 0}) == datetime.fromisoformat(f"{last}+00:00")
 
 
 OLD = [json.dumps({"who": f"w{n}", "at": f"2025-05-05T08:00:{n:02}Z"}) for n in range(20)]

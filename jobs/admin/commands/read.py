@@ -40,7 +40,7 @@ def read(
     from jobs.running.places import read_places
 
     where = read_places(places)
-    ends = home.topic(where, topic).ends
+    ends = home.look(where, topic).ends
     partitions = sorted(ends)
     if partition is not None and partition not in partitions:
         raise Refused(f"topic {topic} has partitions 0 to {partitions[-1]}, none of the number {partition}.")

@@ -1,6 +1,6 @@
 """Kafka as the home of the log, read by Spark's Kafka source."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +14,7 @@ from jobs.log.offsets import Offsets, kafka_json
 from jobs.log.topic import Extent, Topic
 from jobs.running import jvm, kafka_tools
 from jobs.running.errors import Refused
+from jobs.running.instants import from_kafka, to_micros
 from jobs.running.kafka_access import ALLOWED_URLS, Kafka
 from jobs.running.places import Places
 
@@ -25,9 +26,14 @@ RETRIES = {"fetchOffset.numRetries": "30", "fetchOffset.retryIntervalMs": "1000"
 
 def topic(places: Places, name: str) -> Topic:
     """What Kafka holds of the topic. Raises Refused when there is none, or when its settings endanger a job."""
-    now = topics.require(_access(places), name)
+    now = look(places, name)
     _check_timestamps(_access(places), name)
     return now
+
+
+def look(places: Places, name: str) -> Topic:
+    """As `topic`, whatever its settings."""
+    return topics.require(_access(places), name)
 
 
 def offsets_since(places: Places, name: str, time: datetime) -> Offsets:
@@ -60,7 +66,7 @@ def retention_deadline(places: Places, name: str, read: Offsets) -> datetime | N
     unread = {p: read.get(p, 0) for p, end in topics.require(kafka, name).ends.items() if end > read.get(p, 0)}
     firsts = [kafka_records.records(kafka, name, p, offset, 1)["timestamp"] for p, offset in unread.items()]
     oldest = min((times[0].as_py() for times in firsts if len(times)), default=None)
-    return None if oldest is None else oldest + timedelta(milliseconds=retention_ms)
+    return None if oldest is None else from_kafka(to_micros(oldest) // 1000 + retention_ms)
 
 
 def open_transactions(places: Places, name: str) -> list[Extent]:

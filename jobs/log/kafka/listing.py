@@ -1,7 +1,7 @@
 """The topics of a broker, asked for all at once."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from jobs.log.kafka.client import NOT_ALLOWED, connect, refusal, wait
 from jobs.log.kafka.patience import remember, timeout_seconds
 from jobs.log.topic_summary import TopicSummary, earliest, latest
+from jobs.running.instants import from_kafka
 from jobs.running.kafka_access import Kafka
 
 INTERNAL = "__"
@@ -100,7 +101,7 @@ def _settings(admin: AdminClient, client_errors: list[Any], topics: list[str]) -
 
 
 def _time(found: Any) -> datetime | None:
-    return datetime.fromtimestamp(found.timestamp / 1000, UTC) if found.offset >= 0 and found.timestamp >= 0 else None
+    return from_kafka(found.timestamp) if found.offset >= 0 and found.timestamp >= 0 else None
 
 
 def _limit(settings: Mapping[str, str], name: str) -> int | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from jobs.log.kafka import topics
 from jobs.log.kafka.client import connect, refusal
 from jobs.log.kafka.patience import remember, timeout_seconds
 from jobs.log.topic import Extent
+from jobs.running.instants import from_kafka
 from jobs.running.kafka_access import Kafka
 
 GROUP = "headrace-look"
@@ -122,4 +123,4 @@ class _Reader:
 
 
 def _timestamp(message: Any) -> datetime:
-    return datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+    return from_kafka(message.timestamp()[1])

@@ -24,6 +24,13 @@ def test_microseconds_since_1970() -> None:
     assert instants.from_micros(0).utcoffset() == timedelta(0)
 
 
+def test_a_timestamp_of_kafka_beyond_the_calendar_is_its_end() -> None:
+    assert instants.from_kafka(MICROS // 1000) == MOMENT.replace(microsecond=0)
+    assert instants.from_kafka(-1) == datetime(1969, 12, 31, 23, 59, 59, 999_000, UTC)
+    assert instants.from_kafka(instants.to_micros(LAST) // 1000) == LAST.replace(microsecond=999_000)
+    assert instants.from_kafka(instants.to_micros(LAST) // 1000 + 1) == LAST == instants.from_kafka(2**63 - 1)
+
+
 @pytest.mark.parametrize("moment", [MOMENT, instants.EPOCH + MICROSECOND, FAR])
 def test_a_table_is_searched_by_a_literal(tmp_path: Path, moment: datetime) -> None:
     times = [moment - MICROSECOND, moment, moment + MICROSECOND]
