@@ -11,12 +11,12 @@ import builtins
 import difflib
 import dis
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 
 from pyspark.sql import SparkSession
 
@@ -40,6 +40,8 @@ class JobCheck:
     """Of each result without a mistake the names of its tables, but for the ledger."""
     faults: list[str] = field(default_factory=list)
     """File, line and what is wrong, each once."""
+    earlier: Mapping[str, Result] = field(default_factory=dict)
+    """By name, the results of job files that were looked at before this one."""
     _missing: set[str] = field(default_factory=set)
     """Names that a mistake has left undefined. Where an import misspells a name, the others have it right."""
 
@@ -110,9 +112,10 @@ class JobCheck:
             self.tables[result.name] = list(names)
 
     def compare_deliveries(self, result: Result, find_places: Callable[[], Places] | None) -> None:
-        """Does another result of the file, or of the folder of tables, deliver to a topic of this one?"""
+        """Does another result of the job files, or of the folder of tables, deliver to a topic of this one?"""
         topics = [each.topic for each in result.deliver if isinstance(each, Topic)]
-        for other in takewhile(lambda other: other is not result, self.results.values()):
+        before = takewhile(lambda other: other is not result, self.results.values())
+        for other in (*self.earlier.values(), *before):
             for topic in sorted({each.topic for each in other.deliver if isinstance(each, Topic)} & set(topics)):
                 self._note(
                     Refused(
@@ -127,6 +130,14 @@ class JobCheck:
             except Refused as error:
                 self._note(error)
 
+    def compare_names(self, file: Path) -> None:
+        """Has a job file before this one a result of the same name?"""
+        for name in self.results.keys() & self.earlier.keys():
+            self.faults.append(
+                f"{file}: {name} is the name of a result in another of these job files, too, and both would keep the "
+                "same tables. Give one of them another name"
+            )
+
     def _note(self, error: BaseException, words: Callable[[BaseException], str] = why_not_loaded) -> None:
         if isinstance(error, NameError) and error.name in self._unbound:
             return
@@ -138,16 +149,21 @@ class JobCheck:
 
 
 def check(
-    file: Path, open_session: Callable[[], SparkSession], find_places: Callable[[], Places] | None = None
+    file: Path,
+    open_session: Callable[[], SparkSession],
+    find_places: Callable[[], Places] | None = None,
+    earlier: Mapping[str, Result] = MappingProxyType({}),
 ) -> JobCheck:
-    """What is wrong with a job file; with `find_places` also whether another result delivers to a topic of its own. A
-    session is opened only if there is a result in it. Raises Refused if there is no such file.
+    """What is wrong with a job file; with `find_places` also whether another result delivers to a topic of its own.
+    `earlier`: by name, the results of job files that were looked at before. A session is opened only if there is a
+    result in it. Raises Refused if there is no such file.
     """
     if not file.is_file():
         raise Refused(f"there is no job file {file}.")
-    found = JobCheck()
+    found = JobCheck(earlier=earlier)
     with search_path_of(file):
         found.load(file)
+        found.compare_names(file)
         spark = open_session() if found.results else None
         for result in found.results.values():
             assert spark

@@ -176,6 +176,26 @@ def test_spark_looks_at_each_transform_and_its_answers(
     )
 
 
+def test_several_job_files_are_looked_at_together(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second is a copy of the first whose result was not named anew, with a mistake of its own."""
+    first = job_files.write(tmp_path)
+    second, third = tmp_path / "copy.py", tmp_path / "none.py"
+    second.write_text(first.read_text().replace("def main", "LATE = Lat\n\n\ndef main"))
+    third.write_text("NOTHING = 0\n")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / LOCAL_PROFILE).write_text("")  # the session of the tests goes on
+    at = ("--places", f"{tmp_path}/conf/local.toml")
+    assert command.run("check", *map(str, (first, second, third)), *at) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("rides_v1: no mistake found")
+    assert lines[1].startswith(f"{second}, line {job_files.line_of(second, 'LATE')}: name 'Lat' is not defined")
+    assert lines[2].startswith(f"{second}: rides_v1 is the name of a result in another of these job files")
+    assert lines[-1] == f"{third}: no mistake found; it has no result"
+    assert command.run("check", str(first), str(third), *at) == 0
+
+
 def test_results_that_deliver_to_one_topic_are_told(places: Places) -> None:
     KeptResult(places, "old_v1", more={"delivered_sequence": {"topic:out:named": 2, "file:seen": 2}}).publish({0: 5})
     KeptResult(places, "own_v1", more={"delivered_sequence": {"topic:shared": 2}}).publish({0: 5})
@@ -191,3 +211,6 @@ def test_results_that_deliver_to_one_topic_are_told(places: Places) -> None:
     in_file, in_tables = found.faults
     assert in_file.startswith("own_v1 and new_v1 both deliver to topic shared")
     assert in_tables.startswith("new_v1 is to deliver to topic out, and old_v1 does")
+    in_two_files = job_check.JobCheck({"new_v1": results[1]}, earlier={"own_v1": results[0]})
+    in_two_files.compare_deliveries(results[1], None)
+    assert in_two_files.faults == [in_file]
