@@ -29,11 +29,14 @@ def parts(measured: TopicLateness, name: str, by: str | None) -> list[Table | st
         if len(measured.values) > MOST_ROWS:
             shown.append(f"the {MOST_ROWS} latest of {len(measured.values):,} values of {by}, by p99")
     shown += [_choices(whole), _recommendation(whole), _clocks(ahead, whole.total)]
+    if measured.columns_left_out:
+        names = ", ".join(measured.columns_left_out)
+        shown.append(f"only Spark decodes {names}: a record that is bad in these alone is measured")
     left_out = measured.records - measured.measured
     if left_out:
         shown.append(
             f"left out: {left_out:,} of {measured.records:,} records, which cannot be decoded without Spark: bad ones, "
-            "nested values, times that are not ISO-8601 or further ahead than MAX_AHEAD"
+            "times that are not ISO-8601 or further ahead than MAX_AHEAD"
         )
     return shown
 

@@ -1,9 +1,11 @@
 """How late the records of a topic are: each partition followed in order of offset, without Spark.
 
 Lateness is stream time less event time, as a job measures it (jobs/events/lateness.py), in whole seconds, rounded up.
-Records that Arrow cannot decode for certain are left out: they are counted, and stream time does not know them.
+Records that Arrow cannot decode for certain are left out: they are counted, and stream time does not know them. Columns
+that Spark alone decodes, such as lists, are not looked at: a record in which only these are wrong is taken for good.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.admin.second_counts import SecondCounts
-from jobs.events import arrow_json, fast_decoder, gate
+from jobs.events import arrow_json, event_time, fast_decoder, gate
 from jobs.events.stream_time import StreamTime
-from jobs.events.topic_schema import TopicSchema
+from jobs.events.topic_schema import TopicSchema, file_name
 from jobs.running.errors import Refused
 
 COLUMNS = ("partition", "offset", "timestamp", "key", "value")
@@ -26,8 +28,14 @@ class TopicLateness:
     """Follows the records of a topic, block by block."""
 
     def __init__(self, topic: TopicSchema, by: str | None = None) -> None:
-        """`by`: a column of the topic, for whose values lateness is measured, too."""
-        self._plain = arrow_json.plain_topic(topic, fast_decoder.event_columns(topic))
+        """`by`: a column of the topic, for whose values lateness is measured, too. Raises Refused when Spark alone
+        decodes it, or the event time.
+        """
+        columns, self.columns_left_out = arrow_json.readable_part(topic)
+        declared = {name: getattr(topic, name) for name in dir(topic) if not name.startswith("__")}
+        narrow: Any = SimpleNamespace(**(declared | {"COLUMNS": columns}))
+        self._check(topic, narrow, by)
+        self._plain = arrow_json.plain_topic(narrow, fast_decoder.event_columns(narrow))
         self._by = by
         self._streams: dict[int, StreamTime] = {}
         self.records = 0
@@ -41,10 +49,12 @@ class TopicLateness:
         self.ahead, self.value_ahead = SecondCounts(), SecondCounts()
         """How far an event time is after its record timestamp, where it is; by partition and by value."""
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether Arrow can decode any record of the topic: else columns have types that Spark alone reads."""
-        return self._plain.readable
+    def _check(self, topic: TopicSchema, narrow: TopicSchema, by: str | None) -> None:
+        file, time = file_name(topic), event_time.of_topic(topic)
+        if not time.is_quick:
+            raise Refused(f"only Spark decodes the event time of {file}, which is {time.kind.simpleString()}.")
+        if by is not None and by not in narrow.COLUMNS.names:
+            raise Refused(f"only Spark decodes column {by} of {file}: take another one.")
 
     def add(self, records: pa.RecordBatch) -> None:
         """Take in the next records of one partition, at least one, in COLUMNS. Raises Refused when the column `by` has

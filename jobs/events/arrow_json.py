@@ -23,6 +23,7 @@ from pyspark.sql.types import (
     LongType,
     ShortType,
     StringType,
+    StructField,
     StructType,
     TimestampType,
 )
@@ -79,9 +80,6 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
     """What a worker needs of `topic`; `output` has its columns and event_time."""
     kinds = to_arrow_schema(topic.COLUMNS, timezone="UTC")
     form: ChangeForm | None = getattr(topic, "FORM", None)
-    encoded = topic_encoding.of_topic(topic)
-    # Both write decimals as texts; as numbers, which other topics have, Arrow would read them as fractions.
-    types = (*_TYPES, DecimalType) if form or encoded else _TYPES
     fields = [pa.field(f.name, _type_in_json(f.type)) for f in kinds]
     time = event_time.of_topic(topic)
     return PlainTopic(
@@ -90,11 +88,40 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
         tuple(f.name for f in topic.COLUMNS if not f.nullable),
         time,
         topic.KEY is not None,
-        all(_is_readable(field.dataType, types) for field in topic.COLUMNS) and time.is_quick,
+        all(_is_readable(field.dataType, _types(topic)) for field in topic.COLUMNS) and time.is_quick,
         form,
         row_columns(topic),
-        encoded,
+        topic_encoding.of_topic(topic),
     )
+
+
+def readable_part(topic: TopicSchema) -> tuple[StructType, list[str]]:
+    """The columns of the topic, and fields inside of columns, that Arrow reads; and the names of the others, such as
+    tags, meta.tags.
+    """
+    return _readable_part(topic.COLUMNS, _types(topic), "")
+
+
+def _readable_part(kind: StructType, types: tuple[type[DataType], ...], above: str) -> tuple[StructType, list[str]]:
+    kept, left_out = [], []
+    for field in kind:
+        name = f"{above}{field.name}"
+        if isinstance(field.dataType, StructType):
+            inside, without = _readable_part(field.dataType, types, f"{name}.")
+            field = StructField(field.name, inside, field.nullable)
+            left_out += without if len(inside) else []
+        if _is_readable(field.dataType, types):
+            kept.append(field)
+        else:
+            left_out.append(name)
+    return StructType(kept), left_out
+
+
+def _types(topic: TopicSchema) -> tuple[type[DataType], ...]:
+    """The types that are readable in this topic. Encoded records and changes of rows have decimals as texts; as
+    numbers, which others have, Arrow would read them as fractions.
+    """
+    return (*_TYPES, DecimalType) if getattr(topic, "FORM", None) or topic_encoding.of_topic(topic) else _TYPES
 
 
 def _is_readable(kind: DataType, types: tuple[type[DataType], ...]) -> bool:

@@ -63,10 +63,6 @@ def _measure(
 
     file = topic_schema.file_name(declared)
     measured = TopicLateness(declared, by)
-    if not measured.is_readable:
-        raise Refused(
-            f"{file} has columns, or an event time, of a type that only Spark decodes: no lateness without it."
-        )
     reader = home.range_reader(places, topic, f"headrace-{topic}")
     try:
         for block in reader.read(reader.plan(*span), COLUMNS):
@@ -78,7 +74,7 @@ def _measure(
     if not measured.measured:
         raise Refused(
             f"none of the {measured.records:,} records of topic {topic} can be decoded without Spark as {file} "
-            "declares them: they are bad, hold nested values, or times that are not ISO-8601."
+            "declares them: they are bad, or have times that are not ISO-8601."
         )
     return measured
 

@@ -119,8 +119,30 @@ def test_a_column_of_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch)
         measured.add(block(0, 2, [(1, "b", 1)]))
 
 
-@pytest.mark.parametrize("kind", [ArrayType(StringType()), DecimalType(9, 2)])
-def test_a_topic_with_a_type_that_arrow_does_not_decode_is_not_readable(kind: Any) -> None:
-    columns = StructType([*TOPIC.COLUMNS, StructField("more", kind, True)])
-    assert TopicLateness(TOPIC).is_readable
-    assert not TopicLateness(SimpleNamespace(**(vars(TOPIC) | {"COLUMNS": columns}))).is_readable
+@pytest.mark.parametrize("is_inside", [False, True])
+@pytest.mark.parametrize("kind", [ArrayType(StringType()), DecimalType(9, 2), StructType()])
+def test_columns_that_arrow_does_not_decode_are_left_out(kind: Any, is_inside: bool) -> None:
+    """Beside the event time, or in one struct with it; the last record is bad in the column that is read."""
+    more = StructField("more", kind, True)
+    plain = [*TOPIC.COLUMNS, more]
+    columns = StructType([StructField("meta", StructType(plain), False)] if is_inside else plain)
+    declared = {"COLUMNS": columns, "EVENT_TIME": "meta.at" if is_inside else "at"}
+    measured = TopicLateness(SimpleNamespace(**(vars(TOPIC) | declared)))
+    records = block(0, 0, [(30, "a", 30), (10, "b", 10), (20, "c", 20), BAD[2]])
+    texts = [value.decode()[:-1] + ', "more": ["a"]}' for value in records["value"].to_pylist()]
+    texts = [f'{{"meta": {text}}}' for text in texts] if is_inside else texts
+    values = pa.array([text.encode() for text in texts], pa.binary())
+    measured.add(records.set_column(records.schema.get_field_index("value"), "value", values))
+    assert measured.columns_left_out == ["meta.more" if is_inside else "more"]
+    assert (measured.measured, found(measured.behind, 0)) == (3, [0, 1, 2])
+
+
+def test_what_only_spark_decodes_is_refused_where_it_is_needed() -> None:
+    more = StructField("more", ArrayType(StringType()), True)
+    wide = vars(TOPIC) | {"COLUMNS": StructType([*TOPIC.COLUMNS, more])}
+    with pytest.raises(Refused, match="only Spark decodes column more of the schema of topic pulses"):
+        TopicLateness(SimpleNamespace(**wide), "more")
+    timed = StructType([StructField("at", DecimalType(20, 3), False)])
+    declared = vars(TOPIC) | {"COLUMNS": timed, "EVENT_TIME_UNIT": "seconds"}
+    with pytest.raises(Refused, match=r"only Spark decodes the event time of .* which is decimal\(20,3\)"):
+        TopicLateness(SimpleNamespace(**declared))
