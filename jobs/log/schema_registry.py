@@ -50,15 +50,21 @@ class RegistrySource:
 
 def latest(registry: SchemaRegistry, subject: str) -> SchemaText:
     """The schema of the subject's latest version. Raises Refused if there is none."""
+    found = latest_if_any(registry, subject)
+    if found is None:
+        there = _ask(registry, _client(registry).get_subjects)
+        names = ", ".join(sorted(there)[:20]) or "none"
+        raise Refused(f"{registry.url} has no subject {subject}; it has {names}. Name one: --subject SUBJECT.")
+    return found
+
+
+def latest_if_any(registry: SchemaRegistry, subject: str) -> SchemaText | None:
+    """The schema of the subject's latest version; None if there is no such subject."""
     client = _client(registry)
     try:
         found = _ask(registry, lambda: client.get_version(subject, "latest", fmt=_SERIALISED))
     except LookupError:
-        there = _ask(registry, client.get_subjects)
-        names = ", ".join(sorted(there)[:20]) or "none"
-        raise Refused(
-            f"{registry.url} has no subject {subject}; it has {names}. Name one: --subject SUBJECT."
-        ) from None
+        return None
     return _text(registry, found.schema_id, found.schema)
 
 

@@ -57,7 +57,7 @@ def new(
     and grouped by is guessed. Each guess is said in a line, and the next commands at the end. No file is overwritten.
     With --debezium: a job that keeps the latest rows of a table; the types are those of the database if its schema
     stands beside the records (schemas.enable). With --registry: the schema file alone, from the latest
-    schema of the topic's values.
+    schemas of the topic's values and keys.
     """
     from jobs.admin.new import written_files
     from jobs.running.errors import Refused

@@ -73,11 +73,17 @@ class _NoType(Exception):
     """No column can have it; the message is what it is."""
 
 
+def is_record(text: str) -> bool:
+    """Whether a schema of Avro has fields."""
+    schema = json.loads(text)
+    return isinstance(schema, dict) and schema.get("type") == "record"
+
+
 def of_avro(text: str) -> tuple[StructType, list[str]]:
     """The columns of an Avro record, and a line for each field that is left out. Raises Refused if it is no record."""
-    schema = json.loads(text)
-    if not isinstance(schema, dict) or schema.get("type") != "record":
+    if not is_record(text):
         raise Refused("the schema is no record of Avro, so its values have no fields that could be columns.")
+    schema = json.loads(text)
     left_out: list[str] = []
     return _record(schema, {}, (), left_out), left_out
 

@@ -66,7 +66,9 @@ def of_changes(
 
 
 def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -> NewFiles:
-    """Schema of a topic whose values are encoded by the latest schema of a subject. Raises Refused if there is none."""
+    """Schema of a topic whose values are encoded by the latest schema of a subject, and its keys by that of TOPIC-key,
+    if there is one. Raises Refused if there is none for the values.
+    """
     from jobs.admin.new import registry_file  # what it needs is of the extra `registry`
     from jobs.log import schema_registry
 
@@ -74,7 +76,9 @@ def of_registry(topic: str, subject: str, name: str | None, places_file: Path) -
     if access is None:
         raise Refused(f'the places file {places_file} has no table [schema_registry] with url = "https://HOST:PORT".')
     called = _name(name, topic)
-    text, guesses = registry_file.schema_file(topic, subject, schema_registry.latest(access, subject))
+    values = schema_registry.latest(access, subject)
+    keys = schema_registry.latest_if_any(access, f"{topic}-key")
+    text, guesses = registry_file.schema_file(topic, subject, values, keys)
     texts = {_path("schemas", f"{called}.py"): text}
     return NewFiles(texts, f"the latest schema of subject {subject}", guesses, ("a job file, docs/tutorial.md",))
 

@@ -108,6 +108,31 @@ def test_each_type_of_avro_has_its_column_or_is_left_out(
     assert made.EVENT_TIME == "at"
 
 
+N: dict[str, Any] = {"name": "n", "type": "long"}
+KEYS: dict[str, tuple[Any, str, tuple[str, ...], str]] = {
+    "a record": ([{"name": "shop", "type": "string"}, N], "avro", ("shop",), "shop: in the key alone"),
+    "the same": ([N], "avro", (), "the value has all fields of the key"),
+    "one value": ("string", "avro", (), "the key, of subject orders-key, is one value"),
+    "json": (None, "", (), "subject orders-key is of kind JSON, and its keys stay bytes"),
+}
+"""Fields of the key, or its type; encoding and columns of the schema file; what is told."""
+
+
+@pytest.mark.parametrize("case", KEYS)
+def test_keys_that_the_registry_knows(case: str, registry: RegistryServer, capsys: pytest.CaptureFixture[str]) -> None:
+    key, encoding, names, told = KEYS[case]
+    value, schema = ({"type": "record", "name": name, "fields": fields} for name, fields in (("V", [N]), ("K", key)))
+    registry.register("orders-value", {"schema": json.dumps(value)})
+    text = json.dumps(schema if isinstance(key, list) else key)
+    registry.register("orders-key", {"schema": text, "schemaType": "AVRO" if key else "JSON"})
+    assert new("orders") == 0
+    assert told in capsys.readouterr().out
+    made = schema_file("orders")
+    assert (getattr(made, "KEY_ENCODING", ""), getattr(made, "KEY_COLUMNS", ())) == (encoding, names)
+    assert shape(made.COLUMNS) == [*((name, "string", False) for name in names), ("n", "bigint", False)]
+    Reads(made, lambda events: events)
+
+
 def test_what_the_registry_has_not_or_what_it_is_not_for(
     registry: RegistryServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
