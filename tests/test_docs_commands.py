@@ -32,8 +32,10 @@ def there(name: str) -> Any:
 
 
 def typed(line: str) -> None:
-    """Raises what the command says of arguments that it does not take; the command itself does not run."""
-    name, *arguments = shlex.split(line)[1:]
+    """Raises what the command says of arguments that it does not take; neither the command nor what it is piped into
+    runs.
+    """
+    name, *arguments = shlex.split(line.partition(" | ")[0])[1:]
     there(name).make_context(name, arguments)
 
 
