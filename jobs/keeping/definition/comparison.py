@@ -187,7 +187,15 @@ def _transform_differences(
         return narrower
     if fingerprint.transform_meaning(spark, result, events, was).fingerprint == last.transform:
         return []
-    return ["transform: what it does with its columns is not what it was"]
+    return [f"transform: {_how_it_differs(was, here.columns)}"]
+
+
+def _how_it_differs(was: StructType, now: StructType) -> str:
+    """By the columns of the topic that it used, and that it uses."""
+    gone, added = (", ".join(sorted({*some.names} - {*others.names})) for some, others in ((was, now), (now, was)))
+    said = [f"it no longer uses {gone}"] if gone else []
+    said += [f"it uses {added}, which it did not"] if added else []
+    return ", and ".join(said) or "what it does with its columns is not what it was"
 
 
 def _narrower_columns(was: StructType, here: fingerprint.Meaning) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pyspark.sql.types import StringType, StructField, StructType
 
 from jobs.answers.result import Result
 from jobs.answers.windows import CalendarDay, Hopping, Tumbling
@@ -143,3 +144,17 @@ def test_a_result_of_another_kind() -> None:
         )
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("a b", "a b", "what it does with its columns is not what it was"),
+        ("a b c", "b", "it no longer uses a, c"),
+        ("a", "a b", "it uses b, which it did not"),
+        ("a", "b", "it no longer uses a, and it uses b, which it did not"),
+    ],
+)
+def test_a_transform_that_uses_other_columns_is_told_by_these(was: str, now: str, said: str) -> None:
+    before, after = (StructType([StructField(name, StringType()) for name in some.split()]) for some in (was, now))
+    assert comparison._how_it_differs(before, after) == said
