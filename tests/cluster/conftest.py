@@ -14,9 +14,9 @@ from tests.cluster.debezium import Connector
 from tests.cluster.postgres import Postgres
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that answers."""
+    """A broker that answers, until the last test of this folder: one that nobody asks still takes 6 % of a core."""
     started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
     yield started
     started.stop()

@@ -68,8 +68,8 @@ def _with_key(topic: str, columns: StructType, schema: SchemaText | None) -> tup
         return columns, lines, [f"the value has all fields of the key, which are those of subject {subject}", *guesses]
     names = [field.name for field in added]
     lines.append(f"KEY_COLUMNS = ({', '.join(map(_text, names))},)")
-    said = f"{', '.join(names)}: in the key alone, as subject {subject} says"
-    return StructType([*added, *columns]), lines, [said, *guesses]
+    how = f"{', '.join(names)}: in the key alone, as subject {subject} says"
+    return StructType([*added, *columns]), lines, [how, *guesses]
 
 
 def _event_time(columns: StructType) -> tuple[str | None, str]:

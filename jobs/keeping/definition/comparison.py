@@ -192,10 +192,10 @@ def _transform_differences(
 
 def _how_it_differs(was: StructType, now: StructType) -> str:
     """By the columns of the topic that it used, and that it uses."""
-    gone, added = (", ".join(sorted({*some.names} - {*others.names})) for some, others in ((was, now), (now, was)))
-    said = [f"it no longer uses {gone}"] if gone else []
-    said += [f"it uses {added}, which it did not"] if added else []
-    return ", and ".join(said) or "what it does with its columns is not what it was"
+    gone, added = (", ".join(sorted({*left.names} - {*right.names})) for left, right in ((was, now), (now, was)))
+    words = [f"it no longer uses {gone}"] if gone else []
+    words += [f"it uses {added}, which it did not"] if added else []
+    return ", and ".join(words) or "what it does with its columns is not what it was"
 
 
 def _narrower_columns(was: StructType, here: fingerprint.Meaning) -> list[str]:

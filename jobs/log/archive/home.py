@@ -13,9 +13,18 @@ from jobs.log.archive.snapshot import Snapshot
 from jobs.log.archive.stream import FORMAT, ArchiveSource
 from jobs.log.offsets import Offsets
 from jobs.log.topic import Extent, Topic, others
-from jobs.running import one_look
+from jobs.running import fork_server, one_look
 from jobs.running.errors import Refused
 from jobs.running.places import Places
+
+SOURCE_MODULES = (
+    ArchiveSource.__module__,
+    "deltalake",
+    "pyspark.sql.streaming.python_streaming_source_runner",
+    "pyspark.sql.worker.create_data_source",
+    "pyspark.sql.worker.plan_data_source_read",
+)
+"""What Spark's helpers for the data source import."""
 
 
 def topic(places: Places, name: str) -> Topic:
@@ -63,7 +72,8 @@ def open_transactions(places: Places, name: str) -> list[Extent]:
 
 def stream(spark: SparkSession, places: Places, name: str, group: str) -> DataStreamReader:
     """A reader of the topic; its options are those of jobs.log.archive.stream."""
-    spark.dataSource.register(ArchiveSource)
+    with fork_server.forks_for_sources(spark, SOURCE_MODULES):
+        spark.dataSource.register(ArchiveSource)
     return spark.readStream.format(FORMAT).option("path", places.archive).option("topic", name)
 
 
