@@ -9,8 +9,8 @@ import os
 import socket
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # typing costs as much as all else here
+TYPE_CHECKING = False  # to import typing takes long, too
+if TYPE_CHECKING:
     from typing import Any
 
 MOST_BYTES = 1 << 20
@@ -18,7 +18,8 @@ MOST_BYTES = 1 << 20
 
 def ask(address: str, arguments: list[str]) -> int | None:
     """The exit code of the process; None if there is no server."""
-    request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109  pathlib costs a third of this
+    folder = os.getcwd()  # noqa: PTH109  to import pathlib takes as long as all else here
+    request = {"arguments": arguments, "environment": dict(os.environ), "folder": folder}
     text = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as server:
         try:

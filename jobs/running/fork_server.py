@@ -44,7 +44,8 @@ def forks_for_sources(spark: "SparkSession", modules: tuple[str, ...]) -> Iterat
     context = spark.sparkContext
     python = context.pythonExec
     if (context.master or "").startswith("local"):
-        context.pythonExec = start(python, tuple(sorted(context.environment.items())), modules)
+        program = start(python, tuple(sorted(context.environment.items())), modules)
+        context.pythonExec = program if shutil.which(program) else python  # of /tmp old files may be deleted
     try:
         yield
     finally:
@@ -129,21 +130,26 @@ class Server:
         except (OSError, ValueError):
             client.close()
             return
-        process = os.fork()
-        if not process:
+        process = None
+        with suppress(OSError):  # too many processes: the client ends, and Spark says that it could not start it
+            process = os.fork()
+        if process == 0:
             self._selector.close()
             for each in (self._listener, *self._wakers, client, *self._clients.values()):
                 each.close()
             become(request, streams)
         for stream in streams:
             os.close(stream)
-        self._clients[process] = client
-        self._selector.register(client, selectors.EVENT_READ, process)
+        if process is None:
+            client.close()
+        else:
+            self._clients[process] = client
+            self._selector.register(client, selectors.EVENT_READ, process)
 
     def _end(self, process: int) -> None:
         """Spark has ended the client, and means the process."""
-        self._forget(process)
-        with suppress(ProcessLookupError):
+        if process in self._clients:  # else it has ended itself, and another one may have its number
+            self._forget(process)
             os.kill(process, signal.SIGTERM)
 
     def _tell_ends(self) -> None:
