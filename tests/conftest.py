@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 for helper in (path for path in sorted((ROOT / "tests").rglob("*.py")) if not path.name.startswith("test_")):
     pytest.register_assert_rewrite(".".join(helper.relative_to(ROOT).with_suffix("").parts))  # a failure says more
 
+LONG_FILES = ("test_own_project.py", "test_notebooks.py", "test_docs.py")
+
 settings.register_profile("untimed", deadline=None)  # a slow machine is no fault
 settings.load_profile("untimed")
 
@@ -25,7 +27,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start Spark, a broker or a cluster are marked: `make quick` leaves them out."""
+    """Tests that start Spark, a broker or a cluster are marked: `make quick` leaves them out. Files of minutes come
+    first: at the end one process would wait for another.
+    """
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
     for item in items:
         if {"spark", "headrace_session"} & set(getattr(item, "fixturenames", ())) or "cluster" in item.path.parts:
             item.add_marker(pytest.mark.java)

@@ -65,7 +65,7 @@ def start(command: str, environment: tuple[tuple[str, str], ...], modules: tuple
     folder = Path(tempfile.mkdtemp(prefix="headrace-forks-"))
     program, address = folder / "python", str(folder / "server")
     words = (python, "-IS", str(client), address, python)
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8", errors="surrogateescape")
     program.chmod(0o700)
     if not os.access(program, os.X_OK):  # nothing on this file system may be executed
         return command

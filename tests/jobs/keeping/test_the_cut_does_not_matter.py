@@ -24,7 +24,6 @@ from tests.jobs.keeping.checks import answers, check_common, check_panes, check_
 from tests.jobs.keeping.laws import law
 from tests.jobs.keeping.readings import ODD, PANES, SEEN, Record
 from tests.jobs.keeping.world import GOOD, LOG, World
-from tests.jobs.steps import resting_at
 
 MANY_KEYS = readings.log(seed=9, each=24, keys=40)
 FORCED = altered(SEEN, name="forced_v1", membership=Membership("1 day", "12 hours", 1, 0.9))
@@ -162,7 +161,7 @@ def test_a_continuous_run_publishes_its_windows_as_it_goes_though_the_last_run_s
     world.write(GOOD[:10])
     assert not world.keep(crash="after windows")
     world.write(GOOD[10:])
-    world.keep_running(batch=10, publish_every="1 second", step=resting_at("before panes", 1))
+    world.keep_running(batch=10, publish_every="1 second")
     check_panes(world)
     batches = [row for row in world.rows("_ledger") if row["kind"] == "batch"]
     assert any(row["published_sequence"] == row["sequence"] for row in batches)

@@ -1,17 +1,21 @@
 """A log that grows, and a result over it whose runs meet accidents."""
 
+import itertools
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import run
 from jobs.answers.result import Result
-from jobs.keeping import microbatch
+from jobs.keeping import microbatch, publish_schedule
 from jobs.log.archive import writer
 from jobs.log.kafka import producer
 from tests import delta
@@ -70,10 +74,15 @@ class World(GrowingLog):
         return True
 
     def keep_running(self, batch: int, publish_every: str, step: Callable[[str], None] = lambda _: None) -> None:
-        """Run continuously until the log is read; `step` is called as the run's is."""
+        """Run continuously until the log is read; `step` is called as the run's is. Each time that the run asks whether
+        it is time to publish, two seconds more have passed.
+        """
+        seconds = itertools.count(2, 2)
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + next(seconds))
         job = UntilTheEnd(self.spark, self.places, continuous="100 milliseconds", step=step, say=lambda _: None)
         result = replace(self.result, max_records_per_batch=batch, publish_every=publish_every)
-        microbatch.keep(job, result)
+        with mock.patch.object(publish_schedule, "time", clock):
+            microbatch.keep(job, result)
 
     def checkpoint(self) -> Path:
         """Of the newest generation."""

@@ -16,7 +16,6 @@ from tests.jobs.keeping import readings
 from tests.jobs.keeping.checks import check_panes
 from tests.jobs.keeping.readings import ODD, PANES
 from tests.jobs.keeping.world import GOOD, World
-from tests.jobs.steps import resting_at
 
 CUTS = [0, 10, 20, len(GOOD)]
 LIMITS = {
@@ -112,7 +111,7 @@ def test_a_continuous_run_may_forget_its_panes_and_read_them_again(
     monkeypatch.setattr(stored_panes, "DeltaTable", table)
     world = World(spark, tmp_path, PANES)
     world.write(GOOD)
-    world.keep_running(batch=8, publish_every="1 second", step=resting_at("before panes", 1))
+    world.keep_running(batch=8, publish_every="1 second")
     check_panes(world)
     published = sum(row["kind"] == "batch" for row in world.rows("_ledger"))
     assert published >= 3 and not by_spark(world)

@@ -18,7 +18,6 @@ from tests import delta
 from tests.altered import altered
 from tests.jobs.keeping.readings import PANES, Record
 from tests.jobs.keeping.world import World
-from tests.jobs.steps import resting_at
 
 QUARTER = timedelta(minutes=15)
 BEGINS, ENDS = datetime(2023, 3, 8, 13, tzinfo=UTC), datetime(2023, 3, 9, 16, tzinfo=UTC)
@@ -61,7 +60,7 @@ def in_two_runs(world: World, limits: pytest.MonkeyPatch) -> None:
 def in_one_run(world: World, limits: pytest.MonkeyPatch) -> None:
     """Two batches, each of which is published; panes stay in memory from the one to the other."""
     world.write([*LOG, record(len(LOG), LATE, 1000)])
-    world.keep_running(batch=len(LOG), publish_every="1 second", step=resting_at("before panes", 1))
+    world.keep_running(batch=len(LOG), publish_every="1 second")
 
 
 @pytest.mark.parametrize(
