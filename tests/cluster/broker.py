@@ -162,6 +162,11 @@ class Broker:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """Stop it in order."""
         self._end(signal.SIGTERM)
@@ -171,7 +176,7 @@ class Broker:
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.is_running:
             os.killpg(self._process.pid, how)
             self._process.wait(60)
 

@@ -13,13 +13,29 @@ from tests.cluster.broker import Broker, tools
 from tests.cluster.debezium import Connector
 from tests.cluster.postgres import Postgres
 
+KEPT: list[Broker] = []
+"""The broker that the tests of this folder share, once one of them has asked for it."""
 
-@pytest.fixture(scope="package")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that answers, until the last test of this folder: one that nobody asks still takes 6 % of a core."""
-    started = Broker(tmp_path_factory.mktemp("kafka") / "broker").start()
-    yield started
-    started.stop()
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the tests of this folder it stops: a broker that nobody asks still takes 7 % of a core."""
+    if nextitem is not None and item.path.parent != nextitem.path.parent:
+        pytest_sessionfinish()
+
+
+def pytest_sessionfinish() -> None:
+    """Stop it, whatever has ended the tests."""
+    for each in KEPT:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Broker:
+    """A broker that answers."""
+    if not KEPT:
+        KEPT.append(Broker(tmp_path_factory.mktemp("kafka") / "broker"))
+    return KEPT[0] if KEPT[0].is_running else KEPT[0].start()
 
 
 @pytest.fixture(scope="module")
