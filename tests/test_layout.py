@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -149,15 +150,29 @@ NO_PARTICIPLES = ("_encoding", "named")
 """Nouns that end like one, and the copy of a value under another name: FORCED.named("forced")."""
 
 
-def imports(path: Path, top: bool = False) -> Iterator[str]:
+@cache
+def tree(path: Path) -> ast.Module:
+    """A file of Python, which several tests look through."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def installed() -> Collection[str]:
+    """The packages of Python that are installed."""
+    return packages_distributions()
+
+
+@cache
+def imports(path: Path, top: bool = False) -> tuple[str, ...]:
     """Every name that a file imports, as package.module.name; `top`: not within functions and type checks."""
-    tree = ast.parse(path.read_text())
-    for node in tree.body if top else ast.walk(tree):
+    names: list[str] = []
+    for node in tree(path).body if top else ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(names)
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
@@ -184,7 +199,7 @@ def test_every_module_has_a_room() -> None:
 
 def strings(path: Path) -> Iterator[str]:
     """Every string and the pieces of every f-string in a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             yield node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
 
@@ -221,7 +236,7 @@ def test_pure_rooms_never_read_write_start_or_collect() -> None:
     """Nor does a job file."""
     actions = {"read", "readStream", "write", "writeStream", "start", "toPandas", "toLocalIterator", "foreach"}
     for path in [*(path for room in PURE_ROOMS for path in files(room)), *JOBS]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if not isinstance(node, ast.Attribute):
                 continue
             assert node.attr not in {*actions, "collect"}, f"{path.name}:{node.lineno}: .{node.attr}"
@@ -236,10 +251,10 @@ def test_only_run_opens_a_session() -> None:
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_a_job_has_a_name_of_its_own_and_says_what_it_does(path: Path) -> None:
     """Under spark-submit, jobs/ is the first place that Python looks for a module."""
-    taken = {*sys.stdlib_module_names, *packages_distributions()} - set(OURS)
+    taken = {*sys.stdlib_module_names, *installed()} - set(OURS)
     assert path.stem not in taken
     assert path.stem not in OURS
-    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    docstring = ast.get_docstring(tree(path)) or ""
     assert docstring.splitlines()[0].endswith("?"), "the first line is the question"
     for word in ("in", "out", "late"):
         assert re.search(rf"^{word} +\S", docstring, re.MULTILINE), f"no line for: {word}"
@@ -248,7 +263,7 @@ def test_a_job_has_a_name_of_its_own_and_says_what_it_does(path: Path) -> None:
 
 def test_folders_of_jobs_have_names_of_their_own() -> None:
     folders = {path.name for path in (ROOT / "jobs").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert not folders & {*sys.stdlib_module_names, *packages_distributions()}
+    assert not folders & {*sys.stdlib_module_names, *installed()}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
@@ -276,15 +291,18 @@ def test_each_command_is_a_file_of_its_own_and_in_the_table() -> None:
     assert set(COMMANDS) == files
 
 
-def definitions(path: Path) -> Iterator[tuple[ast.AST, str]]:
+@cache
+def definitions(path: Path) -> tuple[tuple[ast.AST, str], ...]:
     """Every name that a file gives to a function, a class, a parameter or a variable, with its node."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    found: list[tuple[ast.AST, str]] = []
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node, node.name
+            found.append((node, node.name))
         elif isinstance(node, ast.arg):
-            yield node, node.arg
+            found.append((node, node.arg))
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node, node.id
+            found.append((node, node.id))
+    return tuple(found)
 
 
 @pytest.mark.parametrize("word", OWNERS)
@@ -317,9 +335,9 @@ def test_no_test_imports_from_a_file_of_tests() -> None:
     """What several tests need has a file of its own, which says what it is."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         assert not [name for name in imports(path) if re.search(r"^tests\.(.+\.)?test_", name)], path
-        assert path.name.startswith("test_") or ast.get_docstring(ast.parse(path.read_text())), path
+        assert path.name.startswith("test_") or ast.get_docstring(tree(path)), path
 
 
 def test_every_package_says_what_it_is() -> None:
     for path in SOURCES:
-        assert ast.get_docstring(ast.parse(path.read_text())), path
+        assert ast.get_docstring(tree(path)), path

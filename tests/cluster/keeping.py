@@ -73,7 +73,7 @@ def consumed(broker: Broker, topic: str, partitions: int) -> list[Any]:
     consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
     found: list[Any] = []
     while len(found) < sum(ends.values()):
-        found += consumer.consume(1000, timeout=10)
+        found += consumer.consume(sum(ends.values()) - len(found), timeout=10)  # it waits for as many
     consumer.close()
     return sorted(found, key=lambda message: (message.partition(), message.offset()))
 

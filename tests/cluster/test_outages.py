@@ -122,6 +122,7 @@ def test_a_broker_that_is_killed_in_mid_batch_and_comes_back_loses_nothing(tmp_p
     world.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_broker_that_stays_away_ends_the_run_with_one_line(tmp_path: Path) -> None:
