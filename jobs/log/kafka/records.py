@@ -18,6 +18,8 @@ from jobs.running.kafka_access import Kafka
 
 GROUP = "headrace-look"
 """Group of a reader that commits nothing."""
+FETCH_MS = 10
+"""So long a broker may keep a question for new records open. Until it answers, the next partition is not asked for."""
 AT_ONCE, AT_MOST_SECONDS = 1_000, 0.1
 """The client hands over this many records, or what has come within this time."""
 
@@ -68,6 +70,7 @@ class _Reader:
         options = {"group.id": GROUP, "enable.auto.commit": False, "enable.partition.eof": True}
         options |= {"isolation.level": "read_committed" if committed else "read_uncommitted"}
         options |= {"auto.offset.reset": "error"}
+        options |= {"fetch.wait.max.ms": FETCH_MS}
         self._consumer, self._client_errors = connect(kafka, Consumer, **options)
 
     def __enter__(self) -> "_Reader":
