@@ -51,7 +51,6 @@ def program() -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where a module is, and beside it the folder that PYTHONPATH names."""
-    (tmp_path / "some module.txt").touch()
     (tmp_path / "told.py").write_text(MODULE)
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "of_python_path.py").touch()
@@ -139,10 +138,10 @@ def test_spark_gets_its_helpers_from_it(spark: SparkSession, places: Places) -> 
     try:
         query.processAllAvailable()
         forks = [each for server in fork_server.SERVERS for each in psutil.Process(server.pid).children()]
-        assert len(forks) == 4, "for the schema, the plan, the offsets and the records"
+        assert len(forks) >= 4, "for the schema, the plan, the offsets and the records"
     finally:
         query.stop()
-    end_of(lambda: len([each for each in forks if each.is_running()]) > 3)
+    end_of(lambda: all(each.is_running() for each in forks))  # the one for the offsets ends with its query
     assert spark.sparkContext.pythonExec == python
 
 
