@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql.types import StructType
 
 from jobs.admin.second_counts import SecondCounts
 from jobs.events import arrow_json, event_time, fast_decoder, gate
@@ -34,7 +35,7 @@ class TopicLateness:
         columns, self.columns_left_out = arrow_json.readable_part(topic)
         declared = {name: getattr(topic, name) for name in dir(topic) if not name.startswith("__")}
         narrow: Any = SimpleNamespace(**(declared | {"COLUMNS": columns}))
-        self._check(topic, narrow, by)
+        _check(topic, columns, by)
         self._plain = arrow_json.plain_topic(narrow, fast_decoder.event_columns(narrow))
         self._by = by
         self._streams: dict[int, StreamTime] = {}
@@ -48,13 +49,6 @@ class TopicLateness:
         """Lateness, by partition and by value; 0 for a record that is in order."""
         self.ahead, self.value_ahead = SecondCounts(), SecondCounts()
         """How far an event time is after its record timestamp, where it is; by partition and by value."""
-
-    def _check(self, topic: TopicSchema, narrow: TopicSchema, by: str | None) -> None:
-        file, time = file_name(topic), event_time.of_topic(topic)
-        if not time.is_quick:
-            raise Refused(f"only Spark decodes the event time of {file}, which is {time.kind.simpleString()}.")
-        if by is not None and by not in narrow.COLUMNS.names:
-            raise Refused(f"only Spark decodes column {by} of {file}: take another one.")
 
     def add(self, records: pa.RecordBatch) -> None:
         """Take in the next records of one partition, at least one, in COLUMNS. Raises Refused when the column `by` has
@@ -90,6 +84,15 @@ class TopicLateness:
             )
         groups: np.ndarray = np.array(different, np.int64)[encoded.indices.to_numpy()]
         return groups
+
+
+def _check(topic: TopicSchema, columns: StructType, by: str | None) -> None:
+    """Raises Refused if the event time, or the column `by`, is not among the columns that Arrow reads."""
+    file, time = file_name(topic), event_time.of_topic(topic)
+    if not time.is_quick:
+        raise Refused(f"only Spark decodes the event time of {file}, which is {time.kind.simpleString()}.")
+    if by is not None and by not in columns.names:
+        raise Refused(f"only Spark decodes column {by} of {file}: take another one.")
 
 
 def _without_huge(records: pa.RecordBatch) -> pa.RecordBatch:

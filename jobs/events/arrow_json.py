@@ -88,7 +88,7 @@ def plain_topic(topic: TopicSchema, output: StructType) -> PlainTopic:
         tuple(f.name for f in topic.COLUMNS if not f.nullable),
         time,
         topic.KEY is not None,
-        all(_is_readable(field.dataType, _types(topic)) for field in topic.COLUMNS) and time.is_quick,
+        not readable_part(topic)[1] and time.is_quick,
         form,
         row_columns(topic),
         topic_encoding.of_topic(topic),
@@ -108,9 +108,12 @@ def _readable_part(kind: StructType, types: tuple[type[DataType], ...], above: s
         name = f"{above}{field.name}"
         if isinstance(field.dataType, StructType):
             inside, without = _readable_part(field.dataType, types, f"{name}.")
-            field = StructField(field.name, inside, field.nullable)
-            left_out += without if len(inside) else []
-        if _is_readable(field.dataType, types):
+            if len(inside):
+                kept.append(StructField(field.name, inside, field.nullable))
+                left_out += without
+            else:
+                left_out.append(name)
+        elif isinstance(field.dataType, types):
             kept.append(field)
         else:
             left_out.append(name)
@@ -122,12 +125,6 @@ def _types(topic: TopicSchema) -> tuple[type[DataType], ...]:
     numbers, which others have, Arrow would read them as fractions.
     """
     return (*_TYPES, DecimalType) if getattr(topic, "FORM", None) or topic_encoding.of_topic(topic) else _TYPES
-
-
-def _is_readable(kind: DataType, types: tuple[type[DataType], ...]) -> bool:
-    if isinstance(kind, StructType):
-        return len(kind) > 0 and all(_is_readable(field.dataType, types) for field in kind)
-    return isinstance(kind, types)
 
 
 def _type_in_json(kind: pa.DataType) -> pa.DataType:

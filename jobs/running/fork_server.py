@@ -6,8 +6,6 @@ program in the place of Python, jobs/running/fork_client.py, which asks the serv
 where there is no server.
 """
 
-import gc
-import importlib
 import os
 import runpy
 import selectors
@@ -25,8 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jobs.running import fork_client
-from jobs.running.late_pandas import import_pandas_late
+from jobs.running import fork_client, worker_daemon
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -212,12 +209,7 @@ def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
 def main(arguments: Sequence[str]) -> None:
     """The number of the socket on which clients ask, the server's folder, and the modules to import."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
-    import_pandas_late()
-    for module in arguments[2:]:
-        with suppress(ImportError):  # who needs it explains that
-            importlib.import_module(module)
-    gc.collect()
-    gc.freeze()  # the collector of a fork would touch, and so copy, what they share
+    worker_daemon.import_libraries(arguments[2:])
     Server(socket.socket(fileno=int(arguments[0]))).serve()
     shutil.rmtree(arguments[1], ignore_errors=True)
 

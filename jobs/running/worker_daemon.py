@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,14 +40,14 @@ def show_project(spark: "SparkSession") -> None:
     context.environment["PYTHONPATH"] = os.pathsep.join([root, *rest, *last])
 
 
-def import_libraries() -> None:
-    """Import what workers need. They meet and explain the error of a library that is missing."""
+def import_libraries(libraries: Iterable[str] = LIBRARIES) -> None:
+    """Import what processes need that are forked. They meet and explain the error of a library that is missing."""
     import_pandas_late()
-    for library in LIBRARIES:
+    for library in libraries:
         with suppress(ImportError):
             importlib.import_module(library)
     gc.collect()
-    gc.freeze()  # the workers' collector would touch, and so copy, what they share
+    gc.freeze()  # their collector would touch, and so copy, what they share
 
 
 if __name__ == "__main__":

@@ -69,8 +69,7 @@ class _Reader:
         self._kafka, self._topic = kafka, topic
         options = {"group.id": GROUP, "enable.auto.commit": False, "enable.partition.eof": True}
         options |= {"isolation.level": "read_committed" if committed else "read_uncommitted"}
-        options |= {"auto.offset.reset": "error"}
-        options |= {"fetch.wait.max.ms": FETCH_MS}
+        options |= {"auto.offset.reset": "error", "fetch.wait.max.ms": FETCH_MS}
         self._consumer, self._client_errors = connect(kafka, Consumer, **options)
 
     def __enter__(self) -> "_Reader":
